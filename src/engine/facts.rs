@@ -1,0 +1,131 @@
+//! What looking at the world revealed. Facts come from observing only, never from what a write returned.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::site::name::{ClusterName, RepositoryName};
+use crate::site::secret::Secret;
+
+/// Everything that is known of a site's world.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Facts {
+    clusters: BTreeMap<ClusterName, ClusterFacts>,
+    repositories: BTreeMap<RepositoryName, RepositoryFacts>,
+}
+
+/// What is known of one cluster.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ClusterFacts {
+    /// How this machine reaches its API.
+    pub access: Option<Access>,
+    /// The API server's version, such as `v1.34.4`.
+    pub version: Option<String>,
+    /// How the hub's Argo CD reaches its API.
+    pub registration: Option<Access>,
+}
+
+/// What is known of one repository.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RepositoryFacts {
+    /// The URL that Argo CD reads.
+    pub url: String,
+    /// The commit that stands there, where this machine serves the repository.
+    pub commit: Option<String>,
+}
+
+/// An API endpoint with the identity to use there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Access {
+    /// The API server's URL.
+    pub server: String,
+    /// The certificate authority that the server's certificate must come from, PEM.
+    pub authority: String,
+    /// Who we are there.
+    pub credentials: Credentials,
+}
+
+/// An identity at an API server.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Credentials {
+    /// A client certificate and its key, both PEM.
+    Certificate {
+        /// The certificate.
+        certificate: String,
+        /// Its private key.
+        key: Secret<String>,
+    },
+    /// A bearer token.
+    Token(Secret<String>),
+}
+
+/// A fact that is not known (yet).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing(String);
+
+impl fmt::Display for Missing {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl Facts {
+    /// Facts that say one thing of one cluster.
+    #[must_use]
+    pub fn of(cluster: &ClusterName, facts: ClusterFacts) -> Self {
+        Self { clusters: BTreeMap::from([(cluster.clone(), facts)]), ..Self::default() }
+    }
+
+    /// Facts that say one thing of one repository.
+    #[must_use]
+    pub fn of_repository(name: &RepositoryName, facts: RepositoryFacts) -> Self {
+        Self { repositories: BTreeMap::from([(name.clone(), facts)]), ..Self::default() }
+    }
+
+    /// What is known of a cluster, if anything.
+    #[must_use]
+    pub fn cluster(&self, cluster: &ClusterName) -> Option<&ClusterFacts> {
+        self.clusters.get(cluster)
+    }
+
+    /// What is known of a repository, if anything.
+    #[must_use]
+    pub fn repository(&self, name: &RepositoryName) -> Option<&RepositoryFacts> {
+        self.repositories.get(name)
+    }
+
+    /// How this machine reaches a cluster.
+    ///
+    /// # Errors
+    /// When nobody has found out.
+    pub fn access(&self, cluster: &ClusterName) -> Result<&Access, Missing> {
+        self.known(cluster, "access", |facts| facts.access.as_ref())
+    }
+
+    /// How the hub's Argo CD reaches a cluster.
+    ///
+    /// # Errors
+    /// When nobody has found out.
+    pub fn registration(&self, cluster: &ClusterName) -> Result<&Access, Missing> {
+        self.known(cluster, "registration", |facts| facts.registration.as_ref())
+    }
+
+    fn known<'a, T>(
+        &'a self,
+        cluster: &ClusterName,
+        fact: &str,
+        pick: impl Fn(&'a ClusterFacts) -> Option<&'a T>,
+    ) -> Result<&'a T, Missing> {
+        self.cluster(cluster).and_then(pick).ok_or_else(|| Missing(format!("{fact} of {cluster}")))
+    }
+
+    /// Adds what others learnt; what is newer wins.
+    pub fn merge(&mut self, newer: Self) {
+        for (name, facts) in newer.clusters {
+            let known = self.clusters.entry(name).or_default();
+            known.access = facts.access.or(known.access.take());
+            known.version = facts.version.or(known.version.take());
+            known.registration = facts.registration.or(known.registration.take());
+        }
+        self.repositories.extend(newer.repositories);
+    }
+}

@@ -1,0 +1,240 @@
+//! What a step is, what looking at it yields, and how it stops.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::facts::{Facts, Missing};
+use super::writer::Writer;
+use crate::site::name::ClusterName;
+
+/// A boxed future: the tree holds `dyn Step`.
+pub type BoxFuture<'a, T> = futures::future::BoxFuture<'a, T>;
+
+/// The stable path of a step, such as `hub/argocd/install`. It appears in events, gates and messages.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct StepId(String);
+
+impl StepId {
+    /// A step of one cluster: `<cluster>/<path>`.
+    #[must_use]
+    pub fn of(cluster: &ClusterName, path: &str) -> Self {
+        Self(format!("{cluster}/{path}"))
+    }
+
+    /// A step of the whole site: `site/<path>`.
+    #[must_use]
+    pub fn site(path: &str) -> Self {
+        Self(format!("site/{path}"))
+    }
+
+    /// The path as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for StepId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// One thing that must be true.
+pub trait Step: Send + Sync {
+    /// Its stable path.
+    fn id(&self) -> StepId;
+
+    /// The cluster that it would change; `None` for a step of the whole site.
+    fn cluster(&self) -> Option<&ClusterName>;
+
+    /// Looks at the world, never changes it, and says what is known and what differs.
+    ///
+    /// # Errors
+    /// [`Stop::Blocked`] only when a fact is absent without which nothing can be said; [`Stop::Failed`] when
+    /// looking itself failed, or when waiting longer cannot help.
+    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>>;
+
+    /// Removes the differences, except for [`ChangeKind::Wait`], which the engine waits out by observing again.
+    /// It may be killed anywhere, and tolerates its own earlier half.
+    ///
+    /// # Errors
+    /// What failed and at which subject.
+    fn apply<'a>(&'a self, facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>>;
+
+    /// How long the engine waits for the world to catch up after `apply`.
+    fn patience(&self) -> Duration {
+        Duration::from_mins(2)
+    }
+}
+
+/// What looking yields: the facts learnt, and what differs (empty: ready).
+#[derive(Debug, Default)]
+pub struct Observed {
+    /// Facts learnt, merged into the run's facts even when something differs.
+    pub facts: Facts,
+    /// What a run would change.
+    pub changes: Vec<Change>,
+}
+
+impl Observed {
+    /// Only facts: nothing differs.
+    #[must_use]
+    pub fn ready(facts: Facts) -> Self {
+        Self { facts, changes: Vec::new() }
+    }
+
+    /// Only differences: nothing learnt that others need.
+    #[must_use]
+    pub fn differs(changes: Vec<Change>) -> Self {
+        Self { facts: Facts::default(), changes }
+    }
+}
+
+/// What kind of difference a [`Change`] removes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChangeKind {
+    /// The subject is absent.
+    Create,
+    /// The subject is there and differs.
+    Update,
+    /// The subject is there and should not be.
+    Delete,
+    /// Everything has been asked for; the world has not caught up yet.
+    Wait,
+}
+
+impl fmt::Display for ChangeKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::Wait => "wait for",
+        })
+    }
+}
+
+/// One difference that a step would remove.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Change {
+    /// What would happen to the subject.
+    pub kind: ChangeKind,
+    /// What it is about, such as `Secret argocd/dev`.
+    pub subject: String,
+    /// What differs, or why it is waited for. Never a secret's value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+impl Change {
+    /// The subject is absent.
+    pub fn create(subject: impl Into<String>) -> Self {
+        Self { kind: ChangeKind::Create, subject: subject.into(), detail: None }
+    }
+
+    /// The subject differs; `detail` says in what.
+    pub fn update(subject: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { kind: ChangeKind::Update, subject: subject.into(), detail: Some(detail.into()) }
+    }
+
+    /// The subject should not be there.
+    pub fn delete(subject: impl Into<String>) -> Self {
+        Self { kind: ChangeKind::Delete, subject: subject.into(), detail: None }
+    }
+
+    /// The subject is not there yet; `detail` says why, as the world tells it.
+    pub fn wait(subject: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { kind: ChangeKind::Wait, subject: subject.into(), detail: Some(detail.into()) }
+    }
+
+    /// Whether this is something to wait for and not something to do.
+    #[must_use]
+    pub fn is_wait(&self) -> bool {
+        self.kind == ChangeKind::Wait
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.kind, self.subject)?;
+        self.detail.as_ref().map_or(Ok(()), |detail| write!(formatter, ": {detail}"))
+    }
+}
+
+/// An error with what the person may type or look at next. Any error converts into one with `?`.
+#[derive(Debug)]
+pub struct Failure {
+    error: Box<dyn Error + Send + Sync>,
+    hint: Option<String>,
+}
+
+impl Failure {
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// The texts of the error's sources, nearest first.
+    #[must_use]
+    pub fn causes(&self) -> Vec<String> {
+        let mut causes = Vec::new();
+        let mut source = self.error.source();
+        while let Some(cause) = source {
+            causes.push(cause.to_string());
+            source = cause.source();
+        }
+        causes
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(formatter)
+    }
+}
+
+impl<E: Error + Send + Sync + 'static> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self { error: Box::new(error), hint: None }
+    }
+}
+
+/// Why looking yielded nothing.
+#[derive(Debug)]
+pub enum Stop {
+    /// A fact is absent that another step yields.
+    Blocked(Missing),
+    /// Looking failed.
+    Failed(Failure),
+}
+
+impl<E: Error + Send + Sync + 'static> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<Missing> for Stop {
+    fn from(missing: Missing) -> Self {
+        Self::Blocked(missing)
+    }
+}

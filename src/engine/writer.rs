@@ -1,0 +1,104 @@
+//! The gate that every external write passes. Only `apply` receives one, so "`plan` writes nothing" holds by type.
+
+use std::future::Future;
+use std::str::FromStr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rustix::process::{Signal, getpid, kill_process};
+use tokio_util::sync::CancellationToken;
+
+use super::event::{Event, Events, Subject};
+
+/// Lets one step's `apply` write, counts the writes, and is where the kill tests stop a run.
+#[derive(Debug)]
+pub struct Writer {
+    subject: Subject,
+    events: Events,
+    cancel: CancellationToken,
+    fault: Option<Fault>,
+    writes: AtomicUsize,
+}
+
+impl Writer {
+    pub(super) fn new(
+        subject: Subject,
+        events: Events,
+        cancel: CancellationToken,
+        fault: Option<Fault>,
+    ) -> Self {
+        Self { subject, events, cancel, fault, writes: AtomicUsize::new(0) }
+    }
+
+    /// Performs one external write.
+    ///
+    /// # Errors
+    /// Those of the write.
+    pub async fn perform<T, E>(&self, write: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        let ordinal = self.writes.fetch_add(1, Ordering::Relaxed) + 1;
+        self.strike(ordinal, Moment::Before);
+        let result = write.await;
+        self.strike(ordinal, Moment::After);
+        result
+    }
+
+    /// Says what a long write is at.
+    pub fn progress(&self, message: impl Into<String>) {
+        self.events.send(Event::Progress { subject: self.subject.clone(), message: message.into() });
+    }
+
+    /// Resolves when the run is to stop; a long write selects on it.
+    pub async fn cancelled(&self) {
+        self.cancel.cancelled().await;
+    }
+
+    pub(super) fn writes(&self) -> usize {
+        self.writes.load(Ordering::Relaxed)
+    }
+
+    fn strike(&self, ordinal: usize, moment: Moment) {
+        if let Some(fault) = &self.fault
+            && fault.step == self.subject.step.as_str()
+            && fault.ordinal == ordinal
+            && fault.moment == moment
+        {
+            // SIGKILL cannot be caught: this is the power failing at that very moment.
+            let _ = kill_process(getpid(), Signal::KILL);
+        }
+    }
+}
+
+/// Where a test kills the run: before or after write `ordinal` of `step`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    step: String,
+    ordinal: usize,
+    moment: Moment,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    Before,
+    After,
+}
+
+/// The text is not of the form `before|after:<ordinal>:<step>`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not of the form before|after:<ordinal>:<step>")]
+pub struct FaultError(String);
+
+impl FromStr for Fault {
+    type Err = FaultError;
+
+    fn from_str(text: &str) -> Result<Self, FaultError> {
+        let refuse = || FaultError(text.to_owned());
+        let mut parts = text.splitn(3, ':');
+        let moment = match parts.next() {
+            Some("before") => Moment::Before,
+            Some("after") => Moment::After,
+            _ => return Err(refuse()),
+        };
+        let ordinal = parts.next().and_then(|part| part.parse().ok()).ok_or_else(refuse)?;
+        let step = parts.next().ok_or_else(refuse)?.to_owned();
+        Ok(Self { step, ordinal, moment })
+    }
+}

@@ -1,0 +1,37 @@
+//! What a command runs in: folders, this executable, and the connections that steps share.
+
+use std::path::PathBuf;
+
+use crate::k8s::Clients;
+use crate::site::name::{ClusterName, SiteName};
+
+/// The resolved surroundings of one command. Nothing below `cli` reads the environment itself.
+#[derive(Debug)]
+pub struct Env {
+    /// Where `sites/`, and perhaps `templates/`, are; `None` where there is no such folder.
+    pub root: Option<PathBuf>,
+    /// `$XDG_STATE_HOME/bridgehead`.
+    pub state: PathBuf,
+    /// `$XDG_CACHE_HOME/bridgehead`.
+    pub cache: PathBuf,
+    /// `$BRIDGEHEAD_COMPONENTS`: a folder with the components of `local`, instead of the cache.
+    pub components: Option<PathBuf>,
+    /// This executable, which supervisors re-execute.
+    pub executable: PathBuf,
+    /// Connections to API servers, one per identity.
+    pub clients: Clients,
+}
+
+impl Env {
+    /// The folder of everything that a site keeps on this machine (mode 0700).
+    #[must_use]
+    pub fn site_folder(&self, site: &SiteName) -> PathBuf {
+        self.state.join("sites").join(site.as_str())
+    }
+
+    /// The folder of a `local` cluster.
+    #[must_use]
+    pub fn cluster_folder(&self, site: &SiteName, cluster: &ClusterName) -> PathBuf {
+        self.site_folder(site).join(cluster.as_str())
+    }
+}

@@ -1,0 +1,107 @@
+//! Files of this machine: every error names the path, and what we make is not for others to read.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// An operation on a file failed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {operation} `{}`", .path.display())]
+pub struct FileError {
+    operation: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl FileError {
+    /// Whether the file is simply not there.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        self.source.kind() == io::ErrorKind::NotFound
+    }
+}
+
+fn named<T>(operation: &'static str, path: &Path, result: io::Result<T>) -> Result<T, FileError> {
+    result.map_err(|source| FileError { operation, path: path.to_owned(), source })
+}
+
+/// Reads a text file.
+///
+/// # Errors
+/// When it cannot be read or is not UTF-8.
+#[expect(clippy::disallowed_methods, reason = "the error names the path here")]
+pub fn read(path: &Path) -> Result<String, FileError> {
+    named("read", path, fs::read_to_string(path))
+}
+
+/// Reads a text file that may be absent.
+///
+/// # Errors
+/// When it is there and cannot be read.
+pub fn read_if_present(path: &Path) -> Result<Option<String>, FileError> {
+    match read(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.is_absent() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes a folder and those above it, mode 0700.
+///
+/// # Errors
+/// When one cannot be made.
+pub fn make_folder(path: &Path) -> Result<(), FileError> {
+    named("make the folder", path, DirBuilder::new().recursive(true).mode(0o700).create(path))
+}
+
+/// Replaces a file at once: a reader sees the old content or the new, and so does a run that was killed.
+///
+/// # Errors
+/// When it cannot be written.
+#[expect(clippy::disallowed_methods, reason = "the error names the path here")]
+pub fn replace(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    let new = path.with_file_name(name);
+    let write = || {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&new)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(&new, path)
+    };
+    named("write", path, write())
+}
+
+/// Opens a log for appending, mode 0600.
+///
+/// # Errors
+/// When it cannot be opened.
+pub fn open_log(path: &Path) -> Result<File, FileError> {
+    named("open", path, OpenOptions::new().append(true).create(true).mode(0o600).open(path))
+}
+
+/// Removes a file that may be absent.
+///
+/// # Errors
+/// When it is there and cannot be removed.
+#[expect(clippy::disallowed_methods, reason = "the error names the path here")]
+pub fn remove(path: &Path) -> Result<(), FileError> {
+    present(named("remove", path, fs::remove_file(path)))
+}
+
+/// Removes a folder with everything in it; it may be absent.
+///
+/// # Errors
+/// When something in it cannot be removed.
+#[expect(clippy::disallowed_methods, reason = "the error names the path here")]
+pub fn remove_folder(path: &Path) -> Result<(), FileError> {
+    present(named("remove the folder", path, fs::remove_dir_all(path)))
+}
+
+fn present(result: Result<(), FileError>) -> Result<(), FileError> {
+    match result {
+        Err(error) if error.is_absent() => Ok(()),
+        result => result,
+    }
+}

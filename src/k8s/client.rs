@@ -1,0 +1,103 @@
+//! Connections to API servers, made once per identity and shared by every step.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use kube::config::{
+    AuthInfo, Cluster, Context, KubeConfigOptions, Kubeconfig, NamedAuthInfo, NamedCluster, NamedContext,
+};
+use kube::{Client, Config};
+
+use crate::engine::{Access, Credentials};
+
+/// A connection could not be set up. Nothing has been sent yet.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot set up a connection to {server}")]
+pub struct ClientError {
+    server: String,
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+/// The connections of one command.
+#[derive(Default)]
+pub struct Clients(Mutex<Vec<(Access, Client)>>);
+
+impl std::fmt::Debug for Clients {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Clients(..)")
+    }
+}
+
+impl Clients {
+    /// The connection for an endpoint and identity. Connecting itself happens with the first request.
+    ///
+    /// # Errors
+    /// When certificate or key are malformed.
+    pub async fn get(&self, access: &Access) -> Result<Client, ClientError> {
+        if let Some(client) = self.known(access) {
+            return Ok(client);
+        }
+        let client = connect(access).await?;
+        let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        clients.push((access.clone(), client.clone()));
+        Ok(client)
+    }
+
+    fn known(&self, access: &Access) -> Option<Client> {
+        let clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        clients.iter().find(|(known, _)| known == access).map(|(_, client)| client.clone())
+    }
+}
+
+/// Sets up one connection, outside of any pool.
+///
+/// # Errors
+/// When certificate or key are malformed.
+pub async fn connect(access: &Access) -> Result<Client, ClientError> {
+    let failed = |source: Box<dyn std::error::Error + Send + Sync>| ClientError {
+        server: access.server.clone(),
+        source,
+    };
+    let options = KubeConfigOptions::default();
+    let mut config = Config::from_custom_kubeconfig(kubeconfig(access), &options)
+        .await
+        .map_err(|error| failed(error.into()))?;
+    // A dead endpoint is found out within seconds; a watch or a large apply may take its time.
+    config.connect_timeout = Some(Duration::from_secs(5));
+    config.read_timeout = Some(Duration::from_mins(1));
+    Client::try_from(config).map_err(|error| failed(error.into()))
+}
+
+/// An access as a kubeconfig of one context, the form in which `kube` takes it.
+fn kubeconfig(access: &Access) -> Kubeconfig {
+    const NAME: &str = "cluster";
+    let user = match &access.credentials {
+        Credentials::Certificate { certificate, key } => AuthInfo {
+            client_certificate_data: Some(base64(certificate)),
+            client_key_data: Some(base64(key.expose()).into()),
+            ..AuthInfo::default()
+        },
+        Credentials::Token(token) => {
+            AuthInfo { token: Some(token.expose().clone().into()), ..AuthInfo::default() }
+        }
+    };
+    let cluster = Cluster {
+        server: Some(access.server.clone()),
+        certificate_authority_data: Some(base64(&access.authority)),
+        ..Cluster::default()
+    };
+    let context = Context { cluster: NAME.into(), user: Some(NAME.into()), ..Context::default() };
+    Kubeconfig {
+        clusters: vec![NamedCluster { name: NAME.into(), cluster: Some(cluster), other: BTreeMap::new() }],
+        auth_infos: vec![NamedAuthInfo { name: NAME.into(), auth_info: Some(user), other: BTreeMap::new() }],
+        contexts: vec![NamedContext { name: NAME.into(), context: Some(context), other: BTreeMap::new() }],
+        current_context: Some(NAME.into()),
+        ..Kubeconfig::default()
+    }
+}
+
+fn base64(text: &str) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(text)
+}

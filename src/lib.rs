@@ -1,0 +1,24 @@
+//! Bridgehead takes a Kubernetes fleet from a site profile to a running GitOps Bridge, and takes it away again.
+//!
+//! # Words
+//! A *site* is a folder under `sites/`; its *profile* is TOML. A *cluster* is the hub or a spoke; a *provider*
+//! makes clusters. A *step* is one thing that must be true; a *flow* is an ordered tree of steps. *Facts* are
+//! what looking at the world revealed; a *change* is one difference that a step would remove; a *finding* is
+//! something wrong in a profile; a *mark* is how we recognise what is ours; an *addon* is a label `enable_<name>`.
+//!
+//! # Layers
+//! ```text
+//! cli -> flow, engine, site, report, env
+//! flow -> provider, gitops, site, engine, env
+//! provider, gitops -> engine, site, env, k8s, files       (never each other, never cli, flow or report)
+//! k8s, template, files -> site::name, site::secret, engine
+//! report -> engine::event, site::finding       engine -> site::name, site::secret       site -> nothing of ours
+//! ```
+//! A test checks these arrows.
+
+pub mod engine;
+pub mod env;
+pub mod files;
+pub mod k8s;
+pub mod provider;
+pub mod site;

@@ -1,0 +1,3 @@
+//! The provider `local`: real control planes as processes on this machine, without root, containers or a cloud.
+
+pub mod process;

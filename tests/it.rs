@@ -1,0 +1,1 @@
+//! The tests that run bridgehead as a user would, on real servers.
