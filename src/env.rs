@@ -26,7 +26,7 @@ impl Env {
     /// The folder of everything that a site keeps on this machine (mode 0700).
     #[must_use]
     pub fn site_folder(&self, site: &SiteName) -> PathBuf {
-        self.state.join("sites").join(site.as_str())
+        self.state.join(site.as_str())
     }
 
     /// The folder of a `local` cluster.
