@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use futures::future::join_all;
+use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -62,6 +63,22 @@ impl Report {
     #[must_use]
     pub fn count(&self) -> usize {
         self.changes.values().map(Vec::len).sum()
+    }
+
+    /// A fingerprint of what differs: two plans with one digest would do the same.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let mut hasher = Sha256::new();
+        for (step, changes) in &self.changes {
+            hasher.update(format!("{step}\n"));
+            for change in changes {
+                hasher.update(format!("  {change}\n"));
+            }
+        }
+        for (step, fact) in &self.blocked {
+            hasher.update(format!("{step}? {fact}\n"));
+        }
+        hasher.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Whether the world is as the profile says.
@@ -328,3 +345,6 @@ fn subject(step: &dyn Step) -> Subject {
 fn list(changes: &[Change]) -> String {
     changes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,240 @@
+//! The engine against a world that is a set of names.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Mode, Report, Run};
+use crate::engine::event::{Event, Events, RunResult};
+use crate::engine::facts::{ClusterFacts, Facts};
+use crate::engine::step::{BoxFuture, Change, Failure, Observed, Step, StepId, Stop};
+use crate::engine::tree::{Tree, TreeError, gate};
+use crate::engine::writer::Writer;
+use crate::site::name::ClusterName;
+use crate::{par, seq};
+
+type World = Arc<Mutex<BTreeSet<String>>>;
+
+/// Makes its own id in the world; told to, it fails, needs a version, yields one, or takes its time.
+struct Make {
+    cluster: ClusterName,
+    path: &'static str,
+    world: World,
+    fails: bool,
+    stubborn: bool,
+    needs_version: bool,
+    yields_version: bool,
+    looks_to_ready: usize,
+    looks: AtomicUsize,
+}
+
+fn make(world: &World, cluster: &str, path: &'static str) -> Make {
+    Make {
+        cluster: cluster.parse().unwrap(),
+        path,
+        world: Arc::clone(world),
+        fails: false,
+        stubborn: false,
+        needs_version: false,
+        yields_version: false,
+        looks_to_ready: 0,
+        looks: AtomicUsize::new(0),
+    }
+}
+
+impl Make {
+    fn exists(&self) -> bool {
+        self.world.lock().unwrap().contains(self.id().as_str())
+    }
+}
+
+impl Step for Make {
+    fn id(&self) -> StepId {
+        StepId::of(&self.cluster, self.path)
+    }
+
+    fn cluster(&self) -> Option<&ClusterName> {
+        Some(&self.cluster)
+    }
+
+    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
+        Box::pin(async move {
+            if self.needs_version {
+                facts.access(&self.cluster)?;
+            }
+            if !self.exists() {
+                return Ok(Observed::differs(vec![Change::create(self.path)]));
+            }
+            if self.looks.fetch_add(1, Ordering::Relaxed) < self.looks_to_ready {
+                return Ok(Observed::differs(vec![Change::wait(self.path, "it is still small")]));
+            }
+            let version = self.yields_version.then(|| "v1".to_owned());
+            Ok(Observed::ready(Facts::of(&self.cluster, ClusterFacts { version, ..ClusterFacts::default() })))
+        })
+    }
+
+    fn apply<'a>(&'a self, _: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            if self.fails {
+                return Err(Failure::from(io::Error::other("no")).with_hint("try harder"));
+            }
+            if self.stubborn {
+                return Ok(());
+            }
+            let write = async { Ok::<_, Failure>(self.world.lock().unwrap().insert(self.id().to_string())) };
+            writer.perform(write).await?;
+            Ok(())
+        })
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_millis(200)
+    }
+}
+
+/// Walks a tree and returns the report with the events as `name step` texts.
+async fn walk(mode: Mode, selection: Option<&str>, tree: &Tree) -> (Report, Vec<String>) {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&seen);
+    let events = Events::new("home".parse().unwrap(), move |stamped| {
+        let json = serde_json::to_value(stamped).unwrap();
+        sink.lock().unwrap().push(format!(
+            "{} {}",
+            json["event"].as_str().unwrap(),
+            json["step"].as_str().unwrap_or("")
+        ));
+        if let Event::Skipped { because, .. } = &stamped.event {
+            sink.lock().unwrap().push(because.clone());
+        }
+    });
+    let selection = selection.map(|name| BTreeSet::from([name.parse().unwrap()]));
+    let run = Run { mode, selection, events, cancel: CancellationToken::new(), fault: None };
+    let report = run.walk(tree).await;
+    let events = seen.lock().unwrap().clone();
+    (report, events)
+}
+
+fn contains(events: &[String], text: &str) -> bool {
+    events.iter().any(|event| event == text)
+}
+
+#[tokio::test]
+async fn a_plan_writes_nothing_and_a_second_run_changes_nothing() {
+    let world = World::default();
+    let tree =
+        || seq![make(&world, "hub", "one"), par![make(&world, "hub", "two"), make(&world, "dev", "three")]];
+    let (plan, _) = walk(Mode::Plan, None, &tree()).await;
+    assert_eq!((plan.result, plan.count()), (RunResult::Planned, 3));
+    assert!(world.lock().unwrap().is_empty());
+    let (first, events) = walk(Mode::Apply, None, &tree()).await;
+    assert_eq!((first.result, first.count()), (RunResult::Converged, 3));
+    assert!(contains(&events, "applied hub/one"));
+    assert_eq!(world.lock().unwrap().len(), 3);
+    let (second, events) = walk(Mode::Apply, None, &tree()).await;
+    assert_eq!((second.result, second.count()), (RunResult::Converged, 0));
+    assert!(contains(&events, "unchanged dev/three"));
+}
+
+#[tokio::test]
+async fn a_failure_skips_its_branch_and_gates_on_it_but_not_the_siblings() {
+    let world = World::default();
+    let failing = Make { fails: true, ..make(&world, "hub", "bad") };
+    let waiting = seq![
+        make(&world, "dev", "before"),
+        gate(StepId::of(&"hub".parse().unwrap(), "bad")),
+        make(&world, "dev", "after")
+    ];
+    let tree = par![seq![failing, make(&world, "hub", "rest")], waiting, make(&world, "staging", "sibling")];
+    let (report, events) = walk(Mode::Apply, None, &tree).await;
+    assert_eq!(report.result, RunResult::Failed);
+    for expected in ["failed hub/bad", "skipped hub/rest", "skipped dev/after", "hub/bad failed"] {
+        assert!(contains(&events, expected), "{expected} in {events:?}");
+    }
+    let made: Vec<_> = world.lock().unwrap().iter().cloned().collect();
+    assert_eq!(made, ["dev/before", "staging/sibling"]);
+}
+
+#[tokio::test]
+async fn waits_are_waited_out_within_the_steps_patience() {
+    let world = World::default();
+    let (report, events) =
+        walk(Mode::Apply, None, &seq![Make { looks_to_ready: 2, ..make(&world, "hub", "slow") }]).await;
+    assert_eq!(report.result, RunResult::Converged);
+    assert!(contains(&events, "progress hub/slow"));
+    let endless = Make { looks_to_ready: usize::MAX, ..make(&world, "hub", "endless") };
+    let (report, events) = walk(Mode::Apply, None, &seq![endless]).await;
+    assert_eq!(report.result, RunResult::TimedOut);
+    assert!(contains(&events, "failed hub/endless"));
+}
+
+#[tokio::test]
+async fn an_apply_that_changes_nothing_is_not_believed() {
+    let world = World::default();
+    let (report, _) =
+        walk(Mode::Apply, None, &seq![Make { stubborn: true, ..make(&world, "hub", "stubborn") }]).await;
+    assert_eq!(report.result, RunResult::Failed);
+}
+
+#[tokio::test]
+async fn a_plan_tells_what_is_known_later() {
+    let world = World::default();
+    let tree = seq![make(&world, "hub", "one"), Make { needs_version: true, ..make(&world, "hub", "two") }];
+    let (plan, events) = walk(Mode::Plan, None, &tree).await;
+    assert_eq!(plan.blocked.values().collect::<Vec<_>>(), ["access of hub"]);
+    assert!(!plan.is_unchanged() && contains(&events, "blocked hub/two"));
+}
+
+#[tokio::test]
+async fn facts_of_a_later_look_equal_those_of_the_run() {
+    let world = World::default();
+    let tree = || seq![Make { yields_version: true, ..make(&world, "hub", "one") }];
+    let (up, _) = walk(Mode::Apply, None, &tree()).await;
+    let (status, _) = walk(Mode::Plan, None, &tree()).await;
+    assert_eq!(up.facts.cluster(&"hub".parse().unwrap()).unwrap().version.as_deref(), Some("v1"));
+    assert_eq!(up.facts, status.facts);
+}
+
+#[tokio::test]
+async fn what_is_not_selected_is_looked_at_only_and_fails_those_that_need_it_by_name() {
+    let world = World::default();
+    let tree = || {
+        let needs_hub = seq![gate(StepId::of(&"hub".parse().unwrap(), "one")), make(&world, "dev", "two")];
+        par![make(&world, "hub", "one"), needs_hub, make(&world, "staging", "three")]
+    };
+    let (report, events) = walk(Mode::Apply, Some("dev"), &tree()).await;
+    assert_eq!(report.result, RunResult::Failed);
+    assert!(contains(&events, "failed dev/two") && world.lock().unwrap().is_empty());
+    walk(Mode::Apply, Some("hub"), &tree()).await;
+    let (report, _) = walk(Mode::Apply, Some("dev"), &tree()).await;
+    assert_eq!(report.result, RunResult::Converged);
+    assert_eq!(world.lock().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_cancelled_run_starts_no_further_step() {
+    let world = World::default();
+    let cancel = CancellationToken::new();
+    cancel.cancel();
+    let events = Events::new("home".parse().unwrap(), |_| {});
+    let run = Run { mode: Mode::Apply, selection: None, events, cancel, fault: None };
+    let report = run.walk(&seq![make(&world, "hub", "one")]).await;
+    assert_eq!(report.result, RunResult::Interrupted);
+    assert!(world.lock().unwrap().is_empty());
+}
+
+#[test]
+fn trees_with_mistakes_are_found() {
+    let world = World::default();
+    let id = |path| StepId::of(&"hub".parse().unwrap(), path);
+    let one = || make(&world, "hub", "one");
+    assert_eq!(par![one(), one()].check(), Err(TreeError::Duplicate(id("one"))));
+    assert_eq!(seq![gate(id("none")), one()].check(), Err(TreeError::UnknownGate(id("none"))));
+    assert_eq!(seq![gate(id("one")), one()].check(), Err(TreeError::Cycle(id("one"))));
+    let crossed = par![seq![gate(id("two")), one()], seq![gate(id("one")), make(&world, "hub", "two")]];
+    assert_eq!(crossed.check(), Err(TreeError::Cycle(id("one"))));
+    assert_eq!(seq![one(), gate(id("one")), make(&world, "hub", "two")].check(), Ok(()));
+}
