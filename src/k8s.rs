@@ -1,6 +1,7 @@
 //! Kubernetes API servers: connections, server-side apply, readiness.
 
 mod client;
+pub mod kubeconfig;
 
 pub use client::{ClientError, Clients, connect};
 

@@ -1,15 +1,13 @@
 //! Connections to API servers, made once per identity and shared by every step.
 
-use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use kube::config::{
-    AuthInfo, Cluster, Context, KubeConfigOptions, Kubeconfig, NamedAuthInfo, NamedCluster, NamedContext,
-};
+use kube::config::KubeConfigOptions;
 use kube::{Client, Config};
 
-use crate::engine::{Access, Credentials};
+use super::kubeconfig;
+use crate::engine::Access;
 
 /// A connection could not be set up. Nothing has been sent yet.
 #[derive(Debug, thiserror::Error)]
@@ -60,44 +58,11 @@ pub async fn connect(access: &Access) -> Result<Client, ClientError> {
         source,
     };
     let options = KubeConfigOptions::default();
-    let mut config = Config::from_custom_kubeconfig(kubeconfig(access), &options)
+    let mut config = Config::from_custom_kubeconfig(kubeconfig::of([("cluster", access)]), &options)
         .await
         .map_err(|error| failed(error.into()))?;
     // A dead endpoint is found out within seconds; a watch or a large apply may take its time.
     config.connect_timeout = Some(Duration::from_secs(5));
     config.read_timeout = Some(Duration::from_mins(1));
     Client::try_from(config).map_err(|error| failed(error.into()))
-}
-
-/// An access as a kubeconfig of one context, the form in which `kube` takes it.
-fn kubeconfig(access: &Access) -> Kubeconfig {
-    const NAME: &str = "cluster";
-    let user = match &access.credentials {
-        Credentials::Certificate { certificate, key } => AuthInfo {
-            client_certificate_data: Some(base64(certificate)),
-            client_key_data: Some(base64(key.expose()).into()),
-            ..AuthInfo::default()
-        },
-        Credentials::Token(token) => {
-            AuthInfo { token: Some(token.expose().clone().into()), ..AuthInfo::default() }
-        }
-    };
-    let cluster = Cluster {
-        server: Some(access.server.clone()),
-        certificate_authority_data: Some(base64(&access.authority)),
-        ..Cluster::default()
-    };
-    let context = Context { cluster: NAME.into(), user: Some(NAME.into()), ..Context::default() };
-    Kubeconfig {
-        clusters: vec![NamedCluster { name: NAME.into(), cluster: Some(cluster), other: BTreeMap::new() }],
-        auth_infos: vec![NamedAuthInfo { name: NAME.into(), auth_info: Some(user), other: BTreeMap::new() }],
-        contexts: vec![NamedContext { name: NAME.into(), context: Some(context), other: BTreeMap::new() }],
-        current_context: Some(NAME.into()),
-        ..Kubeconfig::default()
-    }
-}
-
-fn base64(text: &str) -> String {
-    use base64::Engine as _;
-    base64::engine::general_purpose::STANDARD.encode(text)
 }
