@@ -1,1 +1,117 @@
-//! To be written.
+//! From a profile's file to a [`Site`]: parse, compare with the schema, read, validate. Everything that is wrong
+//! is found in one go.
+
+mod shape;
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::de::{DeTable, Deserializer};
+
+use super::Site;
+use super::finding::{Finding, Findings};
+use super::name::SiteName;
+use super::profile::{Profile, schema};
+use super::validate::{Places, validate};
+
+/// The profile of the site `local` where no file says otherwise.
+pub const DEFAULT: &str = include_str!("../../sites/local/profile.toml");
+
+/// The site that has a built-in profile.
+const DEFAULT_SITE: &str = "local";
+
+/// Why a profile did not become a site.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// There is no folder to look in.
+    #[error("there is no folder `sites` here or above, and no site `{0}` that is built in")]
+    NoRoot(SiteName),
+    /// The site has no profile.
+    #[error("there is no profile `{}`", .0.display())]
+    Absent(PathBuf),
+    /// The profile cannot be read.
+    #[error("cannot read the profile `{}`", .path.display())]
+    Read {
+        /// The profile's file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The profile says something wrong.
+    #[error("{0}")]
+    Invalid(Findings),
+}
+
+/// Loads and validates the profile of a site: `sites/<site>/profile.toml` below `root`.
+///
+/// # Errors
+/// When there is no profile, it cannot be read, or something in it is wrong: then with everything that is.
+pub fn load(root: Option<&Path>, name: &SiteName) -> Result<Site, LoadError> {
+    let path = root.map(|root| root.join("sites").join(name.as_str()).join("profile.toml"));
+    let typed = path.as_deref().map(typed).transpose()?.flatten();
+    let (text, profile) = match (typed, path.clone()) {
+        (Some(text), path) => (text, path),
+        (None, _) if name.as_str() == DEFAULT_SITE => (DEFAULT.to_owned(), None),
+        (None, Some(path)) => return Err(LoadError::Absent(path)),
+        (None, None) => return Err(LoadError::NoRoot(name.clone())),
+    };
+    let places = Places {
+        base: path.as_deref().and_then(Path::parent).and_then(|folder| std::path::absolute(folder).ok()),
+        home: std::env::home_dir(),
+        is_folder: Path::is_dir,
+    };
+    let file = profile
+        .as_ref()
+        .map_or_else(|| "sites/local/profile.toml (built in)".to_owned(), |path| path.display().to_string());
+    let site = read(name, &text, &places)
+        .map_err(|findings| LoadError::Invalid(Findings::new(&file, &text, findings)))?;
+    Ok(Site { profile, ..site })
+}
+
+/// The text of a profile; `None` where there is no such file.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this module knows nothing of ours; the error names the path here"
+)]
+fn typed(path: &Path) -> Result<Option<String>, LoadError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(source) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(LoadError::Read { path: path.to_owned(), source }),
+    }
+}
+
+/// Everything between the text and the site; it only asks `places` which folders exist.
+fn read(name: &SiteName, text: &str, places: &Places) -> Result<Site, Vec<Finding>> {
+    let (mut table, errors) = DeTable::parse_recoverable(text);
+    let mut findings = shape::fit(&mut table, &schema::PROFILE);
+    if !errors.is_empty() {
+        findings = beside_syntax(text, errors.iter().map(syntax).collect(), findings);
+    }
+    let site = match Profile::deserialize(Deserializer::from(table)) {
+        Ok(profile) => validate(name, &profile, places, &mut findings),
+        Err(error) => {
+            findings.push(syntax(&error));
+            None
+        }
+    };
+    match site {
+        Some(site) if findings.is_empty() => Ok(site),
+        _ => Err(findings),
+    }
+}
+
+fn syntax(error: &toml::de::Error) -> Finding {
+    Finding::new(error.span().unwrap_or_default(), error.message())
+}
+
+/// What a line with a syntax error means is a guess: only findings of other lines are kept beside it.
+fn beside_syntax(text: &str, mut findings: Vec<Finding>, others: Vec<Finding>) -> Vec<Finding> {
+    let line = |finding: &Finding| text[..finding.span.start.min(text.len())].matches('\n').count();
+    let lines: Vec<_> = findings.iter().map(line).collect();
+    findings.extend(others.into_iter().filter(|other| !lines.contains(&line(other))));
+    findings
+}
+
+#[cfg(test)]
+mod tests;

@@ -9,12 +9,12 @@ use serde::Serialize;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// Nothing was given.
-    #[error("a {0} must not be empty")]
+    #[error("{0} must not be empty")]
     Empty(&'static str),
     /// It is longer than the things that are named after it allow.
-    #[error("a {kind} has at most {most} characters, this one has {length}")]
+    #[error("{kind} has at most {most} characters, this one has {length}")]
     TooLong {
-        /// What the name is for.
+        /// What the name is for, with its article.
         kind: &'static str,
         /// The most that is allowed.
         most: usize,
@@ -22,9 +22,9 @@ pub enum NameError {
         length: usize,
     },
     /// It has a character in it that is not allowed there.
-    #[error("a {kind} {rule}")]
+    #[error("{kind} {rule}")]
     Characters {
-        /// What the name is for.
+        /// What the name is for, with its article.
         kind: &'static str,
         /// What is allowed.
         rule: &'static str,
@@ -84,17 +84,17 @@ macro_rules! name {
 
 name!(
     /// The name of a site: a folder under `sites/`, and the value of the label `bridgehead/site`.
-    SiteName, "site name", 40, dns_label, DNS_LABEL
+    SiteName, "a site name", 40, dns_label, DNS_LABEL
 );
 name!(
     /// The name of a cluster: its Secret's name and a label value. Applications are named `workload-<cluster>`.
-    ClusterName, "cluster name", 40, dns_label, DNS_LABEL
+    ClusterName, "a cluster name", 40, dns_label, DNS_LABEL
 );
 name!(
     /// The name of an addon: `enable_<addon>` is a label key, whose name part has at most 63 characters.
-    AddonName, "addon name", 56, key, KEY
+    AddonName, "an addon name", 56, key, KEY
 );
 name!(
     /// The name of a repository table `[repos.<name>]`: the prefix of its annotation keys.
-    RepositoryName, "repository name", 40, key, KEY
+    RepositoryName, "a repository name", 40, key, KEY
 );
