@@ -61,9 +61,7 @@ pub fn make_folder(path: &Path) -> Result<(), FileError> {
 /// When it cannot be written.
 #[expect(clippy::disallowed_methods, reason = "the error names the path here")]
 pub fn replace(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.new", std::process::id()));
-    let new = path.with_file_name(name);
+    let new = beside(path);
     let write = || {
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&new)?;
         file.write_all(content)?;
@@ -71,6 +69,54 @@ pub fn replace(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> 
         fs::rename(&new, path)
     };
     named("write", path, write())
+}
+
+/// Replaces a file at once if its content differs, without waiting for the disk: for what can be made again.
+///
+/// # Errors
+/// When it cannot be read or written.
+#[expect(clippy::disallowed_methods, reason = "the error names the path here")]
+pub fn refresh(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> {
+    if fs::read(path).is_ok_and(|present| present == content) {
+        return Ok(());
+    }
+    let new = beside(path);
+    let write = || {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&new)?;
+        file.write_all(content)?;
+        fs::rename(&new, path)
+    };
+    named("write", path, write())
+}
+
+/// Makes a symbolic link, in place of one that leads elsewhere.
+///
+/// # Errors
+/// When it cannot be made, or something that is no link is in its place.
+#[expect(clippy::disallowed_methods, reason = "the error names the path here")]
+pub fn link(target: &Path, path: &Path) -> Result<(), FileError> {
+    match fs::read_link(path) {
+        Ok(present) if present == target => return Ok(()),
+        Ok(_) => named("replace the link", path, fs::remove_file(path))?,
+        Err(_) => {}
+    }
+    named("make the link", path, std::os::unix::fs::symlink(target, path))
+}
+
+/// The names of what is in a folder; none if the folder is absent.
+///
+/// # Errors
+/// When it is there and cannot be listed.
+pub fn names(folder: &Path) -> Result<Vec<String>, FileError> {
+    let list = || {
+        fs::read_dir(folder)?
+            .map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()))
+            .collect()
+    };
+    match named("list the folder", folder, list()) {
+        Err(error) if error.is_absent() => Ok(Vec::new()),
+        names => names,
+    }
 }
 
 /// Opens a log for appending, mode 0600.
@@ -97,6 +143,13 @@ pub fn remove(path: &Path) -> Result<(), FileError> {
 #[expect(clippy::disallowed_methods, reason = "the error names the path here")]
 pub fn remove_folder(path: &Path) -> Result<(), FileError> {
     present(named("remove the folder", path, fs::remove_dir_all(path)))
+}
+
+/// Where the new content of a file is written before it takes the file's place.
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    path.with_file_name(name)
 }
 
 fn present(result: Result<(), FileError>) -> Result<(), FileError> {

@@ -1,8 +1,9 @@
 // Command redis is the Redis-protocol server of a local hub: an in-memory
 // cache for Argo CD, which keeps nothing in Redis that it cannot rebuild.
 //
-// It accepts the options that Argo CD's manifest and the node agent pass to
-// redis-server, so that the pod's command line can be used as it is.
+// It accepts the options of redis-server that Argo CD's manifest and the node
+// agent pass. The password comes from the environment, as REDIS_PASSWORD: a
+// command line can be read by every user of the machine.
 package main
 
 import (
@@ -18,16 +19,14 @@ import (
 
 // options is the part of redis-server's command line that matters here.
 type options struct {
-	bind, port, password string
+	bind, port string
 }
 
-// parse reads `--name value` pairs; redis-server also accepts the pair in one
-// argument ("--requirepass secret"). Persistence options are accepted and have
+// parse reads `--name value` pairs. Persistence options are accepted and have
 // no effect, because nothing is ever written to disk. Any other option is
 // refused: ignoring one silently could change what a pod means.
-func parse(arguments []string) (options, error) {
+func parse(words []string) (options, error) {
 	parsed := options{bind: "127.0.0.1", port: "6379"}
-	words := split(arguments)
 	for len(words) > 0 {
 		if len(words) < 2 {
 			return parsed, fmt.Errorf("option %s needs a value", words[0])
@@ -39,8 +38,6 @@ func parse(arguments []string) (options, error) {
 			parsed.bind = value
 		case "--port":
 			parsed.port = value
-		case "--requirepass":
-			parsed.password = value
 		case "--save", "--appendonly":
 		default:
 			return parsed, fmt.Errorf("unknown option %s", name)
@@ -49,30 +46,14 @@ func parse(arguments []string) (options, error) {
 	return parsed, nil
 }
 
-// split undoes the one-argument form: "--requirepass secret" becomes two words.
-func split(arguments []string) []string {
-	var words []string
-	for _, argument := range arguments {
-		for index, character := range argument {
-			if character == ' ' && len(argument) > 2 && argument[:2] == "--" {
-				words = append(words, argument[:index])
-				argument = argument[index+1:]
-				break
-			}
-		}
-		words = append(words, argument)
-	}
-	return words
-}
-
 func serve(arguments []string) error {
 	parsed, err := parse(arguments)
 	if err != nil {
 		return err
 	}
 	server := miniredis.NewMiniRedis()
-	if parsed.password != "" {
-		server.RequireAuth(parsed.password)
+	if password := os.Getenv("REDIS_PASSWORD"); password != "" {
+		server.RequireAuth(password)
 	}
 	if err := server.StartAddr(net.JoinHostPort(parsed.bind, parsed.port)); err != nil {
 		return err
