@@ -11,6 +11,12 @@ use crate::engine::event::RunResult;
 use crate::engine::run::{Mode, Report, Run};
 use crate::engine::{Events, Tree};
 
+/// What git does for the tests themselves must not depend on who runs them.
+fn git(folder: &Path, arguments: &[&str]) -> Git {
+    let git = Git::of_the_person(folder, "-c").args(["user.name=x", "-c", "user.email=x@localhost"]);
+    git.args(arguments).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1")
+}
+
 struct World {
     root: tempfile::TempDir,
     messages: Arc<Mutex<Vec<String>>>,
@@ -74,10 +80,9 @@ impl World {
     /// What one gets who clones what is served: every path with its content, or `-> target`.
     async fn cloned(&self, facts: &RepositoryFacts) -> BTreeMap<String, String> {
         let to = tempfile::tempdir().unwrap();
-        let clone =
-            Git::of_the_person(self.root.path(), "clone").args(["--quiet", "--branch", "main", &facts.url]);
-        clone.args([to.path()]).run(&[]).await.unwrap();
-        let head = Git::of_the_person(to.path(), "rev-parse").args(["HEAD"]).run(&[]).await.unwrap();
+        let clone = ["clone", "--quiet", "--branch", "main", &facts.url, to.path().to_str().unwrap()];
+        git(self.root.path(), &clone).run(&[]).await.unwrap();
+        let head = git(to.path(), &["rev-parse", "HEAD"]).run(&[]).await.unwrap();
         assert_eq!(Some(line(&head)), facts.commit);
         let listing = list(to.path(), Path::new("/nowhere")).await.unwrap();
         let read = |(path, kind): (&Vec<u8>, &Kind)| {
@@ -92,10 +97,7 @@ impl World {
     }
 
     async fn git(&self, arguments: &[&str]) {
-        let git = Git::of_the_person(&self.folder(), "-c")
-            .args(["user.name=x"])
-            .args(["-c", "user.email=x@localhost"]);
-        git.args(arguments).run(&[]).await.unwrap();
+        git(&self.folder(), arguments).run(&[]).await.unwrap();
     }
 }
 
@@ -162,8 +164,7 @@ async fn a_work_tree_is_served_as_it_is_and_not_as_it_is_committed() {
     files::remove_folder(&world.folder().join("folder")).unwrap();
     world.put("folder", "1");
     world.put("clone/inside", "1");
-    let inner = Git::of_the_person(&world.folder().join("clone"), "init").args(["--quiet"]);
-    inner.run(&[]).await.unwrap();
+    git(&world.folder().join("clone"), &["init", "--quiet"]).run(&[]).await.unwrap();
     let facts = world.up().await;
     let expected = [(".gitignore", "ignored\n"), ("folder", "1"), ("kept", "2"), ("new", "1")];
     assert_eq!(world.cloned(&facts).await, pairs(&expected));
