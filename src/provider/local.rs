@@ -11,5 +11,8 @@ pub mod ports;
 pub mod process;
 pub mod provision;
 pub mod remove;
+pub mod source;
 pub mod state;
 pub mod supervisor;
+
+

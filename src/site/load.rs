@@ -20,9 +20,15 @@ pub const DEFAULT: &str = include_str!("../../sites/local/profile.toml");
 /// The site that has a built-in profile.
 const DEFAULT_SITE: &str = "local";
 
+/// The folder of the logs stands beside those of the sites.
+const LOGS: &str = "log";
+
 /// Why a profile did not become a site.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
+    /// The name is not free.
+    #[error("a site cannot be called `{0}`: the logs of all sites are in the folder of that name")]
+    Taken(SiteName),
     /// There is no folder to look in.
     #[error("there is no folder `sites` here or above, and no site `{0}` that is built in")]
     NoRoot(SiteName),
@@ -47,6 +53,9 @@ pub enum LoadError {
 /// # Errors
 /// When there is no profile, it cannot be read, or something in it is wrong: then with everything that is.
 pub fn load(root: Option<&Path>, name: &SiteName) -> Result<Site, LoadError> {
+    if name.as_str() == LOGS {
+        return Err(LoadError::Taken(name.clone()));
+    }
     let path = root.map(|root| root.join("sites").join(name.as_str()).join("profile.toml"));
     let typed = path.as_deref().map(typed).transpose()?.flatten();
     let (text, profile) = match (typed, path.clone()) {
