@@ -1,13 +1,28 @@
-//! Kubernetes API servers: connections, server-side apply, readiness.
+//! Kubernetes API servers: connections, comparison with the live world, server-side apply, readiness.
 
+pub mod api;
 mod client;
+mod compare;
+mod kind;
 pub mod kubeconfig;
+mod object;
+mod ready;
+mod set;
+mod step;
 
+pub use api::ApiError;
 pub use client::{ClientError, Clients, connect};
+pub use kind::{Kind, KindName};
+pub use object::{ManifestError, Object, parse};
+pub use ready::{unready, workloads};
+pub use set::{Collection, EditedData, ObjectSet, Prune, Stranger};
+pub use step::{ApplyObjects, Desired};
 
 /// The field manager of everything that we apply.
 pub const FIELD_MANAGER: &str = "bridgehead";
 /// The label that marks what is ours; its value is the site's name.
 pub const SITE_LABEL: &str = "bridgehead/site";
+/// The label that says which part of a site's world an object belongs to: what the part drops is found by it.
+pub const PART_LABEL: &str = "bridgehead/part";
 /// The standard label that says who manages an object; its value is [`FIELD_MANAGER`].
 pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";

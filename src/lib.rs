@@ -21,6 +21,7 @@ pub mod components;
 pub mod engine;
 pub mod env;
 pub mod files;
+pub mod gitops;
 pub mod k8s;
 pub mod provider;
 pub mod site;

@@ -221,6 +221,22 @@ pub enum Stop {
     Failed(Failure),
 }
 
+/// A fact was absent when applying that was there when observing.
+#[derive(Debug, thiserror::Error)]
+#[error("the {0} is not known any more")]
+struct Forgotten(Missing);
+
+impl Stop {
+    /// What stopped `apply`, where an absent fact is a failure like any other.
+    #[must_use]
+    pub fn into_failure(self) -> Failure {
+        match self {
+            Self::Blocked(missing) => Forgotten(missing).into(),
+            Self::Failed(failure) => failure,
+        }
+    }
+}
+
 impl<E: Error + Send + Sync + 'static> From<E> for Stop {
     fn from(error: E) -> Self {
         Self::Failed(error.into())

@@ -1,0 +1,44 @@
+//! Argo CD and what it is told: its installation, the clusters that it serves, the sets it starts from.
+
+pub mod argocd;
+
+use std::sync::Arc;
+
+use kube::Client;
+
+use crate::engine::{Facts, Stop};
+use crate::env::Env;
+use crate::site::Site;
+use crate::site::name::ClusterName;
+
+/// What every step here works in: a site, and the connections of the command.
+#[derive(Debug, Clone)]
+struct Scope {
+    site: Arc<Site>,
+    env: Arc<Env>,
+}
+
+impl Scope {
+    fn new(site: &Arc<Site>, env: &Arc<Env>) -> Self {
+        Self { site: site.clone(), env: env.clone() }
+    }
+
+    fn hub(&self) -> &ClusterName {
+        &self.site.hub.name
+    }
+
+    /// The namespace of Argo CD.
+    fn namespace(&self) -> &str {
+        &self.site.argocd.namespace
+    }
+
+    async fn client(&self, cluster: &ClusterName, facts: &Facts) -> Result<Client, Stop> {
+        let access = facts.access(cluster)?;
+        Ok(self.env.clients.get(access).await?)
+    }
+}
+
+/// The part of a site's world that an object belongs to, as in its mark.
+mod part {
+    pub(super) const ARGOCD: &str = "argocd";
+}

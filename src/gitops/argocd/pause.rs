@@ -1,0 +1,56 @@
+//! Holding Argo CD's generator still: while it is paused, no Application is made, changed or removed.
+
+use kube::Client;
+use serde_json::{Value, json};
+
+use crate::engine::Writer;
+use crate::k8s::{ApiError, Kind, Object, api};
+
+/// The controller that makes Applications from ApplicationSets.
+const GENERATOR: &str = "argocd-applicationset-controller";
+/// Says that we paused it, and how many replicas it had.
+const PAUSED: &str = "bridgehead/paused";
+
+/// Pauses the controller that makes Applications.
+///
+/// # Errors
+/// When the hub cannot be asked or does not allow it.
+pub async fn pause(client: &Client, namespace: &str, writer: &Writer) -> Result<(), ApiError> {
+    let Some(generator) = generator(client, namespace).await?.filter(|generator| !is_paused(generator))
+    else {
+        return Ok(());
+    };
+    let replicas = generator.get(&["spec", "replicas"]).and_then(Value::as_u64).unwrap_or(1);
+    let patch = patch(&json!(replicas.to_string()), 0);
+    writer.perform(api::merge(client, &Kind::DEPLOYMENT, Some(namespace), GENERATOR, &patch)).await
+}
+
+/// Lets it go on, if it is paused.
+///
+/// # Errors
+/// When the hub cannot be asked or does not allow it.
+pub async fn resume(client: &Client, namespace: &str, writer: &Writer) -> Result<(), ApiError> {
+    let Some(replicas) = generator(client, namespace).await?.as_ref().and_then(replicas_before) else {
+        return Ok(());
+    };
+    let patch = patch(&Value::Null, replicas);
+    writer.perform(api::merge(client, &Kind::DEPLOYMENT, Some(namespace), GENERATOR, &patch)).await
+}
+
+/// Whether we paused a Deployment.
+#[must_use]
+pub fn is_paused(deployment: &Object) -> bool {
+    replicas_before(deployment).is_some()
+}
+
+async fn generator(client: &Client, namespace: &str) -> Result<Option<Object>, ApiError> {
+    api::get(client, &Kind::DEPLOYMENT, Some(namespace), GENERATOR).await
+}
+
+fn replicas_before(deployment: &Object) -> Option<u64> {
+    deployment.text(&["metadata", "annotations", PAUSED])?.parse().ok()
+}
+
+fn patch(paused: &Value, replicas: u64) -> Value {
+    json!({ "metadata": { "annotations": { PAUSED: paused } }, "spec": { "replicas": replicas } })
+}

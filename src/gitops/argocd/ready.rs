@@ -1,0 +1,74 @@
+//! Argo CD at work: every workload rolled out, and the project that Applications belong to.
+
+use std::time::Duration;
+
+use kube::Client;
+
+use super::pause;
+use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::gitops::{Scope, part};
+use crate::k8s::{ApiError, Kind, PART_LABEL, SITE_LABEL, api, unready, workloads};
+use crate::site::name::ClusterName;
+
+pub(super) struct Ready(pub(super) Scope);
+
+impl Ready {
+    async fn changes(&self, client: &Client) -> Result<Vec<Change>, ApiError> {
+        let namespace = self.0.namespace();
+        let labels = format!("{SITE_LABEL}={},{PART_LABEL}={}", self.0.site.name, part::ARGOCD);
+        let workloads = workloads(client, namespace, &labels).await?;
+        if workloads.is_empty() {
+            return Ok(vec![Change::wait(format!("Argo CD in {namespace}"), "it has no workloads yet")]);
+        }
+        let (paused, running): (Vec<_>, Vec<_>) = workloads.into_iter().partition(pause::is_paused);
+        let paused = paused.iter().map(|workload| Change::update(workload.to_string(), "it is paused"));
+        let mut changes: Vec<_> = paused.collect();
+        changes.extend(unready(client, namespace, &running).await?);
+        changes.extend(unserved(client).await?);
+        // Applications without it fail validation, and are tried again only after minutes.
+        if api::get(client, &Kind::APP_PROJECT, Some(namespace), "default").await?.is_none() {
+            let subject = Kind::APP_PROJECT.subject(Some(namespace), "default");
+            changes.push(Change::wait(subject, "argocd-server makes it when it starts"));
+        }
+        Ok(changes)
+    }
+}
+
+/// Argo CD's own kinds take the server a moment after it has accepted their definitions.
+async fn unserved(client: &Client) -> Result<Vec<Change>, ApiError> {
+    let kinds = [Kind::APPLICATION, Kind::APPLICATION_SET, Kind::APP_PROJECT];
+    let served = api::resources(client, kinds[0].api_version()).await?;
+    let unserved = kinds.iter().filter(|kind| served.iter().all(|found| found.kind != kind.name()));
+    Ok(unserved
+        .map(|kind| Change::wait(kind.name(), "the API server does not serve this kind yet"))
+        .collect())
+}
+
+impl Step for Ready {
+    fn id(&self) -> StepId {
+        StepId::of(self.0.hub(), "argocd/ready")
+    }
+
+    fn cluster(&self) -> Option<&ClusterName> {
+        Some(self.0.hub())
+    }
+
+    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
+        Box::pin(async move {
+            let client = self.0.client(self.0.hub(), facts).await?;
+            Ok(Observed::differs(self.changes(&client).await?))
+        })
+    }
+
+    fn apply<'a>(&'a self, facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            let client = self.0.client(self.0.hub(), facts).await.map_err(Stop::into_failure)?;
+            Ok(pause::resume(&client, self.0.namespace(), writer).await?)
+        })
+    }
+
+    /// Images may have to be pulled over a slow line.
+    fn patience(&self) -> Duration {
+        Duration::from_mins(10)
+    }
+}

@@ -1,0 +1,224 @@
+//! The few calls that we make to an API server, each error naming what was asked.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{APIResource, APIResourceList};
+use kube::Client;
+use kube::api::{DeleteParams, GetParams, ListParams, Patch, PatchParams};
+use kube::core::{Request, Status};
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::Value;
+
+use super::FIELD_MANAGER;
+use super::kind::{Kind, KindName};
+use super::object::Object;
+
+/// A call to an API server failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// The server answered that it will not.
+    #[error("the API server refused to {operation} {subject}")]
+    Refused {
+        /// What was asked of it.
+        operation: &'static str,
+        /// About what.
+        subject: String,
+        /// Its answer.
+        source: Box<Status>,
+    },
+    /// There was no answer, or one that cannot be read.
+    #[error("cannot {operation} {subject}")]
+    Failed {
+        /// What was asked.
+        operation: &'static str,
+        /// About what.
+        subject: String,
+        /// What happened.
+        source: Box<kube::Error>,
+    },
+    /// The answer is not an object.
+    #[error("the API server's answer about {subject} is not an object")]
+    Malformed {
+        /// What was asked about.
+        subject: String,
+    },
+    /// The server does not serve a kind of object.
+    #[error("the API server does not know the kind {kind} of {api_version}")]
+    UnknownKind {
+        /// The kind.
+        kind: String,
+        /// The API version.
+        api_version: String,
+    },
+}
+
+impl ApiError {
+    /// Names a failed call of `kube`.
+    #[must_use]
+    pub fn of(operation: &'static str, subject: impl Into<String>, error: kube::Error) -> Self {
+        let subject = subject.into();
+        match error {
+            kube::Error::Api(source) => Self::Refused { operation, subject, source },
+            source => Self::Failed { operation, subject, source: Box::new(source) },
+        }
+    }
+
+    pub(super) fn unknown_kind(name: KindName<'_>) -> Self {
+        Self::UnknownKind { kind: name.kind.to_owned(), api_version: name.api_version.to_owned() }
+    }
+
+    /// What the server answered, if it did.
+    #[must_use]
+    pub fn status(&self) -> Option<&Status> {
+        match self {
+            Self::Refused { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+
+    /// Whether the object, its namespace or its kind is not there.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::UnknownKind { .. }) || self.status().is_some_and(Status::is_not_found)
+    }
+}
+
+/// The objects of a kind that have the given labels; none where the kind or the namespace is not there.
+///
+/// # Errors
+/// When the server does not answer or does not allow it.
+pub async fn list(
+    client: &Client,
+    kind: &Kind,
+    namespace: Option<&str>,
+    labels: &str,
+) -> Result<Vec<Object>, ApiError> {
+    #[derive(Deserialize)]
+    struct List {
+        items: Vec<Value>,
+    }
+    let request = Request::new(kind.path(namespace)).list(&ListParams::default().labels(labels));
+    let answer = send::<List>(client, request).await;
+    let items = match answer.map_err(|error| ApiError::of("list", kind.name(), error)) {
+        Ok(list) => list.items,
+        Err(error) if error.is_absent() => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    // The items of a list do not say what they are.
+    let typed = items.into_iter().filter_map(|mut item| {
+        item["apiVersion"] = kind.api_version().into();
+        item["kind"] = kind.name().into();
+        Object::from_value(item)
+    });
+    Ok(typed.collect())
+}
+
+/// One object, if it is there.
+///
+/// # Errors
+/// When the server does not answer or does not allow it.
+pub async fn get(
+    client: &Client,
+    kind: &Kind,
+    namespace: Option<&str>,
+    name: &str,
+) -> Result<Option<Object>, ApiError> {
+    let request = Request::new(kind.path(namespace)).get(name, &GetParams::default());
+    let answer = send(client, request).await;
+    match answer.map_err(|error| ApiError::of("read", kind.subject(namespace, name), error)) {
+        Ok(object) => Ok(Object::from_value(object)),
+        Err(error) if error.is_absent() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Server-side apply of a whole object; what others say otherwise is taken over.
+///
+/// # Errors
+/// When the server does not answer or does not allow it.
+pub async fn apply(client: &Client, kind: &Kind, object: &Object) -> Result<(), ApiError> {
+    let parameters = PatchParams::apply(FIELD_MANAGER).force();
+    // Only the metadata is sent back: nobody reads the answer, and encoding a large one takes the server's time.
+    let request = Request::new(kind.path(object.namespace())).patch_metadata(
+        object.name(),
+        &parameters,
+        &Patch::Apply(object.fields()),
+    );
+    let answer = send::<IgnoredAny>(client, request).await;
+    answer.map(|_| ()).map_err(|error| ApiError::of("apply", object.to_string(), error))
+}
+
+/// What [`apply`] would make of an object.
+///
+/// # Errors
+/// When the server does not answer or does not allow it.
+pub async fn try_apply(client: &Client, kind: &Kind, object: &Object) -> Result<Object, ApiError> {
+    let parameters = PatchParams::apply(FIELD_MANAGER).force().dry_run();
+    let request = Request::new(kind.path(object.namespace())).patch(
+        object.name(),
+        &parameters,
+        &Patch::Apply(object.fields()),
+    );
+    let answer = send(client, request).await;
+    let answer = answer.map_err(|error| ApiError::of("apply", object.to_string(), error))?;
+    Object::from_value(answer).ok_or_else(|| ApiError::Malformed { subject: object.to_string() })
+}
+
+/// Changes some fields of an object by a merge patch, without owning the others.
+///
+/// # Errors
+/// When the server does not answer or does not allow it.
+pub async fn merge(
+    client: &Client,
+    kind: &Kind,
+    namespace: Option<&str>,
+    name: &str,
+    patch: &Value,
+) -> Result<(), ApiError> {
+    let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    let request = Request::new(kind.path(namespace)).patch_metadata(name, &parameters, &Patch::Merge(patch));
+    let answer = send::<IgnoredAny>(client, request).await;
+    answer.map(|_| ()).map_err(|error| ApiError::of("change", kind.subject(namespace, name), error))
+}
+
+/// Deletes an object that may be gone already; what it owns goes after it.
+///
+/// # Errors
+/// When the server does not answer or does not allow it.
+pub async fn delete(
+    client: &Client,
+    kind: &Kind,
+    namespace: Option<&str>,
+    name: &str,
+) -> Result<(), ApiError> {
+    let request = Request::new(kind.path(namespace)).delete(name, &DeleteParams::background());
+    let answer = send::<IgnoredAny>(client, request).await;
+    match answer.map_err(|error| ApiError::of("delete", kind.subject(namespace, name), error)) {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_absent() => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The resources that a server has of an API version; none where it does not serve that.
+///
+/// # Errors
+/// When the server does not answer.
+pub async fn resources(client: &Client, api_version: &str) -> Result<Vec<APIResource>, ApiError> {
+    let list: Result<APIResourceList, _> = if api_version.contains('/') {
+        client.list_api_group_resources(api_version).await
+    } else {
+        client.list_core_api_resources(api_version).await
+    };
+    match list.map_err(|error| ApiError::of("list the resources of", api_version, error)) {
+        Ok(list) => Ok(list.resources),
+        Err(error) if error.is_absent() => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+async fn send<T: DeserializeOwned>(
+    client: &Client,
+    request: Result<hyper::Request<Vec<u8>>, kube::core::request::Error>,
+) -> Result<T, kube::Error> {
+    client.request(request.map_err(kube::Error::BuildRequest)?).await
+}

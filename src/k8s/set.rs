@@ -1,0 +1,329 @@
+//! A set of objects that should be in a cluster: compared with what is there, and applied.
+
+mod world;
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+use futures::stream::{self, StreamExt as _};
+use kube::Client;
+use serde_json::Value;
+
+use super::api::{self, ApiError};
+use super::kind::Kind;
+use super::object::Object;
+use super::{PART_LABEL, SITE_LABEL, compare};
+use crate::engine::step::ChangeKind;
+use crate::engine::{Change, Failure, Writer};
+use crate::site::name::SiteName;
+use world::World;
+
+/// How many calls are under way at once.
+const SIDE_BY_SIDE: usize = 16;
+
+/// Objects that should be there, each with the site's mark.
+#[derive(Debug)]
+pub struct ObjectSet {
+    /// The site that they belong to.
+    pub site: SiteName,
+    /// The objects.
+    pub objects: Vec<Object>,
+    /// What to do about an object that is there without our mark.
+    pub stranger: Stranger,
+    /// What to do about data that somebody changed.
+    pub edited_data: EditedData,
+    /// Where objects of this part are looked for that are no longer in the set.
+    pub prune: Option<Prune>,
+}
+
+/// What to do about an object that is there and that this site did not make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stranger {
+    /// Fail: it is somebody else's.
+    Refuse,
+    /// Use it: our fields are added, our mark is not, so that nobody takes it for ours and deletes it.
+    Adopt,
+}
+
+/// What to do about entries of a ConfigMap or Secret that somebody changed since we wrote them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EditedData {
+    /// Write ours again.
+    Restore,
+    /// Leave theirs: ours was a default.
+    Keep,
+}
+
+/// Where objects of a part are looked for that are no longer wanted.
+#[derive(Debug)]
+pub struct Prune {
+    /// The part, as in their mark.
+    pub part: &'static str,
+    /// Kinds and namespaces to look in.
+    pub collections: BTreeSet<Collection>,
+}
+
+/// The objects of a kind in a namespace, or in the whole cluster.
+pub type Collection = (Kind, Option<String>);
+
+/// Objects cannot be compared or applied.
+#[derive(Debug, thiserror::Error)]
+enum SetError {
+    /// A call failed.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// An object is there that nobody marked.
+    #[error("{subject} is there already, and the site `{site}` did not make it")]
+    Stranger {
+        /// The object.
+        subject: String,
+        /// The site that wants it.
+        site: SiteName,
+    },
+    /// An object is there that another site marked.
+    #[error("{subject} is there already, and belongs to the site `{owner}`")]
+    OtherSite {
+        /// The object.
+        subject: String,
+        /// The site that it belongs to.
+        owner: String,
+    },
+}
+
+impl SetError {
+    fn into_failure(self) -> Failure {
+        let hint = match &self {
+            Self::Api(_) => None,
+            Self::Stranger { site, .. } => {
+                Some(format!("label it `{SITE_LABEL}={site}` to hand it over, or remove it"))
+            }
+            Self::OtherSite { owner, .. } => Some(format!("`bridgehead down {owner}` takes it away")),
+        };
+        let failure = Failure::from(self);
+        match hint {
+            Some(hint) => failure.with_hint(hint),
+            None => failure,
+        }
+    }
+}
+
+/// One object that is not as it should be.
+struct Difference {
+    kind: Kind,
+    object: Object,
+    change: Change,
+}
+
+impl ObjectSet {
+    /// A set that refuses strangers, restores edited data and prunes nothing.
+    #[must_use]
+    pub fn new(site: &SiteName, objects: Vec<Object>) -> Self {
+        Self {
+            site: site.clone(),
+            objects,
+            stranger: Stranger::Refuse,
+            edited_data: EditedData::Restore,
+            prune: None,
+        }
+    }
+
+    /// What differs between the set and the cluster. Nothing is written.
+    ///
+    /// # Errors
+    /// When the cluster cannot be asked, or an object is somebody else's.
+    pub async fn observe(&self, client: &Client) -> Result<Vec<Change>, Failure> {
+        let differences = self.differences(client).await.map_err(SetError::into_failure)?;
+        Ok(differences.into_iter().map(|difference| difference.change).collect())
+    }
+
+    /// Applies what differs: namespaces, then everything else side by side, then what is no longer wanted.
+    ///
+    /// # Errors
+    /// When the cluster refuses an object. The others have been applied all the same.
+    pub async fn apply(&self, client: &Client, writer: &Writer) -> Result<(), Failure> {
+        let differences = self.differences(client).await.map_err(SetError::into_failure)?;
+        let mut stages: [Vec<Difference>; 3] = Default::default();
+        for difference in differences {
+            match (difference.change.kind, difference.object.kind()) {
+                (ChangeKind::Wait, _) => {}
+                (ChangeKind::Delete, _) => stages[2].push(difference),
+                (_, "Namespace") => stages[0].push(difference),
+                _ => stages[1].push(difference),
+            }
+        }
+        // The server takes longest for the largest, so that they start first.
+        stages[1].sort_by_cached_key(|difference| Reverse(difference.weight()));
+        for stage in stages {
+            let calls = stage.iter().map(|difference| difference.write(client, writer)).collect();
+            side_by_side(calls).await.into_iter().collect::<Result<(), _>>()?;
+        }
+        Ok(())
+    }
+
+    async fn differences(&self, client: &Client) -> Result<Vec<Difference>, SetError> {
+        let world = World::look(client, self).await?;
+        let pairs = self.objects.iter().zip(&world.kinds);
+        let found = pairs.map(|(object, kind)| self.compare(client, &world, kind, object)).collect();
+        let found = side_by_side(found).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+        Ok(found.into_iter().flatten().chain(self.leftovers(world)).collect())
+    }
+
+    async fn compare(
+        &self,
+        client: &Client,
+        world: &World,
+        kind: &Kind,
+        desired: &Object,
+    ) -> Result<Option<Difference>, SetError> {
+        let difference = |object, change| Ok(Some(Difference { kind: kind.clone(), object, change }));
+        let subject = desired.to_string();
+        let Some(live) = world.find(desired) else {
+            return difference(desired.clone(), Change::create(subject));
+        };
+        if live.get(&["metadata", "deletionTimestamp"]).is_some() {
+            return difference(desired.clone(), Change::wait(subject, "it is being deleted"));
+        }
+        let desired = self.adapted(desired, live)?;
+        if compare::seeming_differences(&desired, live).is_empty() {
+            return Ok(None);
+        }
+        let outcome = api::try_apply(client, kind, &desired).await?;
+        match compare::differences(live, &outcome) {
+            paths if paths.is_empty() => Ok(None),
+            paths => difference(desired, Change::update(subject, summary(&paths))),
+        }
+    }
+
+    /// What is desired of an object in view of what is there already.
+    fn adapted(&self, desired: &Object, live: &Object) -> Result<Object, SetError> {
+        let mut desired = desired.clone();
+        match live.label(SITE_LABEL) {
+            Some(owner) if owner == self.site.as_str() => {}
+            Some(owner) => {
+                return Err(SetError::OtherSite { subject: live.to_string(), owner: owner.to_owned() });
+            }
+            None if self.stranger == Stranger::Adopt => desired.unmark(),
+            // Somebody took our mark off: it is put back.
+            None if compare::is_applied(live) => {}
+            None => {
+                return Err(SetError::Stranger { subject: live.to_string(), site: self.site.clone() });
+            }
+        }
+        if self.edited_data == EditedData::Keep {
+            keep_edited_data(&mut desired, live);
+        }
+        Ok(desired)
+    }
+
+    fn leftovers(&self, world: World) -> Vec<Difference> {
+        let Some(prune) = &self.prune else { return Vec::new() };
+        let is_wanted = |live: &Object| self.objects.iter().any(|object| is_same(object, live));
+        let leftovers = world.marked.into_iter().filter(|(kind, live)| {
+            // Whatever is of a kind or in a namespace would go with it.
+            !matches!(kind.name(), "CustomResourceDefinition" | "Namespace")
+                && live.label(PART_LABEL) == Some(prune.part)
+                && !is_wanted(live)
+        });
+        leftovers
+            .map(|(kind, object)| Difference { kind, change: Change::delete(object.to_string()), object })
+            .collect()
+    }
+}
+
+/// Awaits calls, a bounded number at once, in their order.
+async fn side_by_side<F: Future>(calls: Vec<F>) -> Vec<F::Output> {
+    stream::iter(calls).buffered(SIDE_BY_SIDE).collect().await
+}
+
+impl Difference {
+    fn weight(&self) -> usize {
+        if self.object.kind() == "CustomResourceDefinition" {
+            serde_json::to_string(self.object.fields()).map_or(0, |text| text.len())
+        } else {
+            0
+        }
+    }
+
+    async fn write(&self, client: &Client, writer: &Writer) -> Result<(), ApiError> {
+        let Self { kind, object, change } = self;
+        if change.kind == ChangeKind::Delete {
+            return writer.perform(api::delete(client, kind, object.namespace(), object.name())).await;
+        }
+        writer.perform(api::apply(client, kind, object)).await
+    }
+}
+
+/// Takes out of `desired` the data that somebody else has written since.
+fn keep_edited_data(desired: &mut Object, live: &Object) {
+    let Some(Value::Object(data)) = desired.fields_mut().get_mut("data") else { return };
+    data.retain(|key, value| {
+        let theirs = live.get(&["data", key]);
+        theirs.is_none_or(|theirs| theirs == value) || compare::owns_data(live, key)
+    });
+    if data.is_empty() {
+        desired.fields_mut().remove("data");
+    }
+}
+
+fn is_same(one: &Object, other: &Object) -> bool {
+    one.kind_name() == other.kind_name() && one.name() == other.name() && one.namespace() == other.namespace()
+}
+
+/// The first few paths: a plan is read by people.
+fn summary(paths: &[String]) -> String {
+    const SHOWN: usize = 4;
+    let shown = paths.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match paths.len().checked_sub(SHOWN) {
+        Some(more @ 1..) => format!("{shown} and {more} more"),
+        _ => shown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn set(stranger: Stranger) -> ObjectSet {
+        let site = "home".parse().expect("valid");
+        ObjectSet { stranger, edited_data: EditedData::Keep, ..ObjectSet::new(&site, Vec::new()) }
+    }
+
+    fn settings(labels: &Value, data: &Value) -> Object {
+        let value = json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": { "name": "settings", "namespace": "argocd", "labels": labels },
+            "data": data,
+        });
+        Object::from_value(value).expect("it is an object")
+    }
+
+    #[test]
+    fn only_our_own_mark_lets_us_write() {
+        let mut desired = settings(&json!({}), &json!({ "a": "1" }));
+        desired.mark_as_made(&"home".parse().expect("valid"), "argocd");
+        let theirs = settings(&json!({ "app": "x" }), &json!({}));
+        let other = settings(&json!({ SITE_LABEL: "work" }), &json!({}));
+        let refused = |set: ObjectSet, live| set.adapted(&desired, live).expect_err("refused").to_string();
+        assert!(refused(set(Stranger::Refuse), &theirs).contains("the site `home` did not make it"));
+        assert!(refused(set(Stranger::Adopt), &other).contains("belongs to the site `work`"));
+        let adopted = set(Stranger::Adopt).adapted(&desired, &theirs).expect("adopted");
+        assert_eq!(adopted.label(SITE_LABEL), None);
+    }
+
+    #[test]
+    fn data_that_others_wrote_stays() {
+        let mut desired = settings(&json!({}), &json!({ "hosts": "ours", "new": "1" }));
+        let live = settings(&json!({}), &json!({ "hosts": "theirs" }));
+        keep_edited_data(&mut desired, &live);
+        assert_eq!(desired.get(&["data"]), Some(&json!({ "new": "1" })));
+    }
+
+    #[test]
+    fn a_plan_names_a_few_fields() {
+        let paths: Vec<_> = (1..=6).map(|number| format!(".{number}")).collect();
+        assert_eq!(summary(&paths), ".1, .2, .3, .4 and 2 more");
+        assert_eq!(summary(&paths[..4]), ".1, .2, .3, .4");
+    }
+}
