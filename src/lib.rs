@@ -17,11 +17,14 @@
 //! ```
 //! A test checks these arrows.
 
+pub mod cli;
 pub mod components;
 pub mod engine;
 pub mod env;
 pub mod files;
+pub mod flow;
 pub mod gitops;
 pub mod k8s;
 pub mod provider;
+pub mod report;
 pub mod site;

@@ -14,5 +14,3 @@ pub mod remove;
 pub mod source;
 pub mod state;
 pub mod supervisor;
-
-

@@ -18,7 +18,7 @@ use super::validate::{Places, validate};
 pub const DEFAULT: &str = include_str!("../../sites/local/profile.toml");
 
 /// The site that has a built-in profile.
-const DEFAULT_SITE: &str = "local";
+pub const DEFAULT_SITE: &str = "local";
 
 /// The folder of the logs stands beside those of the sites.
 const LOGS: &str = "log";
@@ -46,6 +46,26 @@ pub enum LoadError {
     /// The profile says something wrong.
     #[error("{0}")]
     Invalid(Findings),
+}
+
+/// The sites below `root`, by name; the built-in one where there are none.
+///
+/// # Errors
+/// When the folder `sites` cannot be read.
+pub fn names(root: Option<&Path>) -> Result<Vec<SiteName>, LoadError> {
+    let folder = root.map(|root| root.join("sites"));
+    let failed = |source| LoadError::Read { path: folder.clone().unwrap_or_default(), source };
+    let entries = folder.as_ref().map(|folder| folder.read_dir()).transpose().map_err(failed)?;
+    let mut names: Vec<SiteName> = entries
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect();
+    names.sort();
+    if names.is_empty() {
+        names.extend(DEFAULT_SITE.parse().ok());
+    }
+    Ok(names)
 }
 
 /// Loads and validates the profile of a site: `sites/<site>/profile.toml` below `root`.
