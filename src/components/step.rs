@@ -105,11 +105,7 @@ impl Components {
             writer.progress(format!("fetching {}", MANIFEST.name));
             writer.perform(build.manifest()).await?;
         }
-        if folders.named.is_none() {
-            writer.progress("writing checksums");
-            writer.perform(build.finish()).await?;
-        }
-        Ok(())
+        writer.perform(build.finish(folders.named.is_none())).await
     }
 }
 
@@ -142,9 +138,12 @@ impl Build<'_> {
         Ok(files::replace(&self.cache.join(MANIFEST.name), text.as_bytes(), 0o600)?)
     }
 
-    /// Leaves the cache complete: nothing half-made, and the checksums of all that is there.
-    async fn finish(&self) -> Result<(), Failure> {
+    /// Leaves nothing half-made, and if the cache is complete, the checksums of all that is there.
+    async fn finish(&self, complete: bool) -> Result<(), Failure> {
         files::remove_folder(&self.scratch)?;
+        if !complete {
+            return Ok(());
+        }
         let cache = self.cache.to_owned();
         let sums = tokio::task::spawn_blocking(move || {
             let names = COMPONENTS.iter().map(|component| component.name).chain([MANIFEST.name]);

@@ -195,8 +195,7 @@ async fn a_half_made_repository_is_completed() {
     let world = World::new();
     world.put("a", "1");
     let facts = world.up().await;
-    let bare = world.root.path().join("state/x/git/addons.git");
-    let bare = if bare.is_dir() { bare } else { world.root.path().join("state/sites/x/git/addons.git") };
+    let bare = world.env().site_folder(&"x".parse().unwrap()).join("git/addons.git");
     for damage in ["HEAD", "refs/heads/main", "config"] {
         files::remove(&bare.join(damage)).unwrap();
         assert_eq!(world.up().await, facts, "{damage}");
