@@ -66,6 +66,9 @@ impl Supervisor {
             }
             Err(error) => return restart(error.to_string()),
         };
+        if state.stopping {
+            return restart("it is about to end".to_owned());
+        }
         // Where the files of the wanted one are not there yet, an earlier step has said so.
         let Ok(wanted) = self.wanted() else {
             return restart("its files are not there".to_owned());
