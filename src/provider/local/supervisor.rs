@@ -35,7 +35,7 @@ use crate::files::{self, FileError};
 use crate::k8s;
 use keep::Kept;
 
-/// What a supervisor says on its standard output once its socket answers.
+/// What a supervisor says on its standard output once the cluster is started and the socket answers.
 pub(super) const READY: &str = "ready";
 /// The running executable, also after its file was replaced.
 const EXECUTABLE: &str = "/proc/self/exe";
@@ -121,10 +121,10 @@ async fn supervise(layout: &Layout, lock: &Lock) -> Result<(), SupervisorError> 
     let listener = serve::bind(layout).map_err(refused("listen on the supervisor's socket"))?;
     let pid = std::process::id().to_string();
     files::replace(&layout.pid(), pid.as_bytes(), 0o600).map_err(SupervisorError::File)?;
-    announce().map_err(refused("say that the supervisor is ready"))?;
 
     leftovers::end(layout).await.map_err(SupervisorError::Leftovers)?;
     let cluster = Rc::new(Cluster::start(layout, &configuration)?);
+    announce().map_err(refused("say that the cluster is started"))?;
     tracing::info!("the cluster is started");
     tokio::task::spawn_local(serve::serve(listener, Rc::clone(&cluster), stop.clone()));
     ended.await;
