@@ -42,7 +42,11 @@ fn failed_checks(answer: &str) -> String {
         .filter_map(|line| line.strip_prefix("[-]"))
         .map(|line| line.split_whitespace().next().unwrap_or_default())
         .collect();
-    if failed.is_empty() { answer.to_owned() } else { format!("{} not done yet", failed.join(", ")) }
+    match failed.as_slice() {
+        [] => answer.to_owned(),
+        [only] => format!("{only} is not done yet"),
+        [first, more @ ..] => format!("{first} and {} more are not done yet", more.len()),
+    }
 }
 
 fn innermost(error: &dyn Error) -> String {
@@ -57,7 +61,7 @@ mod tests {
     fn only_what_fails_is_told() {
         let answer = "[+]ping ok\n[-]etcd failed: reason withheld\n[-]poststarthook/x failed: reason withheld\n\
                       readyz check failed";
-        assert_eq!(failed_checks(answer), "etcd, poststarthook/x not done yet");
+        assert_eq!(failed_checks(answer), "etcd and 1 more are not done yet");
         assert_eq!(failed_checks("Unauthorized"), "Unauthorized");
     }
 }

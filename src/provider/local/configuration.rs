@@ -81,9 +81,9 @@ impl Configuration {
             ("certificates".to_owned(), certificates(&pki)?),
         ]);
         for program in plane.programs() {
-            let parts = [vec![identity(&program.path)?], program.arguments].concat();
+            let what = [vec![identity(&program.path)?], program.arguments].concat();
             let name = program.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            fingerprint.insert(name, digest(&parts.join("\n")));
+            fingerprint.insert(name, digest(&what.join("\n")));
         }
         Ok(Self { nodes: nodes.to_vec(), ports, components: components.to_owned(), fingerprint })
     }
@@ -132,7 +132,9 @@ fn certificates(pki: &Pki) -> Result<String, ConfigurationError> {
 }
 
 fn digest(text: &str) -> String {
-    Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let digest = Sha256::digest(text);
+    let first = digest.first_chunk().copied().unwrap_or_default();
+    format!("{:016x}", u64::from_be_bytes(first))
 }
 
 #[cfg(test)]

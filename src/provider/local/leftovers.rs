@@ -115,3 +115,29 @@ fn real(path: &Path) -> PathBuf {
         _ => path.to_owned(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_marked_process_is_found_and_ended_even_when_the_folder_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(folder.path().join("hub"));
+        crate::files::make_folder(layout.folder()).unwrap();
+        crate::files::replace(&layout.lock(), b"", 0o600).unwrap();
+        assert!(find(&layout).is_empty());
+
+        let marked = mark(&layout).unwrap();
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        drop(marked);
+        let id = format!("({})", child.id());
+        assert!(list(&find(&layout)).contains(&id));
+        crate::files::remove_folder(layout.folder()).unwrap();
+        assert!(list(&find(&layout)).contains(&id));
+
+        end(&layout).await.unwrap();
+        assert!(!child.wait().unwrap().success());
+        assert!(find(&layout).is_empty());
+    }
+}

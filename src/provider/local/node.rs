@@ -68,5 +68,7 @@ impl Agent {
     }
 
     /// Stops it.
-    pub async fn stop(self) {}
+    pub async fn stop(self) {
+        std::future::ready(()).await;
+    }
 }

@@ -97,8 +97,8 @@ impl Pki {
             files::remove_folder(&self.folder).map_err(PkiError::File)?;
         }
         files::make_folder(&self.folder).map_err(PkiError::File)?;
-        self.make_self_signed("ca", authority()?)?;
-        self.make_self_signed("etcd", etcd()?)?;
+        self.make_self_signed("ca", &authority()?)?;
+        self.make_self_signed("etcd", &etcd()?)?;
         self.make_signing_key()?;
         let authority = self.pair("ca.pem")?;
         let failed = |source| PkiError::Make { name: "ca.pem".to_owned(), source };
@@ -145,7 +145,7 @@ impl Pki {
         })
     }
 
-    fn make_self_signed(&self, name: &str, params: CertificateParams) -> Result<(), PkiError> {
+    fn make_self_signed(&self, name: &str, params: &CertificateParams) -> Result<(), PkiError> {
         let file = format!("{name}.pem");
         if !self.path(&file).is_file() {
             let failed = |source| PkiError::Make { name: file.clone(), source };
@@ -161,14 +161,11 @@ impl Pki {
         let name = "service-accounts.key";
         let failed = |source| PkiError::Make { name: name.to_owned(), source };
         let path = self.path(name);
-        let key = match files::read_if_present(&path).map_err(PkiError::File)? {
-            Some(text) => KeyPair::from_pem(&text).map_err(failed)?,
-            None => {
-                let key = KeyPair::generate().map_err(failed)?;
-                self.write(name, &key.serialize_pem())?;
-                key
-            }
-        };
+        if !path.is_file() {
+            self.write(name, &KeyPair::generate().map_err(failed)?.serialize_pem())?;
+        }
+        let key = files::read(&path).map_err(PkiError::File)?;
+        let key = KeyPair::from_pem(&key).map_err(failed)?;
         self.write("service-accounts.pub", &key.public_key_pem())
     }
 
@@ -284,4 +281,44 @@ fn params(common_name: &str, alternative_names: &[String]) -> Result<Certificate
     params.not_before = date_time_ymd(today.year().into(), month, 1);
     params.not_after = date_time_ymd((today.year() + YEARS).into(), month, 1);
     Ok(params)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_made_and_what_is_there_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(folder.path().to_owned());
+        let pki = Pki::new(&layout, &["hub-node-1".to_owned()]);
+        pki.make().unwrap();
+        assert!(pki.missing().is_empty());
+        let admin = files::read(&pki.path("admin.pem")).unwrap();
+        assert!(!pki.authority().unwrap().contains("PRIVATE KEY"));
+        let mode = pki.path("admin.pem").metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+
+        let pki = Pki::new(&layout, &["hub-node-1".to_owned(), "hub-node-2".to_owned()]);
+        assert_eq!(pki.missing(), ["node-hub-node-2.pem", "kubelet-hub-node-2.pem"]);
+        pki.make().unwrap();
+        assert!(pki.missing().is_empty());
+        assert_eq!(files::read(&pki.path("admin.pem")).unwrap(), admin);
+    }
+
+    #[test]
+    fn without_the_authority_everything_is_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let pki = Pki::new(&Layout::new(folder.path().to_owned()), &[]);
+        pki.make().unwrap();
+        let admin = files::read(&pki.path("admin.pem")).unwrap();
+        files::remove(&pki.path("ca.pem")).unwrap();
+        pki.make().unwrap();
+        assert_ne!(files::read(&pki.path("admin.pem")).unwrap(), admin);
+        let authority = pki.pair("ca.pem").unwrap();
+        assert_eq!(pki.authority().unwrap(), authority.certificate);
+        assert!(authority.key.expose().starts_with("-----BEGIN PRIVATE KEY-----"));
+    }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
 use super::configuration::Fingerprint;
@@ -15,16 +15,16 @@ use crate::env::Env;
 use crate::site::name::{ClusterName, SiteName};
 
 /// How long a supervisor may take to answer. It does nothing that takes long.
-const ANSWER: Duration = Duration::from_secs(5);
+const ANSWER: Duration = Duration::from_secs(3);
 /// How long it may take to stop all processes, which get a few seconds each before they are ended by force.
-const STOP: Duration = Duration::from_mins(1);
+const STOP: Duration = Duration::from_secs(45);
 /// How many lines of a log are told.
 const LINES: usize = 3;
 const LONGEST_LINE: usize = 400;
 
 /// The request for [`State`].
 pub(super) const TELL: &str = "tell";
-/// The request to stop. The connection ends when the supervisor does.
+/// The request to stop. It is acknowledged with a line, and the connection ends when the supervisor does.
 pub(super) const END: &str = "stop";
 
 /// Why a supervisor did not tell its state.
@@ -58,6 +58,8 @@ pub struct State {
     pub pid: u32,
     /// What it was started with.
     pub fingerprint: Fingerprint,
+    /// Whether it is about to end.
+    pub stopping: bool,
     /// Its processes, in the order in which they are started.
     pub processes: Vec<Process>,
     /// Stable ports on 127.0.0.1 of Services, by `namespace/name:port`.
@@ -111,7 +113,10 @@ pub async fn ask(layout: &Layout) -> Result<Option<State>, StateError> {
     let folder = || layout.folder().to_owned();
     let exchange = async {
         let mut stream = connect(layout).await?;
-        request(&mut stream, TELL).await
+        say(&mut stream, TELL).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        Ok(answer)
     };
     match tokio::time::timeout(ANSWER, exchange).await {
         Err(_) => Err(StateError::Silent(folder())),
@@ -131,15 +136,21 @@ pub async fn ask(layout: &Layout) -> Result<Option<State>, StateError> {
 /// When it does not stop in time.
 pub async fn stop(layout: &Layout) -> Result<(), StateError> {
     let folder = || layout.folder().to_owned();
-    let exchange = async {
-        let mut stream = connect(layout).await?;
-        request(&mut stream, END).await
+    let ask = async {
+        let mut stream = BufReader::new(connect(layout).await?);
+        say(&mut stream, END).await?;
+        stream.read_line(&mut String::new()).await?;
+        Ok(stream)
     };
-    match tokio::time::timeout(STOP, exchange).await {
+    let mut stream = match tokio::time::timeout(ANSWER, ask).await {
+        Err(_) => return Err(StateError::Silent(folder())),
+        Ok(Err(error)) if is_nobody(&error) => return Ok(()),
+        Ok(Err(source)) => return Err(StateError::Connection { folder: folder(), source }),
+        Ok(Ok(stream)) => stream,
+    };
+    match tokio::time::timeout(STOP, stream.read_to_end(&mut Vec::new())).await {
         Err(_) => Err(StateError::Silent(folder())),
-        Ok(Err(error)) if !is_nobody(&error) => {
-            Err(StateError::Connection { folder: folder(), source: error })
-        }
+        // However the connection ends, it is the supervisor's end.
         Ok(_) => Ok(()),
     }
 }
@@ -149,11 +160,8 @@ async fn connect(layout: &Layout) -> io::Result<UnixStream> {
     UnixStream::connect(socket.path()).await
 }
 
-async fn request(stream: &mut UnixStream, request: &str) -> io::Result<String> {
-    stream.write_all(format!("{request}\n").as_bytes()).await?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await?;
-    Ok(answer)
+async fn say(stream: &mut (impl AsyncWrite + Unpin), request: &str) -> io::Result<()> {
+    stream.write_all(format!("{request}\n").as_bytes()).await
 }
 
 /// Whether an error means that no supervisor is there, or that it ended meanwhile.

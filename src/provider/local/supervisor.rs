@@ -5,6 +5,7 @@
 mod keep;
 mod serve;
 
+use std::cell::{Cell, RefCell};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -17,6 +18,7 @@ use rustix::process::{setsid, umask};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::LocalSet;
 use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
 
 use super::api_server;
 use super::configuration::{Configuration, ConfigurationError};
@@ -33,7 +35,7 @@ use crate::files::{self, FileError};
 use crate::k8s;
 use keep::Kept;
 
-/// What a supervisor says on its standard output once its socket answers.
+/// What a supervisor says on its standard output once the cluster is started and the socket answers.
 pub(super) const READY: &str = "ready";
 /// The running executable, also after its file was replaced.
 const EXECUTABLE: &str = "/proc/self/exe";
@@ -88,7 +90,7 @@ pub fn run(folder: &Path) -> Result<(), SupervisorError> {
     // A session of its own: neither a closing terminal nor an interrupt of the command reaches it.
     let _ = setsid();
     umask(Mode::RWXG | Mode::RWXO);
-    let _ = tracing_subscriber::fmt().with_ansi(false).with_writer(io::stderr).try_init();
+    log();
     // One thread: children die with the thread that started them.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -103,6 +105,15 @@ pub fn run(folder: &Path) -> Result<(), SupervisorError> {
     tasks.block_on(&runtime, supervise(&layout, &lock))
 }
 
+/// Logs to the standard error, which is the supervisor's log.
+fn log() {
+    // While an API server starts, being refused is no news.
+    let filter = EnvFilter::new("info,kube_client=off");
+    let log = tracing_subscriber::fmt().with_ansi(false).with_writer(io::stderr).with_env_filter(filter);
+    // If the command has chosen a subscriber already, that one will do.
+    let _ = log.try_init();
+}
+
 async fn supervise(layout: &Layout, lock: &Lock) -> Result<(), SupervisorError> {
     let configuration = Configuration::read(layout).map_err(SupervisorError::Configuration)?;
     let stop = CancellationToken::new();
@@ -110,10 +121,10 @@ async fn supervise(layout: &Layout, lock: &Lock) -> Result<(), SupervisorError> 
     let listener = serve::bind(layout).map_err(refused("listen on the supervisor's socket"))?;
     let pid = std::process::id().to_string();
     files::replace(&layout.pid(), pid.as_bytes(), 0o600).map_err(SupervisorError::File)?;
-    announce().map_err(refused("say that the supervisor is ready"))?;
 
     leftovers::end(layout).await.map_err(SupervisorError::Leftovers)?;
     let cluster = Rc::new(Cluster::start(layout, &configuration)?);
+    announce().map_err(refused("say that the cluster is started"))?;
     tracing::info!("the cluster is started");
     tokio::task::spawn_local(serve::serve(listener, Rc::clone(&cluster), stop.clone()));
     ended.await;
@@ -160,7 +171,8 @@ struct Cluster {
     api_server: Kept,
     controller_manager: Kept,
     scheduler: Kept,
-    agent: std::cell::RefCell<Option<Agent>>,
+    agent: RefCell<Option<Agent>>,
+    stopping: Cell<bool>,
 }
 
 impl Cluster {
@@ -183,7 +195,8 @@ impl Cluster {
             api_server,
             controller_manager: Kept::start(plane.controller_manager(), ready.clone()),
             scheduler: Kept::start(plane.scheduler(), ready),
-            agent: std::cell::RefCell::new(Some(agent)),
+            agent: RefCell::new(Some(agent)),
+            stopping: Cell::new(false),
         })
     }
 
@@ -191,6 +204,7 @@ impl Cluster {
         let processes = [&self.etcd, &self.api_server, &self.controller_manager, &self.scheduler];
         State {
             pid: std::process::id(),
+            stopping: self.stopping.get(),
             fingerprint: self.configuration.fingerprint.clone(),
             processes: processes.map(Kept::process).to_vec(),
             services: self.agent.borrow().as_ref().map(Agent::services).unwrap_or_default(),
@@ -199,6 +213,7 @@ impl Cluster {
 
     /// Stops everything, each before what it needs.
     async fn stop(&self) {
+        self.stopping.set(true);
         let agent = self.agent.take();
         if let Some(agent) = agent
             && tokio::time::timeout(AGENT_GRACE, agent.stop()).await.is_err()

@@ -1,13 +1,19 @@
 //! The step `<cluster>/provision/files`: folder, ports and certificates.
 
+use std::time::Duration;
+
 use super::Subject;
+use crate::engine::step::ChangeKind;
+use crate::engine::wait::Pace;
 use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::files::{self, FileError};
-use crate::provider::local::leftovers;
 use crate::provider::local::pki::Pki;
 use crate::provider::local::ports::{MOST_NODES, Ports};
 use crate::provider::local::state;
 use crate::site::name::ClusterName;
+
+/// How long the ports of a killed process may stay in use.
+const LETTING_GO: Duration = Duration::from_secs(3);
 
 pub(super) struct Files(pub(super) Subject);
 
@@ -25,15 +31,27 @@ impl Files {
         let Some(ports) = Ports::read(&self.0.layout)? else {
             return Ok(Some(Change::create(format!("ports of {}", self.0.cluster))));
         };
-        // While the cluster runs, or its killed processes are still about to end, it is the one that listens.
+        // While the cluster runs, it is the one that listens.
         if state::ask(&self.0.layout).await.is_ok_and(|state| state.is_none())
-            && leftovers::find(&self.0.layout).is_empty()
             && let Some(port) = ports.in_use().next()
         {
             let detail = format!("another program listens on {port}");
             return Ok(Some(Change::update(format!("ports of {}", self.0.cluster), detail)));
         }
         Ok(None)
+    }
+
+    /// Whether other ports are needed. A process that was killed a moment ago may still be letting go of its own.
+    async fn lacks_ports(&self) -> Result<bool, FileError> {
+        let mut pace = Pace::new(LETTING_GO);
+        loop {
+            match self.ports().await? {
+                None => return Ok(false),
+                Some(change) if change.kind == ChangeKind::Create => return Ok(true),
+                Some(_) if !pace.pause().await => return Ok(true),
+                Some(_) => {}
+            }
+        }
     }
 }
 
@@ -68,7 +86,7 @@ impl Step for Files {
         Box::pin(async move {
             let Subject { layout, env, .. } = &self.0;
             writer.perform(async { files::make_folder(&layout.logs()) }).await?;
-            if self.ports().await?.is_some() {
+            if self.lacks_ports().await? {
                 writer.perform(async { Ports::choose(layout, &env.sites_folder()) }).await?;
             }
             if !self.pki().missing().is_empty() {

@@ -1,7 +1,7 @@
 //! The step `<cluster>/provision/supervisor`: one runs with the wanted configuration, and its API serves.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::engine::facts::ClusterFacts;
 use crate::engine::{Access, BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::files::{self, FileError};
 use crate::provider::local::api_server;
-use crate::provider::local::configuration::Configuration;
+use crate::provider::local::configuration::{Configuration, ConfigurationError};
 use crate::provider::local::layout::Layout;
 use crate::provider::local::leftovers;
 use crate::provider::local::pki::Pki;
@@ -23,7 +23,7 @@ use crate::provider::local::state::{self, Process, StateError, last_lines};
 use crate::provider::local::supervisor::READY;
 use crate::site::name::ClusterName;
 
-/// How long a supervisor may take until its socket answers.
+/// How long a supervisor may take to start the cluster's processes.
 const START: Duration = Duration::from_secs(30);
 
 /// Why there is no supervisor, or none of use.
@@ -33,7 +33,7 @@ enum SupervisorStepError {
     Spawn { cluster: ClusterName, executable: PathBuf, source: io::Error },
     #[error("cannot start the supervisor of {cluster}")]
     Log { cluster: ClusterName, source: FileError },
-    #[error("the supervisor of {0} ended at its start: {1}")]
+    #[error("the supervisor of {0} ended: {1}")]
     Ended(ClusterName, String),
     #[error("{process} of {cluster} keeps ending ({exit}): {lines}")]
     KeepsEnding { cluster: ClusterName, process: String, exit: String, lines: String },
@@ -60,12 +60,16 @@ impl Supervisor {
         let restart = |why: String| Ok(Some(Change::update(self.name(), format!("restart, {why}"))));
         let state = match state::ask(&self.subject.layout).await {
             Ok(Some(state)) => state,
+            Ok(None) if self.started.load(Ordering::Relaxed) => return Err(self.ended().into()),
             Ok(None) => return Ok(Some(Change::create(self.name()))),
             Err(StateError::Connection { folder, source }) => {
                 return Err(StateError::Connection { folder, source }.into());
             }
             Err(error) => return restart(error.to_string()),
         };
+        if state.stopping {
+            return restart("it is about to end".to_owned());
+        }
         // Where the files of the wanted one are not there yet, an earlier step has said so.
         let Ok(wanted) = self.wanted() else {
             return restart("its files are not there".to_owned());
@@ -75,10 +79,20 @@ impl Supervisor {
             return restart(format!("other {}", differences.join(", ")));
         }
         match state.failing() {
-            Some(process) if self.started.load(Ordering::Relaxed) => Err(self.keeps_ending(process).into()),
+            Some(process) if self.started.load(Ordering::Relaxed) => {
+                let hint = format!("its log is {}", process.log.display());
+                Err(Failure::from(self.keeps_ending(process)).with_hint(hint).into())
+            }
             Some(process) => restart(self.keeps_ending(process).to_string()),
             None => Ok(None),
         }
+    }
+
+    fn ended(&self) -> Failure {
+        let log = self.subject.layout.log("supervisor");
+        let lines = last_lines(&log).join(" | ");
+        let error = SupervisorStepError::Ended(self.subject.cluster.clone(), lines);
+        Failure::from(error).with_hint(format!("its log is {}", log.display()))
     }
 
     fn keeps_ending(&self, process: &Process) -> SupervisorStepError {
@@ -90,7 +104,7 @@ impl Supervisor {
         }
     }
 
-    fn wanted(&self) -> Result<Configuration, crate::provider::local::configuration::ConfigurationError> {
+    fn wanted(&self) -> Result<Configuration, ConfigurationError> {
         let Subject { layout, nodes, components, env, .. } = &self.subject;
         Configuration::wanted(layout, nodes, components, &env.executable)
     }
@@ -134,13 +148,13 @@ impl Step for Supervisor {
 
     fn apply<'a>(&'a self, _facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(async move {
-            let Subject { cluster, layout, env, .. } = &self.subject;
+            let layout = &self.subject.layout;
             let wanted = self.wanted()?;
             writer.perform(async { wanted.write(layout) }).await?;
             writer.perform(end(layout)).await?;
-            writer.perform(start(cluster, layout, &env.executable)).await?;
-            self.started.store(true, Ordering::Relaxed);
-            Ok(())
+            let started = writer.perform(start(&self.subject)).await?;
+            self.started.store(started, Ordering::Relaxed);
+            if started { Ok(()) } else { Err(self.ended()) }
         })
     }
 }
@@ -152,17 +166,12 @@ async fn end(layout: &Layout) -> Result<(), Failure> {
     Ok(leftovers::end(layout).await?)
 }
 
-/// Starts a supervisor and returns when its socket answers.
-async fn start(cluster: &ClusterName, layout: &Layout, executable: &Path) -> Result<(), Failure> {
-    let log = layout.log("supervisor");
-    let failed = |source| SupervisorStepError::Spawn {
-        cluster: cluster.clone(),
-        executable: executable.to_owned(),
-        source,
-    };
-    let output = files::open_log(&log)
+/// Starts a supervisor and returns whether it says that the cluster is started.
+async fn start(subject: &Subject) -> Result<bool, SupervisorStepError> {
+    let Subject { cluster, layout, env, .. } = subject;
+    let output = files::open_log(&layout.log("supervisor"))
         .map_err(|source| SupervisorStepError::Log { cluster: cluster.clone(), source })?;
-    let mut child = Command::new(executable)
+    let mut child = Command::new(&env.executable)
         .arg("supervise")
         .arg(layout.folder())
         .current_dir(layout.folder())
@@ -170,16 +179,15 @@ async fn start(cluster: &ClusterName, layout: &Layout, executable: &Path) -> Res
         .stdout(Stdio::piped())
         .stderr(output)
         .spawn()
-        .map_err(failed)?;
+        .map_err(|source| SupervisorStepError::Spawn {
+            cluster: cluster.clone(),
+            executable: env.executable.clone(),
+            source,
+        })?;
     let mut line = String::new();
     if let Some(output) = child.stdout.take() {
         let mut output = BufReader::new(output);
         let _ = tokio::time::timeout(START, output.read_line(&mut line)).await;
     }
-    if line.trim() == READY {
-        return Ok(());
-    }
-    let lines = last_lines(&log).join(" | ");
-    let error = SupervisorStepError::Ended(cluster.clone(), lines);
-    Err(Failure::from(error).with_hint(format!("its log is {}", log.display())))
+    Ok(line.trim() == READY)
 }

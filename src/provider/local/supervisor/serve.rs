@@ -58,7 +58,10 @@ async fn answer(stream: UnixStream, cluster: &Cluster) -> io::Result<Option<Unix
             stream.shutdown().await?;
             Ok(None)
         }
-        END => Ok(Some(stream.into_inner())),
+        END => {
+            stream.write_all(b"stopping\n").await?;
+            Ok(Some(stream.into_inner()))
+        }
         _ => Ok(None),
     }
 }
