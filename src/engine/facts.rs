@@ -109,6 +109,14 @@ impl Facts {
         self.known(cluster, "registration", |facts| facts.registration.as_ref())
     }
 
+    /// What is known of a repository that this machine serves.
+    ///
+    /// # Errors
+    /// When nobody has found out.
+    pub fn served(&self, name: &RepositoryName) -> Result<&RepositoryFacts, Missing> {
+        self.repository(name).ok_or_else(|| Missing(format!("address of the repository {name}")))
+    }
+
     fn known<'a, T>(
         &'a self,
         cluster: &ClusterName,

@@ -1,0 +1,175 @@
+//! What a cluster Secret says: a pure function of the site and the facts.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret as KubernetesSecret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::config;
+use crate::engine::{Access, Facts, Stop};
+use crate::gitops::{catalogue, part};
+use crate::k8s::Object;
+use crate::site::secret::Secret;
+use crate::site::{Cluster, Provider, RepositorySource, Role, Site};
+
+/// The label by which Argo CD knows its Secrets.
+pub const SECRET_TYPE: &str = "argocd.argoproj.io/secret-type";
+/// The value of [`SECRET_TYPE`] of a Secret that describes a cluster.
+pub const CLUSTER: &str = "cluster";
+/// How Argo CD calls the cluster that it runs in.
+pub const HUB_SERVER: &str = "https://kubernetes.default.svc";
+
+/// A cluster Secret's content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterSecret {
+    /// What Applications call the cluster.
+    pub name: String,
+    /// The API server's URL, as the hub's Argo CD reaches it.
+    pub server: String,
+    /// How Argo CD reaches it: JSON.
+    pub config: Secret<String>,
+    /// What sets select by.
+    pub labels: BTreeMap<String, String>,
+    /// What sets fill in.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// A cluster cannot be registered as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum ContentError {
+    /// The hub's Argo CD would find itself there.
+    #[error("the hub's Argo CD cannot reach `{cluster}` at {server}: that address means its own machine")]
+    Loopback {
+        /// The cluster.
+        cluster: String,
+        /// The address.
+        server: String,
+    },
+}
+
+impl ClusterSecret {
+    /// The content for a cluster.
+    ///
+    /// # Errors
+    /// When a fact is absent, or the cluster's address is of no use to the hub.
+    pub fn of(site: &Site, cluster: &Cluster, facts: &Facts) -> Result<Self, Stop> {
+        let (server, config) = match cluster.role {
+            Role::Hub => (HUB_SERVER.to_owned(), config::of_hub()),
+            Role::Spoke => {
+                let access = facts.registration(&cluster.name)?;
+                refuse_loopback(site, cluster, access)?;
+                (access.server.clone(), config::of(access))
+            }
+        };
+        Ok(Self {
+            name: cluster.name.to_string(),
+            server,
+            config,
+            labels: labels(cluster, facts),
+            annotations: annotations(site, cluster, facts)?,
+        })
+    }
+
+    /// The whole object, marked as ours.
+    #[must_use]
+    pub fn object(&self, site: &Site, name: &str) -> Object {
+        let data = [("name", &self.name), ("server", &self.server), ("config", self.config.expose())];
+        let data = data.map(|(key, value)| (key.to_owned(), ByteString(value.clone().into_bytes())));
+        let mut object = Object::of(&KubernetesSecret {
+            metadata: ObjectMeta {
+                name: Some(name.to_owned()),
+                namespace: Some(site.argocd.namespace.clone()),
+                labels: Some(self.labels.clone()),
+                annotations: Some(self.annotations.clone()),
+                ..ObjectMeta::default()
+            },
+            data: Some(data.into()),
+            ..KubernetesSecret::default()
+        });
+        object.mark_as_made(&site.name, part::CLUSTER_SECRET);
+        object
+    }
+
+    /// How Argo CD will reach the cluster, read from the very JSON that it will read.
+    ///
+    /// # Errors
+    /// When the JSON is not what we mean it to be.
+    pub(super) fn access(&self) -> Result<Access, config::ConfigError> {
+        config::read(&self.server, &self.config)
+    }
+}
+
+fn refuse_loopback(site: &Site, cluster: &Cluster, access: &Access) -> Result<(), ContentError> {
+    // The Argo CD of a local hub is a process on this machine.
+    if matches!(site.hub.provider, Provider::Local(_)) || !is_loopback(&access.server) {
+        return Ok(());
+    }
+    Err(ContentError::Loopback { cluster: cluster.name.to_string(), server: access.server.clone() })
+}
+
+fn is_loopback(server: &str) -> bool {
+    let Some(url) = server.parse::<hyper::Uri>().ok() else { return false };
+    let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
+    let is_address = host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    is_address || host == "localhost" || host.ends_with(".localhost")
+}
+
+/// What the site adds comes first, so that it cannot change what the contract says.
+fn labels(cluster: &Cluster, facts: &Facts) -> BTreeMap<String, String> {
+    let mut labels = cluster.labels.clone();
+    let mut set = |key: &str, value: &str| labels.insert(key.to_owned(), value.to_owned());
+    set(SECRET_TYPE, CLUSTER);
+    set("cluster_name", cluster.name.as_str());
+    set("environment", &cluster.environment);
+    set("fleet_member", fleet_member(cluster.role));
+    if let Some(version) = facts.cluster(&cluster.name).and_then(|facts| minor(facts.version.as_deref()?)) {
+        set("kubernetes_version", &version);
+    }
+    // In the ecosystem's repositories "true" makes Argo CD manage itself from a chart.
+    set("enable_argocd", "false");
+    for (addon, is_on) in &cluster.addons {
+        set(&format!("enable_{addon}"), if *is_on { "true" } else { "false" });
+    }
+    labels
+}
+
+fn fleet_member(role: Role) -> &'static str {
+    match role {
+        Role::Hub => "control-plane",
+        Role::Spoke => "spoke",
+    }
+}
+
+/// `v1.34.4+k3s1` is `1.34`.
+fn minor(version: &str) -> Option<String> {
+    let mut parts = version.trim_start_matches('v').split('.');
+    Some(format!("{}.{}", parts.next()?, parts.next()?))
+}
+
+/// Where an addon belongs is a default that the site may change; the rest is the contract's.
+fn annotations(site: &Site, cluster: &Cluster, facts: &Facts) -> Result<BTreeMap<String, String>, Stop> {
+    let enabled = cluster.addons.iter().filter(|(_, is_on)| **is_on);
+    let places = enabled.flat_map(|(addon, _)| catalogue::annotations(addon));
+    let mut annotations: BTreeMap<_, _> = places.map(|(key, value)| (key, value.to_owned())).collect();
+    annotations.extend(cluster.annotations.clone());
+    let mut set = |key: String, value: &str| annotations.insert(key, value.to_owned());
+    set("cluster_name".to_owned(), cluster.name.as_str());
+    set("environment".to_owned(), &cluster.environment);
+    set("argocd_namespace".to_owned(), &site.argocd.namespace);
+    for (name, repository) in &site.repositories {
+        let url = match &repository.source {
+            RepositorySource::Url(url) => url,
+            RepositorySource::Folder(_) => &facts.served(name)?.url,
+        };
+        set(format!("{name}_repo_url"), url);
+        set(format!("{name}_repo_basepath"), &repository.basepath);
+        set(format!("{name}_repo_path"), &repository.path);
+        set(format!("{name}_repo_revision"), &repository.revision);
+    }
+    Ok(annotations)
+}
+
+#[cfg(test)]
+mod tests;

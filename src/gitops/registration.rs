@@ -1,0 +1,162 @@
+//! The account that the hub's Argo CD uses on a spoke. The names are those of `argocd cluster add`, so that
+//! people and tools that know them find their way.
+
+mod objects;
+mod proof;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use kube::Client;
+
+pub(super) use proof::prove;
+
+use super::{Scope, part};
+use crate::engine::facts::ClusterFacts;
+use crate::engine::{
+    Access, BoxFuture, Change, Credentials, Facts, Failure, Observed, Step, StepId, Stop, Writer,
+};
+use crate::env::Env;
+use crate::k8s::{ApiError, Kind, ObjectSet, Prune, Stranger, api};
+use crate::site::Site;
+use crate::site::name::ClusterName;
+use crate::site::secret::Secret;
+
+/// The step `<spoke>/registration/account`: the account is there, and its token is known to work.
+#[must_use]
+pub fn register(site: &Arc<Site>, env: &Arc<Env>, cluster: &ClusterName) -> Register {
+    Register { scope: Scope::new(site, env), cluster: cluster.clone() }
+}
+
+/// The step `<spoke>/registration/account` of a teardown: the account is gone, as far as we made it. A cluster
+/// that is not reachable any more has none.
+#[must_use]
+pub fn unregister(site: &Arc<Site>, env: &Arc<Env>, cluster: &ClusterName) -> Unregister {
+    Unregister { scope: Scope::new(site, env), cluster: cluster.clone() }
+}
+
+/// See [`register`].
+#[derive(Debug)]
+pub struct Register {
+    scope: Scope,
+    cluster: ClusterName,
+}
+
+/// See [`unregister`].
+#[derive(Debug)]
+pub struct Unregister {
+    scope: Scope,
+    cluster: ClusterName,
+}
+
+fn id(cluster: &ClusterName) -> StepId {
+    StepId::of(cluster, "registration/account")
+}
+
+impl Register {
+    /// An account that is there already is used; unmarked as it stays, nobody takes it away.
+    fn set(&self) -> ObjectSet {
+        let site = &self.scope.site.name;
+        ObjectSet { stranger: Stranger::Adopt, ..ObjectSet::new(site, objects::account(site)) }
+    }
+
+    async fn look(&self, facts: &Facts) -> Result<Observed, Stop> {
+        let access = facts.access(&self.cluster)?;
+        let client = self.scope.client(&self.cluster, facts).await?;
+        let changes = self.set().observe(&client).await?;
+        if !changes.is_empty() {
+            return Ok(Observed::differs(changes));
+        }
+        let Some(token) = token(&client).await? else {
+            let subject = Kind::SECRET.subject(Some(objects::NAMESPACE), objects::TOKEN);
+            return Ok(Observed::differs(vec![Change::wait(
+                subject,
+                "the controller manager fills in its token",
+            )]));
+        };
+        let (server, authority) = (access.server.clone(), access.authority.clone());
+        let registration = Access { server, authority, credentials: Credentials::Token(token) };
+        // The server learns of a token, and of what it may do, a moment after both are stored.
+        if let Err(error) = prove(&self.scope.env.clients, &registration).await {
+            let subject = Kind::SERVICE_ACCOUNT.subject(Some(objects::NAMESPACE), objects::ACCOUNT);
+            return Ok(Observed::differs(vec![Change::wait(subject, error.reason())]));
+        }
+        let learnt = ClusterFacts { registration: Some(registration), ..ClusterFacts::default() };
+        Ok(Observed::ready(Facts::of(&self.cluster, learnt)))
+    }
+}
+
+impl Step for Register {
+    fn id(&self) -> StepId {
+        id(&self.cluster)
+    }
+
+    fn cluster(&self) -> Option<&ClusterName> {
+        Some(&self.cluster)
+    }
+
+    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
+        Box::pin(self.look(facts))
+    }
+
+    fn apply<'a>(&'a self, facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            let client = self.scope.client(&self.cluster, facts).await.map_err(Stop::into_failure)?;
+            self.set().apply(&client, writer).await
+        })
+    }
+}
+
+impl Unregister {
+    fn set(&self) -> ObjectSet {
+        let namespace = Some(objects::NAMESPACE.to_owned());
+        let collections = BTreeSet::from([
+            (Kind::CLUSTER_ROLE_BINDING, None),
+            (Kind::CLUSTER_ROLE, None),
+            (Kind::SECRET, namespace.clone()),
+            (Kind::SERVICE_ACCOUNT, namespace),
+        ]);
+        let prune = Some(Prune { part: part::REGISTRATION, collections });
+        ObjectSet { prune, ..ObjectSet::new(&self.scope.site.name, Vec::new()) }
+    }
+
+    async fn client(&self, facts: &Facts) -> Result<Option<Client>, Stop> {
+        match self.scope.client(&self.cluster, facts).await {
+            Ok(client) => Ok(Some(client)),
+            Err(Stop::Blocked(_)) => Ok(None),
+            Err(stop) => Err(stop),
+        }
+    }
+}
+
+impl Step for Unregister {
+    fn id(&self) -> StepId {
+        id(&self.cluster)
+    }
+
+    fn cluster(&self) -> Option<&ClusterName> {
+        Some(&self.cluster)
+    }
+
+    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
+        Box::pin(async move {
+            let Some(client) = self.client(facts).await? else { return Ok(Observed::default()) };
+            Ok(Observed::differs(self.set().observe(&client).await?))
+        })
+    }
+
+    fn apply<'a>(&'a self, facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            match self.client(facts).await.map_err(Stop::into_failure)? {
+                Some(client) => self.set().apply(&client, writer).await,
+                None => Ok(()),
+            }
+        })
+    }
+}
+
+/// The account's token, once the controller manager has filled it in.
+async fn token(client: &Client) -> Result<Option<Secret<String>>, ApiError> {
+    let secret = api::get(client, &Kind::SECRET, Some(objects::NAMESPACE), objects::TOKEN).await?;
+    Ok(secret.and_then(|secret| secret.data("token")).map(Secret::new))
+}
