@@ -1,7 +1,7 @@
 //! The command line: parse, resolve, call the library, report. clap's types stay in here.
 
 // mod addon;
-// mod argocd;
+mod argocd;
 mod check;
 mod completions;
 mod components;
@@ -90,6 +90,8 @@ enum Command {
     Plan(plan::Plan),
     Check(check::Check),
     #[command(subcommand)]
+    Argocd(argocd::ArgoCd),
+    #[command(subcommand)]
     Kubeconfig(kubeconfig::Kubeconfig),
     Components(components::Components),
     Completions(completions::Completions),
@@ -119,6 +121,7 @@ impl Command {
             Self::Up(command) => command.run(global),
             Self::Plan(command) => command.run(global),
             Self::Check(command) => command.run(global),
+            Self::Argocd(command) => command.run(global),
             Self::Kubeconfig(command) => command.run(global),
             Self::Components(command) => command.run(global),
             Self::Completions(command) => Ok(command.run()),

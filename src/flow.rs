@@ -1,6 +1,7 @@
 //! Flows: the product's order, and the answers that need more than one layer.
 
 pub mod addon;
+pub mod argocd;
 pub mod down;
 pub mod status;
 pub mod summary;
@@ -23,6 +24,11 @@ pub enum FlowError {
     /// A cluster does not answer.
     #[error("the {0} is not known: the cluster does not answer")]
     Missing(Missing),
+    /// Argo CD keeps the made-up password only until somebody deletes it, which it advises.
+    #[error(
+        "Argo CD no longer keeps the password that it made up: it has been changed or its Secret deleted"
+    )]
+    NoPassword,
     /// A document could not be written as YAML.
     #[error("cannot write the kubeconfig as YAML")]
     Yaml(#[source] serde_saphyr::ser::Error),

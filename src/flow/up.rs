@@ -23,6 +23,12 @@ pub fn tree(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
     ]
 }
 
+/// The part of `up` that installs Argo CD on a hub that is there.
+#[must_use]
+pub fn argocd(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
+    seq![provider::serve(site, &site.hub, env), argocd::install(site, env, manifest(env))]
+}
+
 fn hub(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
     seq![
         provider::serve(site, &site.hub, env),
