@@ -10,7 +10,7 @@
 //! ```text
 //! cli -> flow, engine, site, report, env
 //! flow -> provider, gitops, site, engine, env
-//! provider, gitops -> engine, site, env, k8s, files       (never each other, never cli, flow or report)
+//! provider, gitops -> engine, site, env, k8s, template, files       (never each other, never cli, flow or report)
 //! k8s, template, files -> site::name, site::secret, engine
 //! report -> engine::event, site::finding       engine -> site::name, site::secret       site -> nothing of ours
 //! ```
@@ -23,3 +23,4 @@ pub mod gitops;
 pub mod k8s;
 pub mod provider;
 pub mod site;
+pub mod template;
