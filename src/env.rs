@@ -23,10 +23,16 @@ pub struct Env {
 }
 
 impl Env {
+    /// The folder that holds a folder for every site: `$XDG_STATE_HOME/bridgehead`.
+    #[must_use]
+    pub fn sites_folder(&self) -> PathBuf {
+        self.state.clone()
+    }
+
     /// The folder of everything that a site keeps on this machine (mode 0700).
     #[must_use]
     pub fn site_folder(&self, site: &SiteName) -> PathBuf {
-        self.state.join(site.as_str())
+        self.sites_folder().join(site.as_str())
     }
 
     /// The folder of a `local` cluster.

@@ -127,6 +127,15 @@ pub fn open_log(path: &Path) -> Result<File, FileError> {
     named("open", path, OpenOptions::new().append(true).create(true).mode(0o600).open(path))
 }
 
+/// Gives a file another name in the same file system, in place of one that has it.
+///
+/// # Errors
+/// When it cannot be renamed.
+#[expect(clippy::disallowed_methods, reason = "the error names the path here")]
+pub fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
+    named("rename", from, fs::rename(from, to))
+}
+
 /// Removes a file that may be absent.
 ///
 /// # Errors

@@ -1,2 +1,7 @@
-//! The binary: everything is in the library.
-fn main() {}
+//! The binary. Everything is in the library; this is the only place where the process ends.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    bridgehead::cli::main()
+}

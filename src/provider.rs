@@ -1,3 +1,54 @@
 //! Providers: what makes a cluster. The only place where a site's choice of provider is matched.
 
 pub mod local;
+
+use std::sync::Arc;
+
+use crate::components;
+use crate::engine::Tree;
+use crate::env::Env;
+use crate::site::{Cluster, Provider, Site};
+
+/// What the site's providers need before any cluster, and the repositories that this machine serves.
+#[must_use]
+pub fn prepare(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
+    let repositories = site
+        .repositories
+        .iter()
+        .map(|(name, repository)| local::source::step(env, &site.name, name, repository).into());
+    Tree::Par(std::iter::once(components::step(env).into()).chain(repositories).collect())
+}
+
+/// Makes a cluster until its API serves. Its steps yield how to reach it.
+#[must_use]
+pub fn serve(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>) -> Tree {
+    match cluster.provider {
+        Provider::Local(_) => local::provision::serve(site, cluster, env, &components::folder(env)),
+    }
+}
+
+/// Waits until workloads can run in a cluster whose API serves.
+#[must_use]
+pub fn ready(cluster: &Cluster, env: &Arc<Env>) -> Tree {
+    match cluster.provider {
+        Provider::Local(_) => local::provision::ready(cluster, env),
+    }
+}
+
+/// Takes a cluster away and proves that nothing of it is left.
+#[must_use]
+pub fn remove(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>) -> Tree {
+    match cluster.provider {
+        Provider::Local(_) => local::remove::remove(site, cluster, env),
+    }
+}
+
+/// Where a Service of a cluster answers from this machine, as `host:port`; `None` if it does not.
+pub async fn service_address(site: &Site, cluster: &Cluster, env: &Env, service: &str) -> Option<String> {
+    match cluster.provider {
+        Provider::Local(_) => {
+            let state = local::state::supervisor_state(env, &site.name, &cluster.name).await.ok()??;
+            state.services.get(service).map(|port| format!("127.0.0.1:{port}"))
+        }
+    }
+}

@@ -1,1 +1,6 @@
-//! The tests that run bridgehead as a user would, on real servers.
+//! The tests that run bridgehead as a user would, on real servers: API servers, controllers, Argo CD, git.
+//!
+//! `kit` holds what they stand on. Every test has folders of its own and takes away what it started.
+
+mod kit;
+mod repository;

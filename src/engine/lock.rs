@@ -59,6 +59,12 @@ impl Lock {
         &self.path
     }
 
+    /// Whether the locked file still is what stands at its path: nobody has removed or replaced it.
+    #[must_use]
+    pub fn is_in_place(&self) -> bool {
+        is_at(&self.file, &self.path)
+    }
+
     /// The locked file, to hand it to a child that is to hold the lock too.
     #[must_use]
     pub const fn file(&self) -> &File {

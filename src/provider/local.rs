@@ -1,3 +1,16 @@
 //! The provider `local`: real control planes as processes on this machine, without root, containers or a cloud.
 
+pub mod api_server;
+pub mod configuration;
+pub mod control_plane;
+pub mod layout;
+pub mod leftovers;
+pub mod node;
+pub mod pki;
+pub mod ports;
 pub mod process;
+pub mod provision;
+pub mod remove;
+pub mod source;
+pub mod state;
+pub mod supervisor;

@@ -18,11 +18,17 @@ use super::validate::{Places, validate};
 pub const DEFAULT: &str = include_str!("../../sites/local/profile.toml");
 
 /// The site that has a built-in profile.
-const DEFAULT_SITE: &str = "local";
+pub const DEFAULT_SITE: &str = "local";
+
+/// The folder of the logs stands beside those of the sites.
+const LOGS: &str = "log";
 
 /// Why a profile did not become a site.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
+    /// The name is not free.
+    #[error("a site cannot be called `{0}`: the logs of all sites are in the folder of that name")]
+    Taken(SiteName),
     /// There is no folder to look in.
     #[error("there is no folder `sites` here or above, and no site `{0}` that is built in")]
     NoRoot(SiteName),
@@ -42,11 +48,34 @@ pub enum LoadError {
     Invalid(Findings),
 }
 
+/// The sites below `root`, by name; the built-in one where there are none.
+///
+/// # Errors
+/// When the folder `sites` cannot be read.
+pub fn names(root: Option<&Path>) -> Result<Vec<SiteName>, LoadError> {
+    let folder = root.map(|root| root.join("sites"));
+    let failed = |source| LoadError::Read { path: folder.clone().unwrap_or_default(), source };
+    let entries = folder.as_ref().map(|folder| folder.read_dir()).transpose().map_err(failed)?;
+    let mut names: Vec<SiteName> = entries
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect();
+    names.sort();
+    if names.is_empty() {
+        names.extend(DEFAULT_SITE.parse().ok());
+    }
+    Ok(names)
+}
+
 /// Loads and validates the profile of a site: `sites/<site>/profile.toml` below `root`.
 ///
 /// # Errors
 /// When there is no profile, it cannot be read, or something in it is wrong: then with everything that is.
 pub fn load(root: Option<&Path>, name: &SiteName) -> Result<Site, LoadError> {
+    if name.as_str() == LOGS {
+        return Err(LoadError::Taken(name.clone()));
+    }
     let path = root.map(|root| root.join("sites").join(name.as_str()).join("profile.toml"));
     let typed = path.as_deref().map(typed).transpose()?.flatten();
     let (text, profile) = match (typed, path.clone()) {

@@ -280,6 +280,7 @@ fn a_file_wins_over_the_built_in_profile() {
     let site = load(Some(root.path()), &name).unwrap();
     assert_eq!(site.profile, Some(folder.join("profile.toml")));
     assert!(matches!(load(Some(root.path()), &"other".parse().unwrap()), Err(LoadError::Absent(_))));
+    assert!(matches!(load(None, &"log".parse().unwrap()), Err(LoadError::Taken(_))));
     assert!(matches!(load(None, &"other".parse().unwrap()), Err(LoadError::NoRoot(_))));
     let LoadError::Invalid(findings) = load(None, &name).unwrap_err() else { panic!("it has a folder") };
     assert!(findings.rows().iter().all(|row| row.message.contains("relative")), "{findings:?}");

@@ -1,0 +1,130 @@
+//! The command line: parse, resolve, call the library, report. clap's types stay in here.
+
+// mod addon;
+// mod argocd;
+mod check;
+mod completions;
+mod components;
+mod confirm;
+// mod down;
+mod environment;
+mod error;
+mod exit;
+mod hidden;
+mod kubeconfig;
+mod log;
+mod plan;
+mod session;
+// mod status;
+mod up;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use error::CommandError;
+use exit::Exit;
+
+use crate::report::Output;
+
+/// Takes a Kubernetes fleet from a site profile to a running GitOps Bridge, and takes it away again.
+#[derive(Debug, Parser)]
+#[command(name = "bridgehead", version, propagate_version = true, max_term_width = 100, after_help = EXAMPLES)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  bridgehead up local                        hub, spokes and Argo CD on this machine
+  bridgehead plan local --exit-code          what `up` would change; exits 3 if anything
+  bridgehead addon on local team_quota --cluster dev
+  bridgehead status local
+  bridgehead down local
+
+Exit codes: 0 done; 1 a bug; 2 usage or invalid profile; 3 changes (--exit-code); 4 a step failed, run
+again to continue; 5 not converged in time; 6 another run holds the lock; 130 interrupted.";
+
+/// What every command takes.
+#[derive(Debug, Args)]
+struct Global {
+    /// The folder that holds `sites/` [default: the nearest ancestor of the current folder that does]
+    #[arg(long, global = true, value_name = "DIR")]
+    root: Option<PathBuf>,
+    /// How to show a run [default: live on a terminal, lines otherwise]
+    #[arg(long, global = true, value_name = "FORM")]
+    output: Option<OutputChoice>,
+    /// Log to stderr; twice: everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum OutputChoice {
+    /// One moving line of what is at work
+    Live,
+    /// A line for everything that happens
+    Lines,
+    /// JSON, for machines
+    Json,
+}
+
+impl Global {
+    fn output(&self) -> Output {
+        match self.output {
+            Some(OutputChoice::Live) => Output::Live,
+            Some(OutputChoice::Lines) => Output::Lines,
+            Some(OutputChoice::Json) => Output::Json,
+            None if rustix::termios::isatty(std::io::stderr()) => Output::Live,
+            None => Output::Lines,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Up(up::Up),
+    Plan(plan::Plan),
+    Check(check::Check),
+    #[command(subcommand)]
+    Kubeconfig(kubeconfig::Kubeconfig),
+    Components(components::Components),
+    Completions(completions::Completions),
+    Man(completions::Man),
+    #[command(hide = true)]
+    Supervise(hidden::Supervise),
+    #[command(hide = true)]
+    Exec(hidden::Exec),
+}
+
+/// Runs the command that the process was started with.
+#[must_use]
+pub fn main() -> ExitCode {
+    let Cli { global, command } = Cli::parse();
+    match command.run(&global) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            error.print(global.output());
+            error.exit().into()
+        }
+    }
+}
+
+impl Command {
+    fn run(self, global: &Global) -> Result<Exit, CommandError> {
+        match self {
+            Self::Up(command) => command.run(global),
+            Self::Plan(command) => command.run(global),
+            Self::Check(command) => command.run(global),
+            Self::Kubeconfig(command) => command.run(global),
+            Self::Components(command) => command.run(global),
+            Self::Completions(command) => Ok(command.run()),
+            Self::Man(command) => Ok(command.run()),
+            Self::Supervise(command) => command.run(),
+            Self::Exec(command) => command.run(),
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! `check`: validates profiles.
+
+use std::io::Write;
+
+use clap::Args;
+
+use super::error::CommandError;
+use super::exit::Exit;
+use super::{Global, environment};
+use crate::report::Output;
+use crate::site::load;
+use crate::site::name::SiteName;
+
+/// Validate profiles; every finding at once, nothing is asked of the world
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// The sites [default: every folder under sites/]
+    site: Vec<SiteName>,
+}
+
+impl Check {
+    pub(super) fn run(self, global: &Global) -> Result<Exit, CommandError> {
+        let env = environment::read(global.root.as_deref())?;
+        let sites = if self.site.is_empty() { load::names(env.root.as_deref())? } else { self.site };
+        let mut exit = Exit::Done;
+        for site in &sites {
+            match load::load(env.root.as_deref(), site) {
+                Ok(_) if global.output() == Output::Json => {}
+                Ok(_) => {
+                    let _ = writeln!(std::io::stdout().lock(), "{site}: valid");
+                }
+                Err(error) => {
+                    CommandError::from(error).print(global.output());
+                    exit = Exit::Usage;
+                }
+            }
+        }
+        Ok(exit)
+    }
+}

@@ -1,0 +1,84 @@
+//! The only place that reads environment variables. All of them are named here.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::engine::writer::Fault;
+use crate::env::Env;
+use crate::k8s::Clients;
+
+/// Where state is kept; default `~/.local/state` (XDG Base Directory Specification).
+const STATE_HOME: &str = "XDG_STATE_HOME";
+/// Where things are kept that can be had again; default `~/.cache` (same source).
+const CACHE_HOME: &str = "XDG_CACHE_HOME";
+/// A folder with the components of `local`.
+const COMPONENTS: &str = "BRIDGEHEAD_COMPONENTS";
+/// For tests: kills the run before or after a write, `before|after:<ordinal>:<step>`.
+const FAULT: &str = "BRIDGEHEAD_FAULT";
+
+/// The surroundings could not be made out.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum EnvironmentError {
+    /// Neither the variable nor `HOME` is set.
+    #[error("neither `{0}` nor `HOME` is set")]
+    NoHome(&'static str),
+    /// `--root` names no folder.
+    #[error("the folder `{}` of --root cannot be used", .path.display())]
+    Root {
+        /// What was given.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The system does not tell which program this is.
+    #[error("cannot find out where this program is")]
+    Executable(#[source] io::Error),
+    /// The current folder cannot be used.
+    #[error("cannot find out what the current folder is")]
+    CurrentFolder(#[source] io::Error),
+}
+
+/// Reads the surroundings of a command.
+///
+/// # Errors
+/// When a folder cannot be made out.
+pub(super) fn read(root: Option<&Path>) -> Result<Env, EnvironmentError> {
+    Ok(Env {
+        root: find_root(root)?,
+        state: base(STATE_HOME, ".local/state")?.join("bridgehead"),
+        cache: base(CACHE_HOME, ".cache")?.join("bridgehead"),
+        components: variable(COMPONENTS).map(PathBuf::from),
+        executable: std::env::current_exe().map_err(EnvironmentError::Executable)?,
+        clients: Clients::default(),
+    })
+}
+
+/// Where a test wants the run to be killed.
+
+pub(super) fn fault() -> Option<Fault> {
+    variable(FAULT)?.to_str()?.parse().ok()
+}
+
+/// The given root, or the nearest ancestor of the current folder that has a `sites/` folder.
+fn find_root(given: Option<&Path>) -> Result<Option<PathBuf>, EnvironmentError> {
+    if let Some(path) = given {
+        let root = path.canonicalize();
+        return root.map(Some).map_err(|source| EnvironmentError::Root { path: path.to_owned(), source });
+    }
+    let current = std::env::current_dir().map_err(EnvironmentError::CurrentFolder)?;
+    Ok(current.ancestors().find(|folder| folder.join("sites").is_dir()).map(ToOwned::to_owned))
+}
+
+fn base(name: &'static str, below_home: &str) -> Result<PathBuf, EnvironmentError> {
+    // The specification says that a relative path is to be ignored.
+    let given = variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    given
+        .or_else(|| variable("HOME").map(|home| Path::new(&home).join(below_home)))
+        .ok_or(EnvironmentError::NoHome(name))
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}

@@ -1,0 +1,158 @@
+//! What a command can fail with, how it is printed, and its exit code.
+
+use std::error::Error;
+use std::io;
+use std::path::PathBuf;
+
+use super::environment::EnvironmentError;
+use super::exit::Exit;
+use crate::engine::event::RunResult;
+use crate::engine::lock::LockError;
+use crate::engine::step::Failure;
+use crate::files::FileError;
+use crate::report::{self, Output};
+use crate::site::load::LoadError;
+use crate::site::name::{ClusterName, SiteName};
+
+/// Why a command did not do its work.
+#[derive(Debug)]
+pub(super) enum CommandError {
+    /// The profile is invalid.
+    Profile(Box<LoadError>),
+    /// The surroundings cannot be made out.
+    Environment(EnvironmentError),
+    /// A file of this machine cannot be used.
+    File(FileError),
+    /// The lock is not to be had.
+    Lock(LockError),
+    /// No cluster of the site has that name.
+    UnknownCluster(ClusterName, SiteName),
+    /// The profile forbids `down`.
+    Protected(SiteName),
+    /// The plan is not the expected one.
+    OtherPlan { expected: String, found: String },
+    /// A question has to be answered and nobody can be asked.
+    NobodyToAsk,
+    /// The runtime did not start.
+    Runtime(io::Error),
+    /// An answer could not be had.
+    Failed(Failure),
+    /// Somebody stopped the command.
+    Interrupted,
+    /// Any of these, with the log that tells more.
+    Logged(Box<Self>, PathBuf),
+}
+
+impl CommandError {
+    pub(super) fn with_log(self, log: Option<PathBuf>) -> Self {
+        match log {
+            Some(log) => Self::Logged(Box::new(self), log),
+            None => self,
+        }
+    }
+
+    pub(super) fn result(&self) -> RunResult {
+        match self {
+            Self::Profile(_) | Self::UnknownCluster(..) | Self::NobodyToAsk | Self::Environment(_) => {
+                RunResult::Invalid
+            }
+            Self::Protected(_) => RunResult::Invalid,
+            Self::Lock(LockError::Held(_)) => RunResult::Locked,
+            Self::Interrupted => RunResult::Interrupted,
+            Self::Logged(error, _) => error.result(),
+            Self::OtherPlan { .. } | Self::File(_) | Self::Lock(_) | Self::Failed(_) | Self::Runtime(_) => {
+                RunResult::Failed
+            }
+        }
+    }
+
+    pub(super) fn exit(&self) -> Exit {
+        match self {
+            Self::Runtime(_) => Exit::Unexpected,
+            Self::Logged(error, _) => error.exit(),
+            error => error.result().into(),
+        }
+    }
+
+    /// Prints the error, its causes and what to do next to stderr; findings as JSON where that was asked for.
+    pub(super) fn print(&self, output: Output) {
+        match self {
+            Self::Profile(error) => print_profile(error, output),
+            Self::Logged(error, log) => {
+                error.print(output);
+                if !matches!(**error, Self::Profile(_) | Self::NobodyToAsk | Self::Interrupted) {
+                    report::say(&format!("log: {}", log.display()));
+                }
+            }
+            Self::Failed(failure) => {
+                report::error(&failure.to_string(), &failure.causes(), failure.hint());
+            }
+            Self::Environment(error) => print_chain(error, None),
+            Self::File(error) => print_chain(error, None),
+            Self::Runtime(error) => print_chain(error, None),
+            Self::Lock(error) => print_chain(error, Some("wait for the other run to end, then run again")),
+            Self::UnknownCluster(cluster, site) => {
+                let hint = format!("`bridgehead status {site}` lists the clusters");
+                report::error(&format!("site `{site}` has no cluster `{cluster}`"), &[], Some(&hint));
+            }
+            Self::Protected(site) => report::error(
+                &format!("site `{site}` is protected"),
+                &[],
+                Some("set `protect = false` under `[site]` in its profile first"),
+            ),
+            Self::OtherPlan { expected, found } => report::error(
+                &format!("the plan is no longer the expected one: its digest is {found}, not {expected}"),
+                &[],
+                Some("look at it again with `bridgehead plan`"),
+            ),
+            Self::NobodyToAsk => report::error(
+                "this has to be confirmed, and there is no terminal to ask on",
+                &[],
+                Some("add --yes (with make: YES=1)"),
+            ),
+            Self::Interrupted => {
+                report::error("stopped at once", &[], Some("run the same command again to continue"))
+            }
+        }
+    }
+}
+
+/// Findings with their places; as rows for machines. Colours are taken out where they are not wanted.
+fn print_profile(error: &LoadError, output: Output) {
+    const WIDTH: usize = 100;
+    match error {
+        LoadError::Invalid(findings) if output == Output::Json => {
+            report::say(&serde_json::to_string(&findings.rows()).unwrap_or_default());
+        }
+        LoadError::Invalid(findings) => report::say(findings.render(true, WIDTH).trim_end()),
+        error => print_chain(error, None),
+    }
+}
+
+fn print_chain(error: &dyn Error, hint: Option<&str>) {
+    let mut causes = Vec::new();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        causes.push(cause.to_string());
+        source = cause.source();
+    }
+    report::error(&error.to_string(), &causes, hint);
+}
+
+macro_rules! from {
+    ($($error:ty => $variant:expr),* $(,)?) => {
+        $(impl From<$error> for CommandError {
+            fn from(error: $error) -> Self {
+                $variant(error)
+            }
+        })*
+    };
+}
+
+from! {
+    EnvironmentError => Self::Environment,
+    FileError => Self::File,
+    LockError => Self::Lock,
+    Failure => Self::Failed,
+    LoadError => |error| Self::Profile(Box::new(error)),
+}

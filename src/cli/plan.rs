@@ -1,0 +1,44 @@
+//! `plan`: what `up` would change.
+
+use std::io::Write;
+
+use clap::Args;
+
+use super::Global;
+use super::error::CommandError;
+use super::exit::Exit;
+use super::session::{Session, Show};
+use crate::engine::event::RunResult;
+use crate::engine::run::Mode;
+use crate::flow;
+use crate::report::{self, Output};
+use crate::site::name::{ClusterName, SiteName};
+
+/// Show what `up` would change, compared with the live world; writes nothing
+#[derive(Debug, Args)]
+pub(super) struct Plan {
+    /// The site: a folder under sites/
+    site: SiteName,
+    /// Only this cluster (repeatable)
+    #[arg(long, value_name = "NAME")]
+    cluster: Vec<ClusterName>,
+    /// Exit 3 when anything would change
+    #[arg(long)]
+    exit_code: bool,
+}
+
+impl Plan {
+    pub(super) fn run(self, global: &Global) -> Result<Exit, CommandError> {
+        Session::run(global, &self.site.clone(), Show::Events, async |session| {
+            let selection = session.select(&self.cluster)?;
+            let tree = flow::up::tree(&session.site, &session.env);
+            let report = session.walk(Mode::Plan, selection, &tree).await;
+            let exit = session.finish(&report);
+            if session.output != Output::Json {
+                let _ = write!(std::io::stdout().lock(), "{}", report::plan(&report));
+            }
+            let changes = self.exit_code && report.result == RunResult::Planned && !report.is_unchanged();
+            Ok(if changes { Exit::Changes } else { exit })
+        })
+    }
+}

@@ -1,0 +1,202 @@
+//! What the commands share that work on a site: its profile, surroundings, reporter, log, lock and signals.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::error::CommandError;
+use super::exit::Exit;
+use super::{Global, environment, log};
+use crate::engine::event::{Event, Events, RunResult};
+use crate::engine::lock::Lock;
+use crate::engine::run::{Mode, Report, Run};
+use crate::engine::tree::Tree;
+use crate::env::Env;
+use crate::files;
+use crate::report::{self, Output};
+use crate::site::name::{ClusterName, SiteName};
+use crate::site::{Site, load};
+
+/// A command at work on a site.
+pub(super) struct Session {
+    pub(super) site: Arc<Site>,
+    pub(super) env: Arc<Env>,
+    pub(super) output: Output,
+    events: Events,
+    cancel: CancellationToken,
+    log: Option<PathBuf>,
+    started: Instant,
+}
+
+/// How the events of a session are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Show {
+    /// To the person or machine that asked.
+    Events,
+    /// Not at all: the command answers with a document.
+    Nothing,
+}
+
+impl Session {
+    /// Opens a session, does the command's work in it, and ends the events with `finished`.
+    pub(super) fn run<F>(
+        global: &Global,
+        name: &SiteName,
+        show: Show,
+        work: impl FnOnce(Arc<Self>) -> F,
+    ) -> Result<Exit, CommandError>
+    where
+        F: Future<Output = Result<Exit, CommandError>>,
+    {
+        let output = global.output();
+        let env = Arc::new(environment::read(global.root.as_deref())?);
+        let log = log::start(&env.state, name, global.verbose);
+        let events = events(name, output, show);
+        let started = Instant::now();
+        let finish = |error: CommandError| {
+            let seconds = started.elapsed().as_secs_f64();
+            events.send(Event::Finished { result: error.result(), changes: 0, seconds, digest: None });
+            error.with_log(log.clone())
+        };
+        let site = load::load(env.root.as_deref(), name).map_err(CommandError::from).map_err(finish)?;
+        let session = Arc::new(Self {
+            site: Arc::new(site),
+            env,
+            output,
+            events: events.clone(),
+            cancel: CancellationToken::new(),
+            log: log.clone(),
+            started,
+        });
+        let runtime = Runtime::new().map_err(CommandError::Runtime).map_err(finish)?;
+        let result = runtime.block_on(async {
+            let interrupted = interrupted(session.cancel.clone());
+            tokio::select! {
+                result = work(Arc::clone(&session)) => result,
+                error = interrupted => Err(error),
+            }
+        });
+        runtime.shutdown_background();
+        result.map_err(finish)
+    }
+
+    /// Takes the site's lock, for commands that change something.
+    pub(super) fn lock(&self) -> Result<Lock, CommandError> {
+        let folder = self.env.site_folder(&self.site.name);
+        files::make_folder(&folder)?;
+        Ok(Lock::take(&folder.join("lock"))?)
+    }
+
+    /// The clusters named with `--cluster`; none named: all.
+    pub(super) fn select(
+        &self,
+        names: &[ClusterName],
+    ) -> Result<Option<BTreeSet<ClusterName>>, CommandError> {
+        for name in names {
+            if self.site.cluster(name).is_none() {
+                return Err(CommandError::UnknownCluster(name.clone(), self.site.name.clone()));
+            }
+        }
+        Ok((!names.is_empty()).then(|| names.iter().cloned().collect()))
+    }
+
+    /// Walks a flow's tree, showing its events.
+    pub(super) async fn walk(
+        &self,
+        mode: Mode,
+        selection: Option<BTreeSet<ClusterName>>,
+        tree: &Tree,
+    ) -> Report {
+        let run = Run {
+            mode,
+            selection,
+            events: self.events.clone(),
+            cancel: self.cancel.clone(),
+            fault: environment::fault(),
+        };
+        run.walk(tree).await
+    }
+
+    /// Walks a flow's tree without showing anything, for commands that answer with a document.
+    pub(super) async fn look(&self, tree: &Tree) -> Report {
+        let run = Run {
+            mode: Mode::Plan,
+            selection: None,
+            events: Events::new(self.site.name.clone(), log::event),
+            cancel: self.cancel.clone(),
+            fault: None,
+        };
+        run.walk(tree).await
+    }
+
+    /// Sends the last event and turns the report into an exit code.
+    pub(super) fn finish(&self, report: &Report) -> Exit {
+        self.finish_as(report.result, report.count(), Some(report.digest()))
+    }
+
+    /// Sends the last event for a run that ended without or before its report.
+    pub(super) fn finish_as(&self, result: RunResult, changes: usize, digest: Option<String>) -> Exit {
+        let seconds = self.started.elapsed().as_secs_f64();
+        self.events.send(Event::Finished { result, changes, seconds, digest });
+        result.into()
+    }
+
+    /// Says on stderr how a run that did not converge goes on.
+    pub(super) fn say_how_to_continue(&self, report: &Report, command: &str) {
+        if matches!(report.result, RunResult::Converged | RunResult::Planned) {
+            return;
+        }
+        let made = report.changes.len();
+        if made > 0 {
+            let steps = if made == 1 { "step" } else { "steps" };
+            report::say(&format!(
+                "left behind: what {made} {steps} changed stays as it is; nothing was undone"
+            ));
+        }
+        report::say(&format!("to continue: bridgehead {command}"));
+        if let Some(log) = &self.log {
+            report::say(&format!("log: {}", log.display()));
+        }
+    }
+}
+
+fn events(name: &SiteName, output: Output, show: Show) -> Events {
+    match show {
+        Show::Nothing => Events::new(name.clone(), log::event),
+        Show::Events => {
+            let reporter = report::reporter(output);
+            Events::new(name.clone(), move |stamped| {
+                log::event(stamped);
+                reporter(stamped);
+            })
+        }
+    }
+}
+
+/// The first signal stops the run before its next step; the second one ends the command.
+async fn interrupted(cancel: CancellationToken) -> CommandError {
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        // Without handlers the signals' default applies, which ends the process.
+        return std::future::pending().await;
+    };
+    either(&mut interrupt, &mut terminate).await;
+    cancel.cancel();
+    report::say("stopping before the next step; once more to stop at once");
+    either(&mut interrupt, &mut terminate).await;
+    CommandError::Interrupted
+}
+
+async fn either(one: &mut Signal, other: &mut Signal) {
+    tokio::select! {
+        _ = one.recv() => {}
+        _ = other.recv() => {}
+    }
+}

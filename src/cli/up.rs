@@ -1,0 +1,57 @@
+//! `up`: converges.
+
+use clap::Args;
+
+use super::error::CommandError;
+use super::exit::Exit;
+use super::session::{Session, Show};
+use super::{Global, confirm};
+use crate::engine::event::RunResult;
+use crate::engine::run::Mode;
+use crate::flow;
+use crate::report;
+use crate::site::name::{ClusterName, SiteName};
+
+/// Bring the site up, or bring it back to what its profile says
+#[derive(Debug, Args)]
+pub(super) struct Up {
+    /// The site: a folder under sites/
+    site: SiteName,
+    /// Only change this cluster (repeatable); the others are looked at
+    #[arg(long, value_name = "NAME")]
+    cluster: Vec<ClusterName>,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    /// Go on only if the plan still has this digest
+    #[arg(long, value_name = "DIGEST")]
+    expect: Option<String>,
+}
+
+impl Up {
+    pub(super) fn run(self, global: &Global) -> Result<Exit, CommandError> {
+        Session::run(global, &self.site.clone(), Show::Events, async |session| {
+            let selection = session.select(&self.cluster)?;
+            let lock = session.lock()?;
+            let tree = flow::up::tree(&session.site, &session.env);
+            let asks = !self.yes && !flow::is_disposable(&session.site);
+            if asks || self.expect.is_some() {
+                let plan = session.look(&tree).await;
+                if let Some(expected) = self.expect.filter(|expected| *expected != plan.digest()) {
+                    return Err(CommandError::OtherPlan { expected, found: plan.digest() });
+                }
+                if asks {
+                    report::say(&report::plan(&plan));
+                    if !confirm::ask("Go on? Type yes:", "yes")? {
+                        return Ok(session.finish_as(RunResult::Declined, 0, None));
+                    }
+                }
+            }
+            let report = session.walk(Mode::Apply, selection, &tree).await;
+            drop(lock);
+            let exit = session.finish(&report);
+            session.say_how_to_continue(&report, &format!("up {}", session.site.name));
+            Ok(exit)
+        })
+    }
+}

@@ -1,0 +1,64 @@
+//! Flows: the product's order, and the answers that need more than one layer.
+
+pub mod addon;
+pub mod down;
+pub mod status;
+pub mod summary;
+pub mod up;
+
+use std::sync::Arc;
+
+use kube::config::Kubeconfig;
+
+use crate::engine::facts::Missing;
+use crate::engine::{Facts, Failure, Tree};
+use crate::env::Env;
+use crate::k8s;
+use crate::provider;
+use crate::site::{Provider, Site};
+
+/// An answer could not be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum FlowError {
+    /// A cluster does not answer.
+    #[error("the {0} is not known: the cluster does not answer")]
+    Missing(Missing),
+    /// A document could not be written as YAML.
+    #[error("cannot write the kubeconfig as YAML")]
+    Yaml(#[source] serde_saphyr::ser::Error),
+}
+
+/// Whether nothing of the site is worth a question before it is changed or taken away.
+#[must_use]
+pub fn is_disposable(site: &Site) -> bool {
+    site.clusters().all(|cluster| matches!(cluster.provider, Provider::Local(_)))
+}
+
+/// The part of `up` that makes the clusters: looked at, it tells how to reach them.
+#[must_use]
+pub fn clusters(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
+    Tree::Par(site.clusters().map(|cluster| provider::serve(site, cluster, env)).collect())
+}
+
+/// One kubeconfig of all the site's clusters, the hub's first.
+///
+/// # Errors
+/// When a cluster does not answer.
+pub fn kubeconfig(site: &Site, facts: &Facts) -> Result<Kubeconfig, Failure> {
+    let mut contexts = Vec::new();
+    for cluster in site.clusters() {
+        let access = facts.access(&cluster.name).map_err(FlowError::Missing).map_err(|error| {
+            Failure::from(error).with_hint(format!("bring the site up first: bridgehead up {}", site.name))
+        })?;
+        contexts.push((format!("{}/{}", site.name, cluster.name), access));
+    }
+    Ok(k8s::kubeconfig::of(contexts.iter().map(|(name, access)| (name.as_str(), *access))))
+}
+
+/// A kubeconfig as YAML.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn yaml(document: &Kubeconfig) -> Result<String, Failure> {
+    Ok(serde_saphyr::to_string(document).map_err(FlowError::Yaml)?)
+}

@@ -1,0 +1,1 @@
+//! The order of `down`: its own tree, not `up` backwards.

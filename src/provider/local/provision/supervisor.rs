@@ -1,0 +1,193 @@
+//! The step `<cluster>/provision/supervisor`: one runs with the wanted configuration, and its API serves.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
+
+use super::Subject;
+use crate::engine::facts::ClusterFacts;
+use crate::engine::{Access, BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::files::{self, FileError};
+use crate::provider::local::api_server;
+use crate::provider::local::configuration::{Configuration, ConfigurationError};
+use crate::provider::local::layout::Layout;
+use crate::provider::local::leftovers;
+use crate::provider::local::pki::Pki;
+use crate::provider::local::ports::Ports;
+use crate::provider::local::state::{self, Process, StateError, last_lines};
+use crate::provider::local::supervisor::READY;
+use crate::site::name::ClusterName;
+
+/// How long a supervisor may take to start the cluster's processes.
+const START: Duration = Duration::from_secs(30);
+
+/// Why there is no supervisor, or none of use.
+#[derive(Debug, thiserror::Error)]
+enum SupervisorStepError {
+    #[error("cannot start the supervisor of {cluster} through `{}`", .executable.display())]
+    Spawn { cluster: ClusterName, executable: PathBuf, source: io::Error },
+    #[error("cannot start the supervisor of {cluster}")]
+    Log { cluster: ClusterName, source: FileError },
+    #[error("the supervisor of {0} ended: {1}")]
+    Ended(ClusterName, String),
+    #[error("{process} of {cluster} keeps ending ({exit}): {lines}")]
+    KeepsEnding { cluster: ClusterName, process: String, exit: String, lines: String },
+}
+
+pub(super) struct Supervisor {
+    subject: Subject,
+    /// Whether this run has started it. A process that kept crashing before deserves a fresh start; one that does
+    /// so after that will not get better by waiting.
+    started: AtomicBool,
+}
+
+impl Supervisor {
+    pub(super) fn new(subject: Subject) -> Self {
+        Self { subject, started: AtomicBool::new(false) }
+    }
+
+    fn name(&self) -> String {
+        format!("supervisor of {}", self.subject.cluster)
+    }
+
+    /// What is wrong with the supervisor that runs, if one does.
+    async fn difference(&self) -> Result<Option<Change>, Stop> {
+        let restart = |why: String| Ok(Some(Change::update(self.name(), format!("restart, {why}"))));
+        let state = match state::ask(&self.subject.layout).await {
+            Ok(Some(state)) => state,
+            Ok(None) if self.started.load(Ordering::Relaxed) => return Err(self.ended().into()),
+            Ok(None) => return Ok(Some(Change::create(self.name()))),
+            Err(StateError::Connection { folder, source }) => {
+                return Err(StateError::Connection { folder, source }.into());
+            }
+            Err(error) => return restart(error.to_string()),
+        };
+        if state.stopping {
+            return restart("it is about to end".to_owned());
+        }
+        // Where the files of the wanted one are not there yet, an earlier step has said so.
+        let Ok(wanted) = self.wanted() else {
+            return restart("its files are not there".to_owned());
+        };
+        let differences = wanted.differences(&state.fingerprint);
+        if !differences.is_empty() {
+            return restart(format!("other {}", differences.join(", ")));
+        }
+        match state.failing() {
+            Some(process) if self.started.load(Ordering::Relaxed) => {
+                let hint = format!("its log is {}", process.log.display());
+                Err(Failure::from(self.keeps_ending(process)).with_hint(hint).into())
+            }
+            Some(process) => restart(self.keeps_ending(process).to_string()),
+            None => Ok(None),
+        }
+    }
+
+    fn ended(&self) -> Failure {
+        let log = self.subject.layout.log("supervisor");
+        let lines = last_lines(&log).join(" | ");
+        let error = SupervisorStepError::Ended(self.subject.cluster.clone(), lines);
+        Failure::from(error).with_hint(format!("its log is {}", log.display()))
+    }
+
+    fn keeps_ending(&self, process: &Process) -> SupervisorStepError {
+        SupervisorStepError::KeepsEnding {
+            cluster: self.subject.cluster.clone(),
+            process: process.name.clone(),
+            exit: process.exit.clone().unwrap_or_default(),
+            lines: process.last_lines.join(" | "),
+        }
+    }
+
+    fn wanted(&self) -> Result<Configuration, ConfigurationError> {
+        let Subject { layout, nodes, components, env, .. } = &self.subject;
+        Configuration::wanted(layout, nodes, components, &env.executable)
+    }
+
+    /// How this machine's user reaches the API, if files and ports are there.
+    fn access(&self) -> Option<Access> {
+        let Subject { layout, nodes, .. } = &self.subject;
+        let port = Ports::read(layout).ok().flatten()?.api_server();
+        Pki::new(layout, nodes).access("admin.pem", port).ok()
+    }
+}
+
+impl Step for Supervisor {
+    fn id(&self) -> StepId {
+        StepId::of(&self.subject.cluster, "provision/supervisor")
+    }
+
+    fn cluster(&self) -> Option<&ClusterName> {
+        Some(&self.subject.cluster)
+    }
+
+    fn observe<'a>(&'a self, _facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
+        Box::pin(async move {
+            let mut changes: Vec<Change> = self.difference().await?.into_iter().collect();
+            let Some(access) = self.access() else {
+                return Ok(Observed::differs(changes));
+            };
+            let client = self.subject.env.clients.get(&access).await?;
+            if let Some(reason) = api_server::unserving(&client).await {
+                if changes.is_empty() {
+                    changes.push(Change::wait(format!("API server of {}", self.subject.cluster), reason));
+                }
+                return Ok(Observed::differs(changes));
+            }
+            let version = client.apiserver_version().await?.git_version;
+            let learnt =
+                ClusterFacts { access: Some(access), version: Some(version), ..ClusterFacts::default() };
+            Ok(Observed { facts: Facts::of(&self.subject.cluster, learnt), changes })
+        })
+    }
+
+    fn apply<'a>(&'a self, _facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            let layout = &self.subject.layout;
+            let wanted = self.wanted()?;
+            writer.perform(async { wanted.write(layout) }).await?;
+            writer.perform(end(layout)).await?;
+            let started = writer.perform(start(&self.subject)).await?;
+            self.started.store(started, Ordering::Relaxed);
+            if started { Ok(()) } else { Err(self.ended()) }
+        })
+    }
+}
+
+/// Ends the supervisor that runs and everything that it has left, if there is any.
+async fn end(layout: &Layout) -> Result<(), Failure> {
+    // One that does not answer is ended by force, like what a killed one has left.
+    let _ = state::stop(layout).await;
+    Ok(leftovers::end(layout).await?)
+}
+
+/// Starts a supervisor and returns whether it says that the cluster is started.
+async fn start(subject: &Subject) -> Result<bool, SupervisorStepError> {
+    let Subject { cluster, layout, env, .. } = subject;
+    let output = files::open_log(&layout.log("supervisor"))
+        .map_err(|source| SupervisorStepError::Log { cluster: cluster.clone(), source })?;
+    let mut child = Command::new(&env.executable)
+        .arg("supervise")
+        .arg(layout.folder())
+        .current_dir(layout.folder())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(output)
+        .spawn()
+        .map_err(|source| SupervisorStepError::Spawn {
+            cluster: cluster.clone(),
+            executable: env.executable.clone(),
+            source,
+        })?;
+    let mut line = String::new();
+    if let Some(output) = child.stdout.take() {
+        let mut output = BufReader::new(output);
+        let _ = tokio::time::timeout(START, output.read_line(&mut line)).await;
+    }
+    Ok(line.trim() == READY)
+}

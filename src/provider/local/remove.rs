@@ -1,0 +1,35 @@
+//! Taking a `local` cluster away, and proving that nothing of it is left.
+
+mod audit;
+mod files;
+mod supervisor;
+
+use std::sync::{Arc, OnceLock};
+
+use super::layout::Layout;
+use super::ports::Ports;
+use crate::engine::Tree;
+use crate::env::Env;
+use crate::seq;
+use crate::site::name::ClusterName;
+use crate::site::{Cluster, Site};
+
+/// Takes a cluster away. What is already gone is no difference, so it can be run again after any interruption.
+#[must_use]
+pub fn remove(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>) -> Tree {
+    let subject = Subject {
+        cluster: cluster.name.clone(),
+        layout: Layout::new(env.cluster_folder(&site.name, &cluster.name)),
+        ports: Arc::default(),
+    };
+    seq![supervisor::Supervisor(subject.clone()), files::Files(subject.clone()), audit::Audit(subject)]
+}
+
+/// What the steps of one cluster are about.
+#[derive(Debug, Clone)]
+struct Subject {
+    cluster: ClusterName,
+    layout: Layout,
+    /// The cluster's ports, which the audit needs to know when their file is gone. The first step looks them up.
+    ports: Arc<OnceLock<Ports>>,
+}

@@ -1,0 +1,50 @@
+//! The step `<cluster>/remove/audit`: proof that nothing is left.
+
+use super::Subject;
+use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::provider::local::leftovers;
+use crate::site::name::ClusterName;
+
+#[derive(Debug, thiserror::Error)]
+#[error("of {0} there is still left: {1}")]
+struct Left(ClusterName, String);
+
+pub(super) struct Audit(pub(super) Subject);
+
+impl Audit {
+    fn left(&self) -> Vec<String> {
+        let processes =
+            leftovers::find(&self.0.layout).into_iter().map(|process| format!("process {process}"));
+        let ports = self.0.ports.get().into_iter().flat_map(|ports| ports.in_use());
+        processes.chain(ports.map(|port| format!("port {port} in use"))).collect()
+    }
+}
+
+impl Step for Audit {
+    fn id(&self) -> StepId {
+        StepId::of(&self.0.cluster, "remove/audit")
+    }
+
+    fn cluster(&self) -> Option<&ClusterName> {
+        Some(&self.0.cluster)
+    }
+
+    /// Before the cluster's folder is gone there is nothing to prove.
+    fn observe<'a>(&'a self, _facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
+        Box::pin(async move {
+            if self.0.layout.folder().symlink_metadata().is_ok() {
+                let subject = format!("proof that nothing is left of {}", self.0.cluster);
+                return Ok(Observed::differs(vec![Change::wait(subject, "the cluster is still there")]));
+            }
+            let left = self.left();
+            if left.is_empty() {
+                return Ok(Observed::default());
+            }
+            Err(Left(self.0.cluster.clone(), left.join(", ")).into())
+        })
+    }
+
+    fn apply<'a>(&'a self, _facts: &'a Facts, _writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async { Ok(()) })
+    }
+}

@@ -1,0 +1,258 @@
+//! The step `site/repositories/<name>`: a repository that is a folder of this machine stands as a bare repository
+//! that the hub's Argo CD reads, with the content that the folder has right now, committed or not.
+
+mod git;
+mod listing;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::fmt::Write as _;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use git::{Git, GitError};
+use listing::{Kind, Listing, list};
+
+use crate::engine::facts::RepositoryFacts;
+use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::env::Env;
+use crate::files;
+use crate::site::name::{ClusterName, RepositoryName, SiteName};
+use crate::site::{Repository, RepositorySource};
+
+/// The step of one repository. One that is somewhere else only yields its URL.
+#[must_use]
+pub fn step(env: &Env, site: &SiteName, name: &RepositoryName, repository: &Repository) -> impl Step + use<> {
+    Source {
+        name: name.clone(),
+        state: env.state.clone(),
+        kind: match &repository.source {
+            RepositorySource::Url(url) => SourceKind::Elsewhere(url.clone()),
+            RepositorySource::Folder(folder) => SourceKind::Served(Served {
+                folder: folder.clone(),
+                bare: env.site_folder(site).join("git").join(format!("{name}.git")),
+                branch: format!("refs/heads/{}", repository.revision),
+            }),
+        },
+    }
+}
+
+struct Source {
+    name: RepositoryName,
+    state: PathBuf,
+    kind: SourceKind,
+}
+
+enum SourceKind {
+    Elsewhere(String),
+    Served(Served),
+}
+
+/// A folder and where its content is served from.
+struct Served {
+    folder: PathBuf,
+    bare: PathBuf,
+    branch: String,
+}
+
+/// Blob and mode of every path, as `git ls-tree` and `git update-index` write them: `<mode> <id>`.
+type Content = BTreeMap<Vec<u8>, String>;
+
+/// What stands in the bare repository.
+struct Present {
+    commit: String,
+    content: Content,
+}
+
+impl Step for Source {
+    fn id(&self) -> StepId {
+        StepId::site(&format!("repositories/{}", self.name))
+    }
+
+    fn cluster(&self) -> Option<&ClusterName> {
+        None
+    }
+
+    fn observe<'a>(&'a self, _: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
+        Box::pin(async {
+            match &self.kind {
+                SourceKind::Elsewhere(url) => Ok(Observed::ready(self.facts(url.clone(), None))),
+                SourceKind::Served(served) => self.compare(served).await,
+            }
+        })
+    }
+
+    fn apply<'a>(&'a self, _: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            match &self.kind {
+                SourceKind::Elsewhere(_) => Ok(()),
+                SourceKind::Served(served) => self.refresh(served, writer).await,
+            }
+        })
+    }
+}
+
+impl Source {
+    fn facts(&self, url: String, commit: Option<String>) -> Facts {
+        Facts::of_repository(&self.name, RepositoryFacts { url, commit })
+    }
+
+    async fn compare(&self, served: &Served) -> Result<Observed, Stop> {
+        let subject = format!("repository {}", self.name);
+        let Some(present) = served.present().await.map_err(GitError::into_failure)? else {
+            return Ok(Observed {
+                facts: self.facts(served.url(), None),
+                changes: vec![Change::create(subject)],
+            });
+        };
+        let listing = list(&served.folder, &self.state).await?;
+        let content = served.content(&listing, &[]).await.map_err(GitError::into_failure)?;
+        let changes = match difference(&present.content, &content) {
+            Some(detail) => vec![Change::update(subject, detail)],
+            None => Vec::new(),
+        };
+        Ok(Observed { facts: self.facts(served.url(), Some(present.commit)), changes })
+    }
+
+    async fn refresh(&self, served: &Served, writer: &Writer) -> Result<(), Failure> {
+        let listing = list(&served.folder, &self.state).await?;
+        for path in &listing.left_out {
+            writer.progress(format!("left out, being a repository of its own: {}", path.display()));
+        }
+        writer.perform(served.make()).await?;
+        let content =
+            writer.perform(served.content(&listing, &["-w"])).await.map_err(GitError::into_failure)?;
+        let tree = writer.perform(served.write_tree(&content)).await?;
+        let commit = writer.perform(served.write_commit(&tree)).await.map_err(GitError::into_failure)?;
+        writer.perform(served.point_at(&commit)).await.map_err(GitError::into_failure)
+    }
+}
+
+impl Served {
+    fn url(&self) -> String {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
+        let mut url = "file://".to_owned();
+        for byte in self.bare.as_os_str().as_bytes() {
+            if plain(*byte) {
+                url.push(char::from(*byte));
+            } else {
+                // Writing to a string cannot fail.
+                let _ = write!(url, "%{byte:02X}");
+            }
+        }
+        url
+    }
+
+    fn git(&self, command: &str) -> Git {
+        Git::of_ours(&self.bare, &self.folder, command)
+    }
+
+    /// What the branch has; `None` without a branch, or a repository.
+    async fn present(&self) -> Result<Option<Present>, GitError> {
+        if !self.bare.join("HEAD").is_file() {
+            return Ok(None);
+        }
+        let commit =
+            self.git("rev-parse").args(["--verify", "--quiet", &format!("{}^{{commit}}", self.branch)]);
+        let Some(commit) = commit.ask().await? else { return Ok(None) };
+        let commit = line(&commit);
+        let tree = self.git("ls-tree").args(["-r", "-z", "--full-tree", &commit]).run(&[]).await?;
+        let content = tree.split(|byte| *byte == 0).filter_map(entry).collect();
+        Ok(Some(Present { commit, content }))
+    }
+
+    /// Blob and mode of everything listed; with `-w` among the options the blobs are written too.
+    async fn content(&self, listing: &Listing, options: &[&str]) -> Result<Content, GitError> {
+        let files = listing.files.iter().filter(|(_, kind)| !matches!(kind, Kind::Link(_)));
+        let names: Vec<u8> = files.clone().flat_map(|(path, _)| quoted(path)).collect();
+        let hash = |input| self.git("hash-object").args(options).args(["--no-filters", input]);
+        let ids = String::from_utf8_lossy(&hash("--stdin-paths").run(&names).await?).into_owned();
+        let mut content: Content = files
+            .zip(ids.lines())
+            .map(|((path, kind), id)| (path.clone(), format!("{} {id}", kind.mode())))
+            .collect();
+        for (path, kind) in &listing.files {
+            if let Kind::Link(target) = kind {
+                let id = line(&hash("--stdin").run(target).await?);
+                content.insert(path.clone(), format!("{} {id}", kind.mode()));
+            }
+        }
+        Ok(content)
+    }
+
+    /// Makes the bare repository; one that is there, or half there, is completed.
+    async fn make(&self) -> Result<(), Failure> {
+        files::make_folder(&self.bare)?;
+        let branch = self.branch.trim_start_matches("refs/heads/");
+        let make =
+            self.git("init").args(["--quiet", "--bare", "--object-format=sha1", "--initial-branch", branch]);
+        make.run(&[]).await.map(|_| ()).map_err(GitError::into_failure)
+    }
+
+    async fn write_tree(&self, content: &Content) -> Result<String, Failure> {
+        let index = self.bare.join("index.new");
+        files::remove(&index)?;
+        let entries: Vec<u8> = content
+            .iter()
+            .flat_map(|(path, entry)| [entry.as_bytes(), b"\t", path, b"\0"].concat())
+            .collect();
+        let update = self.git("update-index").env("GIT_INDEX_FILE", &index).args(["-z", "--index-info"]);
+        update.run(&entries).await.map_err(GitError::into_failure)?;
+        let write = self.git("write-tree").env("GIT_INDEX_FILE", &index);
+        let tree = write.run(&[]).await.map_err(GitError::into_failure)?;
+        files::remove(&index)?;
+        Ok(line(&tree))
+    }
+
+    async fn write_commit(&self, tree: &str) -> Result<String, GitError> {
+        let message = format!("Content of {}\n", self.folder.display());
+        let commit = self.git("commit-tree").args([tree]).run(message.as_bytes()).await?;
+        Ok(line(&commit))
+    }
+
+    async fn point_at(&self, commit: &str) -> Result<(), GitError> {
+        self.git("update-ref").args([&self.branch, commit]).run(&[]).await.map(|_| ())
+    }
+}
+
+/// One entry of `git ls-tree -z`: `<mode> <type> <id>`, a tab and the path.
+fn entry(text: &[u8]) -> Option<(Vec<u8>, String)> {
+    let tab = text.iter().position(|byte| *byte == b'\t')?;
+    let head = String::from_utf8_lossy(&text[..tab]);
+    let mut words = head.split(' ');
+    Some((text[tab + 1..].to_owned(), format!("{} {}", words.next()?, words.nth(1)?)))
+}
+
+/// A path as a line for `--stdin-paths`: quoted as in C where it would be read as something else.
+fn quoted(path: &[u8]) -> Vec<u8> {
+    let control = |byte: &u8| byte.is_ascii_control();
+    if !path.starts_with(b"\"") && !path.iter().any(control) {
+        return [path, b"\n"].concat();
+    }
+    let escaped = path.iter().flat_map(|byte| match byte {
+        b'"' | b'\\' => vec![b'\\', *byte],
+        byte if control(byte) => format!("\\{byte:03o}").into_bytes(),
+        byte => vec![*byte],
+    });
+    [b'"'].into_iter().chain(escaped).chain(*b"\"\n").collect()
+}
+
+/// What a person is told of the difference; `None` where there is none.
+fn difference(present: &Content, wanted: &Content) -> Option<String> {
+    let paths: BTreeSet<_> = present.keys().chain(wanted.keys()).collect();
+    let differs: Vec<_> = paths.into_iter().filter(|path| present.get(*path) != wanted.get(*path)).collect();
+    let shown = differs.iter().take(3).map(|path| Path::new(OsStr::from_bytes(path)).display().to_string());
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    match differs.len() {
+        0 => None,
+        count @ 1..=3 => Some(format!("{count} changed: {shown}")),
+        count => Some(format!("{count} changed: {shown} and more")),
+    }
+}
+
+fn line(output: &[u8]) -> String {
+    String::from_utf8_lossy(output).trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! The five properties, with a kill in every step: a plan writes nothing, a second run changes nothing, a killed
+//! run that is run again ends like an undisturbed one, `down` leaves nothing, and a later look agrees with the run.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::kit::{Lab, Outcome, world};
+
+/// 128 + SIGKILL.
+const KILLED: i32 = 137;
+
+const PROFILE: &str = r#"
+[hub.local]
+[spokes.dev]
+environment = "dev"
+[spokes.dev.local]
+[addons]
+priority_classes = true
+[repos.addons]
+url = "../.."
+basepath = "addons/"
+path = "bootstrap"
+[repos.workload]
+url = "../.."
+basepath = "workloads/"
+path = "demo"
+"#;
+
+/// The steps of a run that wrote something, with how often, in the order in which they were done.
+fn written(outcome: &Outcome) -> Vec<(String, u64)> {
+    let applied = outcome.events_of("applied").into_iter();
+    let writes = applied.map(|event| (event["step"].as_str().unwrap().to_owned(), event["writes"].as_u64().unwrap()));
+    writes.filter(|(_, writes)| *writes > 0).collect()
+}
+
+/// Where to kill the step number `index`: its first, middle and last write in turn, before and after in turn.
+fn fault(index: usize, step: &str, writes: u64) -> String {
+    let ordinal = [1, writes.div_ceil(2), writes][index % 3];
+    let moment = ["before", "after"][index % 2];
+    format!("{moment}:{ordinal}:{step}")
+}
+
+/// Runs a command that is killed at a write, then runs it again to its end.
+fn killed_and_run_again(lab: &Lab, arguments: &[&str], fault: &str) {
+    let killed = lab.bridgehead_with(arguments, &[("BRIDGEHEAD_FAULT", fault)]);
+    assert_eq!(killed.code(), KILLED, "{fault} was not reached:\n{}", killed.stderr);
+    lab.ok(arguments);
+}
+
+async fn world(lab: &Lab) -> BTreeMap<String, BTreeMap<String, Value>> {
+    let mut clusters = BTreeMap::new();
+    for cluster in ["hub", "dev"] {
+        clusters.insert(cluster.to_owned(), world::objects(&lab.client("kill", cluster).await).await);
+    }
+    clusters
+}
+
+/// The first thing in which two worlds differ, short enough to read.
+fn difference<'a>(one: &'a BTreeMap<String, BTreeMap<String, Value>>, other: &'a BTreeMap<String, BTreeMap<String, Value>>) -> Option<String> {
+    one.keys().find_map(|cluster| {
+        let (one, other) = (&one[cluster], &other[cluster]);
+        let keys: BTreeSet<_> = one.keys().chain(other.keys()).collect();
+        keys.into_iter().find(|key| one.get(*key) != other.get(*key)).map(|key| {
+            format!("{cluster}: {key}\n{:#?}\n{:#?}", one.get(key), other.get(key))
+        })
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_killed_in_any_step_and_run_again_ends_like_an_undisturbed_one() {
+    let lab = Lab::new();
+    lab.write_profile("kill", PROFILE);
+    let before = world::files(&lab.path("state"));
+    lab.ok(&["plan", "kill"]);
+    let state = world::files(&lab.state("kill"));
+    assert_eq!(state, BTreeSet::new(), "`plan` wrote to the state folder");
+
+    let up = ["up", "kill", "--output", "json"];
+    let down = ["down", "kill", "--output", "json"];
+    let first = lab.ok(&up);
+    let undisturbed = world(&lab).await;
+    assert_eq!(written(&lab.ok(&up)), [], "a second `up` changed something");
+    assert_eq!(lab.bridgehead(&["plan", "kill", "--exit-code"]).code(), 0);
+    let steps_up = written(&first);
+    let steps_down = written(&lab.ok(&down));
+    assert!(steps_up.len() > 8 && steps_down.len() > 4, "{steps_up:?} {steps_down:?}");
+
+    for index in 0..steps_up.len().max(steps_down.len()) {
+        if let Some((step, writes)) = steps_up.get(index) {
+            killed_and_run_again(&lab, &up, &fault(index, step, *writes));
+        } else {
+            lab.ok(&up);
+        }
+        assert_eq!(difference(&undisturbed, &world(&lab).await), None, "after {:?}", steps_up.get(index));
+        if let Some((step, writes)) = steps_down.get(index) {
+            killed_and_run_again(&lab, &down, &fault(index, step, *writes));
+        } else {
+            lab.ok(&down);
+        }
+        assert_eq!(lab.processes(), Vec::<i32>::new(), "after {:?}", steps_down.get(index));
+        let left: Vec<_> = world::files(&lab.path("state")).difference(&before).cloned().collect();
+        let left: Vec<_> = left.into_iter().filter(|name| !name.starts_with("bridgehead/log")).collect();
+        assert_eq!(left, ["bridgehead"], "after {:?}", steps_down.get(index));
+    }
+}
