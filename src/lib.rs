@@ -10,7 +10,7 @@
 //! ```text
 //! cli -> flow, engine, site, report, env
 //! flow -> provider, gitops, site, engine, env
-//! provider, gitops -> components, engine, site, env, k8s, files    (never each other, never cli, flow or report)
+//! provider, gitops -> components, engine, site, env, k8s, template, files    (never each other, never cli, flow or report)
 //! components -> engine, env, files, site
 //! k8s, template, files -> site::name, site::secret, engine
 //! report -> engine::event, site::finding       engine -> site::name, site::secret       site -> nothing of ours
@@ -28,3 +28,4 @@ pub mod k8s;
 pub mod provider;
 pub mod report;
 pub mod site;
+pub mod template;

@@ -14,7 +14,7 @@ pub struct Entry {
     accounts: Accounts,
 }
 
-/// The ServiceAccounts that an addon runs as.
+/// The service accounts that an addon runs as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Accounts {
     None,

@@ -49,8 +49,8 @@ fn facts(server: &str) -> Facts {
         ..ClusterFacts::default()
     };
     let mut facts = Facts::of(&"dev".parse().expect("valid"), known);
-    let served = RepositoryFacts { url: "file:///served.git".to_owned(), commit: None };
-    facts.merge(Facts::of_repository(&"addons".parse().expect("valid"), served));
+    let repository = RepositoryFacts { url: "file:///served.git".to_owned(), commit: None };
+    facts.merge(Facts::of_repository(&"addons".parse().expect("valid"), repository));
     facts
 }
 

@@ -1,0 +1,77 @@
+//! The two sets that everything else in Git starts from: `addons` and `workloads`.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use kube::Client;
+use serde_json::json;
+
+use super::{Scope, part};
+use crate::engine::{Facts, StepId, Stop};
+use crate::env::Env;
+use crate::k8s::{ApplyObjects, Desired, Kind, ManifestError, Object, ObjectSet, Prune, parse};
+use crate::site::Site;
+use crate::site::name::ClusterName;
+use crate::template::{self, TemplateError};
+
+/// The sets' templates, each with the repository that its set reads.
+const SETS: [(&str, &str); 2] =
+    [("addons", "bootstrap/addons.yaml"), ("workload", "bootstrap/workloads.yaml")];
+
+/// A set cannot be made from its template.
+#[derive(Debug, thiserror::Error)]
+pub enum BootstrapError {
+    /// The template cannot be rendered.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// What it renders to is not an object.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+}
+
+/// The step `<hub>/gitops/bootstrap`: a set for each repository that the site names, and none for another. It
+/// comes after Argo CD is ready: a set that meets no AppProject is tried again only after minutes.
+#[must_use]
+pub fn bootstrap(site: &Arc<Site>, env: &Arc<Env>) -> ApplyObjects<Bootstrap> {
+    ApplyObjects(Bootstrap(Scope::new(site, env)))
+}
+
+/// The objects of the sets, made without looking at any cluster. `root` is where `templates/` may be.
+///
+/// # Errors
+/// When a template is malformed.
+pub fn objects(site: &Site, root: Option<&Path>) -> Result<Vec<Object>, BootstrapError> {
+    let values = json!({ "argocd_namespace": site.argocd.namespace });
+    let is_named = |repository: &str| site.repositories.keys().any(|name| name.as_str() == repository);
+    let mut objects = Vec::new();
+    for (_, template) in SETS.into_iter().filter(|(repository, _)| is_named(repository)) {
+        objects.extend(parse(template, &template::render(root, template, &values)?)?);
+    }
+    for object in &mut objects {
+        object.mark_as_made(&site.name, part::BOOTSTRAP);
+    }
+    Ok(objects)
+}
+
+/// See [`bootstrap`].
+#[derive(Debug)]
+pub struct Bootstrap(Scope);
+
+impl Desired for Bootstrap {
+    fn id(&self) -> StepId {
+        StepId::of(self.0.hub(), "gitops/bootstrap")
+    }
+
+    fn cluster(&self) -> &ClusterName {
+        self.0.hub()
+    }
+
+    async fn objects(&self, facts: &Facts) -> Result<(Client, ObjectSet), Stop> {
+        let client = self.0.client(self.0.hub(), facts).await?;
+        let objects = objects(&self.0.site, self.0.env.root.as_deref())?;
+        let sets = (Kind::APPLICATION_SET, Some(self.0.namespace().to_owned()));
+        let prune = Some(Prune { part: part::BOOTSTRAP, collections: BTreeSet::from([sets]) });
+        Ok((client, ObjectSet { prune, ..ObjectSet::new(&self.0.site.name, objects) }))
+    }
+}
