@@ -7,8 +7,11 @@ use crate::engine::tree::gate;
 use crate::engine::{StepId, Tree};
 use crate::env::Env;
 use crate::gitops::argocd::{self, ManifestSource};
+use crate::gitops::bootstrap::bootstrap;
+use crate::gitops::cluster_secret::secret;
+use crate::gitops::registration::register;
 use crate::site::{Cluster, Site};
-use crate::{provider, seq};
+use crate::{par, provider, seq};
 
 /// Everything that must be true of a site.
 #[must_use]
@@ -30,18 +33,29 @@ pub fn argocd(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
 }
 
 fn hub(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
+    let hub = &site.hub;
     seq![
-        provider::serve(site, &site.hub, env),
-        provider::ready(&site.hub, env),
-        argocd::install(site, env, manifest(env)),
+        provider::serve(site, hub, env),
+        par![
+            provider::ready(hub, env),
+            argocd::install(site, env, manifest(env)),
+            seq![gate(StepId::of(&hub.name, "argocd/namespace")), secret(site, env, hub)],
+            seq![gate(StepId::of(&hub.name, "argocd/install")), bootstrap(site, env)],
+        ],
     ]
 }
 
 fn spoke(site: &Arc<Site>, spoke: &Cluster, env: &Arc<Env>) -> Tree {
     seq![
         provider::serve(site, spoke, env),
-        provider::ready(spoke, env),
-        gate(StepId::of(&site.hub.name, "argocd/namespace")),
+        par![
+            provider::ready(spoke, env),
+            seq![
+                register(site, env, &spoke.name),
+                gate(StepId::of(&site.hub.name, "argocd/namespace")),
+                secret(site, env, spoke),
+            ],
+        ],
     ]
 }
 
