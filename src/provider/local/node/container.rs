@@ -115,7 +115,9 @@ impl Runner<'_> {
     /// Runs the program once; nothing if the pod's end ended it.
     async fn live(&self, launch: Launch) -> Option<ContainerStateTerminated> {
         let log = &launch.program.log;
-        if let Err(error) = files::rename(log, &self.worker.previous_log(&self.container.name)) {
+        if let Err(error) = files::rename(log, &self.worker.previous_log(&self.container.name))
+            && !error.is_absent()
+        {
             tracing::warn!(error = &error as &dyn std::error::Error, "the previous log is lost");
         }
         let started_at = Some(now());
