@@ -38,9 +38,8 @@ fn hub(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
         provider::serve(site, hub, env),
         par![
             provider::ready(hub, env),
-            argocd::install(site, env, manifest(env)),
+            seq![argocd::install(site, env, manifest(env)), bootstrap(site, env)],
             seq![gate(StepId::of(&hub.name, "argocd/namespace")), secret(site, env, hub)],
-            seq![gate(StepId::of(&hub.name, "argocd/install")), bootstrap(site, env)],
         ],
     ]
 }
