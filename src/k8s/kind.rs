@@ -29,7 +29,7 @@ const NAMESPACE: bool = true;
 
 /// The kinds that we meet. Only another one costs a question to the server.
 const KNOWN: &[Kind] = &[
-    known("v1", "ConfigMap", "configmaps", NAMESPACE),
+    Kind::CONFIG_MAP,
     Kind::NAMESPACE,
     Kind::POD,
     Kind::SECRET,
@@ -78,6 +78,8 @@ impl Kind {
     /// The kind `ClusterRoleBinding`.
     pub const CLUSTER_ROLE_BINDING: Self =
         known("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "clusterrolebindings", CLUSTER);
+    /// The kind `ConfigMap`.
+    pub const CONFIG_MAP: Self = known("v1", "ConfigMap", "configmaps", NAMESPACE);
     /// The kind `DaemonSet`.
     pub const DAEMON_SET: Self = known("apps/v1", "DaemonSet", "daemonsets", NAMESPACE);
     /// The kind `Deployment`.
