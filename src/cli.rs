@@ -6,7 +6,7 @@ mod check;
 mod completions;
 mod components;
 mod confirm;
-// mod down;
+mod down;
 mod environment;
 mod error;
 mod exit;
@@ -15,7 +15,7 @@ mod kubeconfig;
 mod log;
 mod plan;
 mod session;
-// mod status;
+mod status;
 mod up;
 
 use std::path::PathBuf;
@@ -88,6 +88,8 @@ impl Global {
 enum Command {
     Up(up::Up),
     Plan(plan::Plan),
+    Status(status::Status),
+    Down(down::Down),
     Check(check::Check),
     #[command(subcommand)]
     Argocd(argocd::ArgoCd),
@@ -120,6 +122,8 @@ impl Command {
         match self {
             Self::Up(command) => command.run(global),
             Self::Plan(command) => command.run(global),
+            Self::Status(command) => command.run(global),
+            Self::Down(command) => command.run(global),
             Self::Check(command) => command.run(global),
             Self::Argocd(command) => command.run(global),
             Self::Kubeconfig(command) => command.run(global),

@@ -7,15 +7,11 @@ pub mod status;
 pub mod summary;
 pub mod up;
 
-use std::sync::Arc;
-
 use kube::config::Kubeconfig;
 
 use crate::engine::facts::Missing;
-use crate::engine::{Facts, Failure, Tree};
-use crate::env::Env;
+use crate::engine::{Facts, Failure};
 use crate::k8s;
-use crate::provider;
 use crate::site::{Provider, Site};
 
 /// An answer could not be put together.
@@ -38,12 +34,6 @@ pub enum FlowError {
 #[must_use]
 pub fn is_disposable(site: &Site) -> bool {
     site.clusters().all(|cluster| matches!(cluster.provider, Provider::Local(_)))
-}
-
-/// The part of `up` that makes the clusters: looked at, it tells how to reach them.
-#[must_use]
-pub fn clusters(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
-    Tree::Par(site.clusters().map(|cluster| provider::serve(site, cluster, env)).collect())
 }
 
 /// One kubeconfig of all the site's clusters, the hub's first.

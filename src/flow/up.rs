@@ -9,7 +9,9 @@ use crate::env::Env;
 use crate::gitops::argocd::{self, ManifestSource};
 use crate::gitops::bootstrap::bootstrap;
 use crate::gitops::cluster_secret::secret;
+use crate::gitops::refresh::refresh;
 use crate::gitops::registration::register;
+use crate::gitops::settled::settled;
 use crate::site::{Cluster, Site};
 use crate::{par, provider, seq};
 
@@ -23,7 +25,15 @@ pub fn tree(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
                 .chain(site.spokes.iter().map(|each| spoke(site, each, env)))
                 .collect()
         ),
+        refresh(site, env),
+        settled(site, env),
     ]
+}
+
+/// The part of `up` that makes the clusters: looked at, it tells how to reach them.
+#[must_use]
+pub fn clusters(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
+    Tree::Par(site.clusters().map(|cluster| provider::serve(site, cluster, env)).collect())
 }
 
 /// The part of `up` that installs Argo CD on a hub that is there.

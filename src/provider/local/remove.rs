@@ -2,6 +2,7 @@
 
 mod audit;
 mod files;
+mod site;
 mod supervisor;
 
 use std::sync::{Arc, OnceLock};
@@ -23,6 +24,12 @@ pub fn remove(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>) -> Tree {
         ports: Arc::default(),
     };
     seq![supervisor::Supervisor(subject.clone()), files::Files(subject.clone()), audit::Audit(subject)]
+}
+
+/// Takes away what a site keeps on this machine besides its clusters.
+#[must_use]
+pub fn site(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
+    site::SiteFolder { folder: env.site_folder(&site.name) }.into()
 }
 
 /// What the steps of one cluster are about.
