@@ -96,7 +96,12 @@ impl Runner<'_> {
     async fn launch(&self) -> Option<Launch> {
         let mut backoff = RETRY;
         loop {
-            let error = match compose(self.worker, self.container, self.role).await {
+            let composed = tokio::select! {
+                biased;
+                () = self.worker.ended() => return None,
+                composed = compose(self.worker, self.container, self.role) => composed,
+            };
+            let error = match composed {
                 Ok(launch) => return Some(launch),
                 Err(error) => error,
             };

@@ -45,6 +45,7 @@ pub(super) struct Node {
     pub(super) port: u16,
     pub(super) client: Client,
     pub(super) host: Arc<Host>,
+    pub(super) stopped: CancellationToken,
     pods: Mutex<BTreeMap<String, Entry>>,
 }
 
@@ -54,8 +55,14 @@ struct Entry {
 }
 
 impl Node {
-    pub(super) fn new(name: String, port: u16, client: Client, host: Arc<Host>) -> Self {
-        Self { name, port, client, host, pods: Mutex::default() }
+    pub(super) fn new(
+        name: String,
+        port: u16,
+        client: Client,
+        host: Arc<Host>,
+        stopped: CancellationToken,
+    ) -> Self {
+        Self { name, port, client, host, stopped, pods: Mutex::default() }
     }
 
     /// Where what belongs to a pod is kept.
@@ -75,8 +82,8 @@ impl Node {
         Some(Arc::clone(&entry.worker))
     }
 
-    /// Runs the node's pods until `stopped`, and then ends their programs.
-    pub(super) async fn run_pods(self: &Arc<Self>, stopped: &CancellationToken) {
+    /// Runs the node's pods until the agent stops, and then ends their programs.
+    pub(super) async fn run_pods(self: &Arc<Self>) {
         let pods = Api::<Pod>::all(self.client.clone());
         let mine = format!("spec.nodeName={}", self.name);
         let mut events = pin!(watcher(pods, watcher::Config::default().fields(&mine).timeout(WATCH_SECONDS)));
@@ -84,7 +91,7 @@ impl Node {
         let mut listed = BTreeSet::new();
         loop {
             let event = tokio::select! {
-                () = stopped.cancelled() => break,
+                () = self.stopped.cancelled() => break,
                 Some(_) = workers.join_next() => continue,
                 event = events.next() => event,
             };

@@ -177,7 +177,7 @@ impl Services {
             state.ports.insert(key.clone(), port);
             let ports = state.ports.iter().map(|(key, port)| (key.to_string(), port));
             let ports = serde_json::json!(ports.collect::<BTreeMap<_, _>>()).to_string();
-            if let Err(error) = files::replace(&self.file, ports.as_bytes(), 0o600) {
+            if let Err(error) = files::refresh(&self.file, ports.as_bytes(), 0o600) {
                 tracing::error!(error = &error as &dyn std::error::Error, "service ports are not remembered");
             }
         }

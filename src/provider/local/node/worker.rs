@@ -107,7 +107,7 @@ impl Worker {
         self.node.host.services.set_backend(&self.uid, None);
         let fate = self.ending.borrow().map_or(Fate::Keep, |ending| ending.fate);
         if fate == Fate::Delete {
-            self.delete().await;
+            delete(&self.node, &self.pod).await;
         }
         if fate != Fate::Keep {
             self.node.host.release_address(&self.uid);
@@ -172,10 +172,16 @@ impl Worker {
         });
     }
 
+    /// Fills the volumes, as often as it takes; `false` if the pod ends before.
     async fn fill_volumes(&self) -> bool {
         loop {
             let look = Look::new(self.node.client.clone());
-            let Err(error) = self.volumes.refresh(&look).await else { return true };
+            let filled = tokio::select! {
+                biased;
+                () = self.ended() => return false,
+                filled = self.volumes.refresh(&look) => filled,
+            };
+            let Err(error) = filled else { return true };
             for slot in (0..self.spec().containers.len()).map(Slot::Main) {
                 self.wait_with(slot, "ContainerCreating", &error);
             }
@@ -209,10 +215,6 @@ impl Worker {
             }
             self.changed.notified().await;
         }
-    }
-
-    async fn delete(&self) {
-        delete(&self.node, &self.pod).await;
     }
 
     /// Changes what is known of a container, and has it told if that is news.
@@ -321,7 +323,11 @@ pub(super) async fn delete(node: &Node, pod: &Pod) {
             Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => return,
             Err(error) => tracing::warn!(pod = pod.name_any(), %error, "pod not deleted"),
         }
-        pause(RETRY).await;
+        tokio::select! {
+            // The next agent will see that it is to be deleted.
+            () = node.stopped.cancelled() => return,
+            () = pause(RETRY) => {}
+        }
     }
 }
 
