@@ -5,10 +5,9 @@ mod files;
 mod site;
 mod supervisor;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use super::layout::Layout;
-use super::ports::Ports;
 use crate::engine::Tree;
 use crate::env::Env;
 use crate::seq;
@@ -21,7 +20,6 @@ pub fn remove(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>) -> Tree {
     let subject = Subject {
         cluster: cluster.name.clone(),
         layout: Layout::new(env.cluster_folder(&site.name, &cluster.name)),
-        ports: Arc::default(),
     };
     seq![supervisor::Supervisor(subject.clone()), files::Files(subject.clone()), audit::Audit(subject)]
 }
@@ -37,6 +35,4 @@ pub fn site(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
 struct Subject {
     cluster: ClusterName,
     layout: Layout,
-    /// The cluster's ports, which the audit needs to know when their file is gone. The first step looks them up.
-    ports: Arc<OnceLock<Ports>>,
 }
