@@ -64,25 +64,30 @@ impl Register {
         let access = facts.access(&self.cluster)?;
         let client = self.scope.client(&self.cluster, facts).await?;
         let changes = self.set().observe(&client).await?;
-        if !changes.is_empty() {
-            return Ok(Observed::differs(changes));
+        match self.account(&client, access).await? {
+            // An account that works is known even where something about it differs.
+            Ok(account) => {
+                let learnt = ClusterFacts { registration: Some(account), ..ClusterFacts::default() };
+                Ok(Observed { facts: Facts::of(&self.cluster, learnt), changes })
+            }
+            Err(wait) if changes.is_empty() => Ok(Observed::differs(vec![wait])),
+            Err(_) => Ok(Observed::differs(changes)),
         }
-        let Some(token) = token(&client).await? else {
-            let subject = Kind::SECRET.subject(Some(objects::NAMESPACE), objects::TOKEN);
-            return Ok(Observed::differs(vec![Change::wait(
-                subject,
-                "the controller manager fills in its token",
-            )]));
+    }
+
+    /// The access that the account gives, or what it lacks to work.
+    async fn account(&self, client: &Client, access: &Access) -> Result<Result<Access, Change>, ApiError> {
+        let namespace = Some(objects::NAMESPACE);
+        let Some(token) = token(client).await? else {
+            let subject = Kind::SECRET.subject(namespace, objects::TOKEN);
+            return Ok(Err(Change::wait(subject, "the controller manager fills in its token")));
         };
-        let (server, authority) = (access.server.clone(), access.authority.clone());
-        let registration = Access { server, authority, credentials: Credentials::Token(token) };
+        let account = Access { credentials: Credentials::Token(token), ..access.clone() };
         // The server learns of a token, and of what it may do, a moment after both are stored.
-        if let Err(error) = prove(&self.scope.env.clients, &registration).await {
-            let subject = Kind::SERVICE_ACCOUNT.subject(Some(objects::NAMESPACE), objects::ACCOUNT);
-            return Ok(Observed::differs(vec![Change::wait(subject, error.reason())]));
-        }
-        let learnt = ClusterFacts { registration: Some(registration), ..ClusterFacts::default() };
-        Ok(Observed::ready(Facts::of(&self.cluster, learnt)))
+        let proven = prove(&self.scope.env.clients, &account).await;
+        Ok(proven.map(|()| account).map_err(|error| {
+            Change::wait(Kind::SERVICE_ACCOUNT.subject(namespace, objects::ACCOUNT), error.reason())
+        }))
     }
 }
 

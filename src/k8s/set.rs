@@ -21,6 +21,8 @@ use world::World;
 /// How many calls are under way at once.
 const SIDE_BY_SIDE: usize = 16;
 
+const BEING_DELETED: &str = "it is being deleted";
+
 /// Objects that should be there, each with the site's mark.
 #[derive(Debug)]
 pub struct ObjectSet {
@@ -32,7 +34,7 @@ pub struct ObjectSet {
     pub stranger: Stranger,
     /// What to do about data that somebody changed.
     pub edited_data: EditedData,
-    /// Where objects of this part are looked for that are no longer in the set.
+    /// Whether objects of a part are deleted that are no longer in the set.
     pub prune: Option<Prune>,
 }
 
@@ -59,7 +61,7 @@ pub enum EditedData {
 pub struct Prune {
     /// The part, as in their mark.
     pub part: &'static str,
-    /// Kinds and namespaces to look in.
+    /// Kinds and namespaces to look in, besides those of the set's objects.
     pub collections: BTreeSet<Collection>,
 }
 
@@ -181,7 +183,7 @@ impl ObjectSet {
             return difference(desired.clone(), Change::create(subject));
         };
         if live.get(&["metadata", "deletionTimestamp"]).is_some() {
-            return difference(desired.clone(), Change::wait(subject, "it is being deleted"));
+            return difference(desired.clone(), Change::wait(subject, BEING_DELETED));
         }
         let desired = self.adapted(desired, live)?;
         if compare::seeming_differences(&desired, live).is_empty() {
@@ -224,9 +226,11 @@ impl ObjectSet {
                 && live.label(PART_LABEL) == Some(prune.part)
                 && !is_wanted(live)
         });
-        leftovers
-            .map(|(kind, object)| Difference { kind, change: Change::delete(object.to_string()), object })
-            .collect()
+        let change = |live: &Object| match live.get(&["metadata", "deletionTimestamp"]) {
+            Some(_) => Change::wait(live.to_string(), BEING_DELETED),
+            None => Change::delete(live.to_string()),
+        };
+        leftovers.map(|(kind, object)| Difference { kind, change: change(&object), object }).collect()
     }
 }
 
