@@ -110,7 +110,7 @@ impl Worker {
             delete(&self.node, &self.pod).await;
         }
         if fate != Fate::Keep {
-            self.node.host.release_address(&self.uid);
+            self.node.host.release(&self.uid);
             remove(self.folder.clone()).await;
         }
     }
