@@ -1,6 +1,10 @@
 //! Argo CD and what it is told: its installation, the clusters that it serves, the sets it starts from.
 
 pub mod argocd;
+pub mod bootstrap;
+pub mod catalogue;
+pub mod cluster_secret;
+pub mod registration;
 
 use std::sync::Arc;
 
@@ -41,4 +45,7 @@ impl Scope {
 /// The part of a site's world that an object belongs to, as in its mark.
 mod part {
     pub(super) const ARGOCD: &str = "argocd";
+    pub(super) const BOOTSTRAP: &str = "bootstrap";
+    pub(super) const CLUSTER_SECRET: &str = "cluster-secret";
+    pub(super) const REGISTRATION: &str = "registration";
 }
