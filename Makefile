@@ -66,7 +66,7 @@ test: components/fetch ## Run every test, on real servers
 
 lint: ## Formatting and lints
 	$(CARGO) fmt --check
-	$(CARGO) clippy --locked --all-targets
+	$(CARGO) clippy --locked --all-targets -- --deny warnings
 
 bench: ## Measure, and write docs/bench.md
 	tests/bench/run

@@ -1,12 +1,12 @@
 //! The command line: parse, resolve, call the library, report. clap's types stay in here.
 
 // mod addon;
-// mod argocd;
+mod argocd;
 mod check;
 mod completions;
 mod components;
 mod confirm;
-// mod down;
+mod down;
 mod environment;
 mod error;
 mod exit;
@@ -15,7 +15,7 @@ mod kubeconfig;
 mod log;
 mod plan;
 mod session;
-// mod status;
+mod status;
 mod up;
 
 use std::path::PathBuf;
@@ -88,7 +88,11 @@ impl Global {
 enum Command {
     Up(up::Up),
     Plan(plan::Plan),
+    Status(status::Status),
+    Down(down::Down),
     Check(check::Check),
+    #[command(subcommand)]
+    Argocd(argocd::ArgoCd),
     #[command(subcommand)]
     Kubeconfig(kubeconfig::Kubeconfig),
     Components(components::Components),
@@ -118,7 +122,10 @@ impl Command {
         match self {
             Self::Up(command) => command.run(global),
             Self::Plan(command) => command.run(global),
+            Self::Status(command) => command.run(global),
+            Self::Down(command) => command.run(global),
             Self::Check(command) => command.run(global),
+            Self::Argocd(command) => command.run(global),
             Self::Kubeconfig(command) => command.run(global),
             Self::Components(command) => command.run(global),
             Self::Completions(command) => Ok(command.run()),

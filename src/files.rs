@@ -47,6 +47,15 @@ pub fn read_if_present(path: &Path) -> Result<Option<String>, FileError> {
     }
 }
 
+/// Reads a file of any content.
+///
+/// # Errors
+/// When it cannot be read.
+#[expect(clippy::disallowed_methods, reason = "the error names the path here")]
+pub fn read_bytes(path: &Path) -> Result<Vec<u8>, FileError> {
+    named("read", path, fs::read(path))
+}
+
 /// Makes a folder and those above it, mode 0700.
 ///
 /// # Errors
@@ -134,6 +143,15 @@ pub fn open_log(path: &Path) -> Result<File, FileError> {
 #[expect(clippy::disallowed_methods, reason = "the error names the path here")]
 pub fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
     named("rename", from, fs::rename(from, to))
+}
+
+/// Moves the content of a log that a program goes on appending to.
+///
+/// # Errors
+/// When it cannot be copied or emptied.
+pub fn move_content(log: &Path, to: &Path) -> Result<(), FileError> {
+    let empty = || OpenOptions::new().write(true).truncate(true).open(log).map(drop);
+    named("move the content of", log, fs::copy(log, to).and_then(|_| empty()))
 }
 
 /// Removes a file that may be absent.

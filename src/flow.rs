@@ -1,20 +1,17 @@
 //! Flows: the product's order, and the answers that need more than one layer.
 
 pub mod addon;
+pub mod argocd;
 pub mod down;
 pub mod status;
 pub mod summary;
 pub mod up;
 
-use std::sync::Arc;
-
 use kube::config::Kubeconfig;
 
 use crate::engine::facts::Missing;
-use crate::engine::{Facts, Failure, Tree};
-use crate::env::Env;
+use crate::engine::{Facts, Failure};
 use crate::k8s;
-use crate::provider;
 use crate::site::{Provider, Site};
 
 /// An answer could not be put together.
@@ -23,6 +20,11 @@ pub enum FlowError {
     /// A cluster does not answer.
     #[error("the {0} is not known: the cluster does not answer")]
     Missing(Missing),
+    /// Argo CD keeps the made-up password only until somebody deletes it, which it advises.
+    #[error(
+        "Argo CD no longer keeps the password that it made up: it has been changed or its Secret deleted"
+    )]
+    NoPassword,
     /// A document could not be written as YAML.
     #[error("cannot write the kubeconfig as YAML")]
     Yaml(#[source] serde_saphyr::ser::Error),
@@ -32,12 +34,6 @@ pub enum FlowError {
 #[must_use]
 pub fn is_disposable(site: &Site) -> bool {
     site.clusters().all(|cluster| matches!(cluster.provider, Provider::Local(_)))
-}
-
-/// The part of `up` that makes the clusters: looked at, it tells how to reach them.
-#[must_use]
-pub fn clusters(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
-    Tree::Par(site.clusters().map(|cluster| provider::serve(site, cluster, env)).collect())
 }
 
 /// One kubeconfig of all the site's clusters, the hub's first.

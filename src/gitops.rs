@@ -1,14 +1,25 @@
 //! Argo CD and what it is told: its installation, the clusters that it serves, the sets it starts from.
 
+mod application;
+mod application_set;
 pub mod argocd;
 pub mod bootstrap;
 pub mod catalogue;
 pub mod cluster_secret;
+mod fleet;
+mod hub;
+pub mod refresh;
 pub mod registration;
+pub mod settled;
+pub mod status;
+mod tracking;
 
 use std::sync::Arc;
 
 use kube::Client;
+
+pub use application::ApplicationSummary;
+pub use tracking::ObjectName;
 
 use crate::engine::{Facts, Stop};
 use crate::env::Env;

@@ -55,7 +55,6 @@ pub(super) fn read(root: Option<&Path>) -> Result<Env, EnvironmentError> {
 }
 
 /// Where a test wants the run to be killed.
-
 pub(super) fn fault() -> Option<Fault> {
     variable(FAULT)?.to_str()?.parse().ok()
 }

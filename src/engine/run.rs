@@ -261,7 +261,7 @@ impl Walk<'_> {
         if !changes.iter().all(Change::is_wait) {
             step.apply(&self.facts(), &writer).await?;
         }
-        let facts = self.settle(step, &subject).await?;
+        let facts = self.settle(step, &subject, list(&changes)).await?;
         let mut state = self.state();
         state.facts.merge(facts);
         state.changes.insert(step.id(), changes.clone());
@@ -276,9 +276,9 @@ impl Walk<'_> {
     }
 
     /// Observes until nothing differs, as long as everything that differs is something to wait for.
-    async fn settle(&self, step: &dyn Step, subject: &Subject) -> Result<Facts, Halt> {
+    /// What has been `told` already is not said again.
+    async fn settle(&self, step: &dyn Step, subject: &Subject, mut told: String) -> Result<Facts, Halt> {
         let mut pace = Pace::new(step.patience());
-        let mut told = String::new();
         loop {
             let Observed { facts, changes } = match step.observe(&self.facts()).await {
                 Ok(observed) => observed,

@@ -7,8 +7,13 @@ use crate::engine::tree::gate;
 use crate::engine::{StepId, Tree};
 use crate::env::Env;
 use crate::gitops::argocd::{self, ManifestSource};
+use crate::gitops::bootstrap::bootstrap;
+use crate::gitops::cluster_secret::secret;
+use crate::gitops::refresh::refresh;
+use crate::gitops::registration::register;
+use crate::gitops::settled::settled;
 use crate::site::{Cluster, Site};
-use crate::{provider, seq};
+use crate::{par, provider, seq};
 
 /// Everything that must be true of a site.
 #[must_use]
@@ -20,22 +25,46 @@ pub fn tree(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
                 .chain(site.spokes.iter().map(|each| spoke(site, each, env)))
                 .collect()
         ),
+        refresh(site, env),
+        settled(site, env),
     ]
 }
 
+/// The part of `up` that makes the clusters: looked at, it tells how to reach them.
+#[must_use]
+pub fn clusters(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
+    Tree::Par(site.clusters().map(|cluster| provider::serve(site, cluster, env)).collect())
+}
+
+/// The part of `up` that installs Argo CD on a hub that is there.
+#[must_use]
+pub fn argocd(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
+    seq![provider::serve(site, &site.hub, env), argocd::install(site, env, manifest(env))]
+}
+
 fn hub(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
+    let hub = &site.hub;
     seq![
-        provider::serve(site, &site.hub, env),
-        provider::ready(&site.hub, env),
-        argocd::install(site, env, manifest(env)),
+        provider::serve(site, hub, env),
+        par![
+            provider::ready(hub, env),
+            seq![argocd::install(site, env, manifest(env)), bootstrap(site, env)],
+            seq![gate(StepId::of(&hub.name, "argocd/namespace")), secret(site, env, hub)],
+        ],
     ]
 }
 
 fn spoke(site: &Arc<Site>, spoke: &Cluster, env: &Arc<Env>) -> Tree {
     seq![
         provider::serve(site, spoke, env),
-        provider::ready(spoke, env),
-        gate(StepId::of(&site.hub.name, "argocd/namespace")),
+        par![
+            provider::ready(spoke, env),
+            seq![
+                register(site, env, &spoke.name),
+                gate(StepId::of(&site.hub.name, "argocd/namespace")),
+                secret(site, env, spoke),
+            ],
+        ],
     ]
 }
 

@@ -92,17 +92,7 @@ pub async fn list(
     namespace: Option<&str>,
     labels: &str,
 ) -> Result<Vec<Object>, ApiError> {
-    #[derive(Deserialize)]
-    struct List {
-        items: Vec<Value>,
-    }
-    let request = Request::new(kind.path(namespace)).list(&ListParams::default().labels(labels));
-    let answer = send::<List>(client, request).await;
-    let items = match answer.map_err(|error| ApiError::of("list", kind.name(), error)) {
-        Ok(list) => list.items,
-        Err(error) if error.is_absent() => Vec::new(),
-        Err(error) => return Err(error),
-    };
+    let items: Vec<Value> = list_of(client, kind, namespace, labels).await?;
     // The items of a list do not say what they are.
     let typed = items.into_iter().filter_map(|mut item| {
         item["apiVersion"] = kind.api_version().into();
@@ -110,6 +100,29 @@ pub async fn list(
         Object::from_value(item)
     });
     Ok(typed.collect())
+}
+
+/// As [`list`], but only those fields of the objects that `T` has.
+///
+/// # Errors
+/// When the server does not answer or does not allow it, or an object is not a `T`.
+pub async fn list_of<T: DeserializeOwned>(
+    client: &Client,
+    kind: &Kind,
+    namespace: Option<&str>,
+    labels: &str,
+) -> Result<Vec<T>, ApiError> {
+    #[derive(Deserialize)]
+    struct List<T> {
+        items: Vec<T>,
+    }
+    let request = Request::new(kind.path(namespace)).list(&ListParams::default().labels(labels));
+    let answer = send::<List<T>>(client, request).await;
+    match answer.map_err(|error| ApiError::of("list", kind.name(), error)) {
+        Ok(list) => Ok(list.items),
+        Err(error) if error.is_absent() => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }
 
 /// One object, if it is there.

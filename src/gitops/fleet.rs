@@ -1,0 +1,138 @@
+//! Everything in Argo CD's namespace that decides which Applications there are: one list call per kind.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::application::{Application, Destination};
+use super::application_set::ApplicationSet;
+use super::cluster_secret::{CLUSTER, HUB_SERVER, SECRET_TYPE};
+use super::hub::Hub;
+use crate::k8s::{ApiError, FIELD_MANAGER, Kind, MANAGED_BY_LABEL, SITE_LABEL, api};
+use crate::site::name::ClusterName;
+use crate::site::{Cluster, Site};
+
+/// A cluster as Argo CD knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Registered {
+    /// Its name in Argo CD.
+    pub(super) name: String,
+    /// Its address in Argo CD.
+    pub(super) server: String,
+    /// The name of its Secret; `None` for the local cluster that nobody registered.
+    pub(super) secret: Option<String>,
+    /// The Secret's labels.
+    pub(super) labels: BTreeMap<String, String>,
+    /// The Secret's annotations.
+    pub(super) annotations: BTreeMap<String, String>,
+    /// Which cluster of the site it is.
+    pub(super) cluster: Option<ClusterName>,
+    /// Whether we made the Secret, and did not only add our keys to somebody else's.
+    pub(super) ours: bool,
+}
+
+/// The clusters, ApplicationSets and Applications of an Argo CD.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Fleet {
+    pub(super) registered: Vec<Registered>,
+    pub(super) sets: Vec<ApplicationSet>,
+    pub(super) applications: Vec<Application>,
+}
+
+impl Fleet {
+    /// Looks; a kind that the server does not know yet has no objects.
+    pub(super) async fn look(hub: &Hub, site: &Site) -> Result<Self, ApiError> {
+        let Hub { client, .. } = hub;
+        let secrets = format!("{SECRET_TYPE}={CLUSTER}");
+        let [secret, set, application] = [Kind::SECRET, Kind::APPLICATION_SET, Kind::APPLICATION];
+        let (secrets, sets, applications) = futures::try_join!(
+            api::list_of::<Secret>(client, &secret, hub.namespace(), &secrets),
+            api::list_of(client, &set, hub.namespace(), ""),
+            api::list_of(client, &application, hub.namespace(), ""),
+        )?;
+        Ok(Self { registered: registered(site, secrets), sets, applications })
+    }
+
+    /// The cluster that a destination means.
+    pub(super) fn target(&self, destination: &Destination) -> Option<&Registered> {
+        let named = |cluster: &&Registered| destination.name.as_deref() == Some(&cluster.name);
+        let served = |cluster: &&Registered| destination.server.as_deref() == Some(&cluster.server);
+        self.registered.iter().find(|cluster| named(cluster) || served(cluster))
+    }
+
+    /// The cluster of the site that an Application goes to.
+    pub(super) fn cluster_of(&self, application: &Application) -> Option<&ClusterName> {
+        self.target(&application.spec.destination)?.cluster.as_ref()
+    }
+
+    /// How Argo CD knows a cluster of the site.
+    pub(super) fn registered(&self, cluster: &ClusterName) -> Option<&Registered> {
+        self.registered.iter().find(|registered| registered.cluster.as_ref() == Some(cluster))
+    }
+
+    /// The Applications that a set made.
+    pub(super) fn made_by<'a>(&'a self, set: &'a ApplicationSet) -> impl Iterator<Item = &'a Application> {
+        self.applications.iter().filter(|application| application.owner() == Some(set.name()))
+    }
+
+    /// The sets that select clusters by an addon's label.
+    pub(super) fn sets_of<'a>(&'a self, addon: &'a str) -> impl Iterator<Item = &'a ApplicationSet> {
+        self.sets.iter().filter(move |set| set.addons().contains(addon))
+    }
+
+    /// The Application of a name.
+    pub(super) fn application(&self, name: &str) -> Option<&Application> {
+        self.applications.iter().find(|application| application.name() == name)
+    }
+}
+
+/// Whether an object of the hub carries the site's mark.
+pub(super) fn is_marked(site: &Site, metadata: &ObjectMeta) -> bool {
+    let label = metadata.labels.as_ref().and_then(|labels| labels.get(SITE_LABEL));
+    label.is_some_and(|value| value == site.name.as_str())
+}
+
+/// The clusters of Argo CD, with the local one that it knows without a Secret.
+fn registered(site: &Site, secrets: Vec<Secret>) -> Vec<Registered> {
+    let mut registered: Vec<_> = secrets.into_iter().map(|secret| from_secret(site, secret)).collect();
+    if !registered.iter().any(|cluster| cluster.server == HUB_SERVER) {
+        registered.push(Registered {
+            name: "in-cluster".to_owned(),
+            server: HUB_SERVER.to_owned(),
+            secret: None,
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            cluster: None,
+            ours: false,
+        });
+    }
+    registered
+}
+
+fn from_secret(site: &Site, secret: Secret) -> Registered {
+    let text = |key: &str| {
+        let value = secret.data.as_ref().and_then(|data| data.get(key));
+        value.map(|value| String::from_utf8_lossy(&value.0).into_owned())
+    };
+    let server = text("server").unwrap_or_default().trim_end_matches('/').to_owned();
+    let name = text("name").filter(|name| !name.is_empty()).unwrap_or_else(|| server.clone());
+    let site_label = secret.metadata.labels.as_ref().and_then(|labels| labels.get(SITE_LABEL));
+    let is_marked = site_label.is_some_and(|value| value == site.name.as_str());
+    let labels = secret.metadata.labels.clone().unwrap_or_default();
+    // One that somebody else made has our keys and not our mark; one with another site's mark is none of ours.
+    let is_named = |cluster: &&Cluster| {
+        name == cluster.name.as_str() && labels.get("cluster_name").is_some_and(|label| *label == name)
+    };
+    let cluster = site.clusters().filter(|_| is_marked || site_label.is_none()).find(is_named);
+    let is_managed = labels.get(MANAGED_BY_LABEL).is_some_and(|manager| manager == FIELD_MANAGER);
+    Registered {
+        name,
+        server,
+        secret: secret.metadata.name,
+        cluster: cluster.map(|cluster| cluster.name.clone()),
+        ours: is_marked && is_managed,
+        annotations: secret.metadata.annotations.unwrap_or_default(),
+        labels,
+    }
+}

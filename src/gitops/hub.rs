@@ -1,0 +1,96 @@
+//! The hub's Argo CD as the steps on Applications talk to it, and whether a cluster still answers at all.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use kube::Client;
+use serde_json::Value;
+
+use super::Scope;
+use crate::engine::{Facts, Stop};
+use crate::k8s::{ApiError, ClientError, Kind, api};
+use crate::site::name::ClusterName;
+
+/// How long a cluster may take to give a sign of life.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(3);
+
+/// The namespace of Argo CD on the hub.
+#[derive(Clone)]
+pub(super) struct Hub {
+    pub(super) client: Client,
+    namespace: String,
+}
+
+impl Hub {
+    /// The hub, whose access must be known.
+    pub(super) async fn of(scope: &Scope, facts: &Facts) -> Result<Self, Stop> {
+        Ok(Self { client: scope.client(scope.hub(), facts).await?, namespace: scope.namespace().to_owned() })
+    }
+
+    /// The hub, if it still answers.
+    pub(super) async fn alive(scope: &Scope, facts: &Facts) -> Result<Option<Self>, ClientError> {
+        Ok(match life(scope, facts, scope.hub()).await? {
+            Life::Alive(client) => Some(Self { client, namespace: scope.namespace().to_owned() }),
+            Life::Gone(_) => None,
+        })
+    }
+
+    /// The namespace, as calls take it.
+    pub(super) fn namespace(&self) -> Option<&str> {
+        Some(&self.namespace)
+    }
+
+    /// What a person calls an object here.
+    pub(super) fn subject(&self, kind: &Kind, name: &str) -> String {
+        kind.subject(self.namespace(), name)
+    }
+
+    /// Changes some fields of an object, which may be gone by now.
+    pub(super) async fn change(&self, kind: &Kind, name: &str, patch: &Value) -> Result<(), ApiError> {
+        match api::merge(&self.client, kind, self.namespace(), name, patch).await {
+            Err(error) if error.is_absent() => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Deletes an object, which may be gone by now.
+    pub(super) async fn delete(&self, kind: &Kind, name: &str) -> Result<(), ApiError> {
+        api::delete(&self.client, kind, self.namespace(), name).await
+    }
+}
+
+/// What answers where a cluster is said to be.
+pub(super) enum Life {
+    /// An API server.
+    Alive(Client),
+    /// Nothing. The text says how that was found out.
+    Gone(String),
+}
+
+/// Asks a cluster for a sign of life.
+///
+/// # Errors
+/// When the connection cannot even be set up.
+pub(super) async fn life(scope: &Scope, facts: &Facts, cluster: &ClusterName) -> Result<Life, ClientError> {
+    let Ok(access) = facts.access(cluster) else {
+        return Ok(Life::Gone(format!("{cluster} is not there any more")));
+    };
+    let client = scope.env.clients.get(access).await?;
+    let answer = tokio::time::timeout(SIGN_OF_LIFE, client.apiserver_version()).await;
+    Ok(match answer {
+        Ok(Ok(_) | Err(kube::Error::Api(_))) => Life::Alive(client),
+        Ok(Err(error)) => Life::Gone(format!("{} does not answer ({})", access.server, innermost(&error))),
+        Err(_) => Life::Gone(format!("{} does not answer", access.server)),
+    })
+}
+
+fn innermost(error: &(dyn Error + 'static)) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost
+        .downcast_ref::<io::Error>()
+        .map_or_else(|| innermost.to_string(), |error| error.kind().to_string())
+}
