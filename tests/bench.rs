@@ -73,7 +73,11 @@ fn machine() -> String {
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
     let cores = std::thread::available_parallelism().unwrap();
     let gib = kib / 1024 / 1024;
-    format!("Machine: {cores} cores ({}), {gib} GiB, Linux {}.\n", model.trim_matches([' ', '\t', ':']), kernel.trim())
+    format!(
+        "Machine: {cores} cores ({}), {gib} GiB, Linux {}.\n",
+        model.trim_matches([' ', '\t', ':']),
+        kernel.trim()
+    )
 }
 
 fn median(mut seconds: Vec<f64>) -> f64 {
@@ -128,14 +132,20 @@ fn manifest() -> String {
         theirs.push(kubectl_apply(&lab));
         lab.ok(&["down", "bench"]);
     }
-    row("Argo CD's manifest onto a fresh API server", median(ours), Some(("kubectl apply --server-side", median(theirs))))
+    row(
+        "Argo CD's manifest onto a fresh API server",
+        median(ours),
+        Some(("kubectl apply --server-side", median(theirs))),
+    )
 }
 
 fn kubectl_apply(lab: &Lab) -> f64 {
     let kubeconfig = lab.path("kubeconfig");
     fs::write(&kubeconfig, lab.ok(&["kubeconfig", "show", "bench"]).stdout).unwrap();
-    let components: Value = serde_json::from_str(&lab.ok(&["components", "--output", "json"]).stdout).unwrap();
-    let manifest = components.as_array().unwrap().iter().find(|row| row["name"] == "argocd-install.yaml").unwrap();
+    let components: Value =
+        serde_json::from_str(&lab.ok(&["components", "--output", "json"]).stdout).unwrap();
+    let manifest =
+        components.as_array().unwrap().iter().find(|row| row["name"] == "argocd-install.yaml").unwrap();
     // The node agent has had its moments: both start from a hub that is at rest.
     pause(Duration::from_secs(3));
     let mut command = lab.command("kubectl");
@@ -148,7 +158,8 @@ fn kubectl_apply(lab: &Lab) -> f64 {
 
 /// Hub and two spokes from nothing to synced, back to nothing, and a label's way to an object on a spoke.
 async fn fleet() -> String {
-    let (mut up, mut again, mut down, mut label, mut ratio) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut up, mut again, mut down, mut label, mut ratio) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let lab = Lab::new();
         lab.write_profile("bench", FLEET);
