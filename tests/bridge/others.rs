@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use super::charts::Charts;
 use super::hub::{Hub, Texts};
 use crate::kit::Lab;
-use crate::kit::lab::{eventually, run};
+use crate::kit::command::run;
+use crate::kit::wait::eventually;
 
 /// Puts the sets and values into the lab's repositories, which Git knows.
 pub(super) async fn add_to(lab: &Lab) -> Charts {
