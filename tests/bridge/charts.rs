@@ -15,7 +15,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::kit::Lab;
-use crate::kit::lab::{REPOSITORY, run};
+use crate::kit::command::run;
+use crate::kit::lab::REPOSITORY;
 
 /// Serves until it is dropped.
 pub(super) struct Charts {
