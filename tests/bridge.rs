@@ -25,13 +25,14 @@ async fn secrets_follow_the_contract_and_sets_of_others_work_on_them() {
     assert_eq!(written(&lab.ok(&["up", "fleet", "--output", "json"])), 0, "one more `up` changed something");
 }
 
-/// A site without repositories, on a hub that somebody had registered before.
+/// A site without repositories, on a hub that somebody registered before bridgehead did; its spoke comes later.
 #[tokio::test(flavor = "multi_thread")]
 async fn accounts_and_secrets_are_healed_and_those_of_others_adopted() {
     let lab = Lab::new();
-    lab.write_profile("bare", "[hub.local]\n[spokes.dev.local]\n");
+    lab.write_profile("bare", "[hub.local]\n");
     lab.ok(&["argocd", "install", "bare"]);
     strangers::register_the_hub_by_hand(&lab).await;
+    lab.write_profile("bare", "[hub.local]\n[spokes.dev.local]\n");
     lab.ok(&["up", "bare"]);
     strangers::the_hubs_secret_is_adopted(&lab).await;
     registration::a_cluster_without_applications_says_so(&lab);
