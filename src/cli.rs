@@ -41,12 +41,12 @@ struct Cli {
 const EXAMPLES: &str = "Examples:
   bridgehead up local                        hub, spokes and Argo CD on this machine
   bridgehead plan local --exit-code          what `up` would change; exits 3 if anything
-  bridgehead addon on local team_quota --cluster dev
+  bridgehead addon on local namespace_quota --cluster dev
   bridgehead status local
   bridgehead down local
 
-Exit codes: 0 done; 1 a bug; 2 usage or invalid profile; 3 changes (--exit-code); 4 a step failed, run
-again to continue; 5 not converged in time; 6 another run holds the lock; 130 interrupted.";
+Exit codes: 0 done; 1 a bug; 2 usage or invalid profile; 3 changes (--exit-code); 4 a step failed,
+run again to continue; 5 not converged in time; 6 another run holds the lock; 130 interrupted.";
 
 /// What every command takes.
 #[derive(Debug, Args)]

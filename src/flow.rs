@@ -10,8 +10,9 @@ pub mod up;
 use kube::config::Kubeconfig;
 
 use crate::engine::facts::Missing;
-use crate::engine::{Facts, Failure};
+use crate::engine::{Access, Facts, Failure};
 use crate::k8s;
+use crate::site::name::ClusterName;
 use crate::site::{Provider, Site};
 
 /// An answer could not be put together.
@@ -43,12 +44,17 @@ pub fn is_disposable(site: &Site) -> bool {
 pub fn kubeconfig(site: &Site, facts: &Facts) -> Result<Kubeconfig, Failure> {
     let mut contexts = Vec::new();
     for cluster in site.clusters() {
-        let access = facts.access(&cluster.name).map_err(FlowError::Missing).map_err(|error| {
-            Failure::from(error).with_hint(format!("bring the site up first: bridgehead up {}", site.name))
-        })?;
-        contexts.push((format!("{}/{}", site.name, cluster.name), access));
+        contexts.push((format!("{}/{}", site.name, cluster.name), access(site, facts, &cluster.name)?));
     }
     Ok(k8s::kubeconfig::of(contexts.iter().map(|(name, access)| (name.as_str(), *access))))
+}
+
+/// How to reach a cluster that has to be up for an answer.
+fn access<'a>(site: &Site, facts: &'a Facts, cluster: &ClusterName) -> Result<&'a Access, Failure> {
+    facts.access(cluster).map_err(|missing| {
+        let hint = format!("bring the site up first: bridgehead up {}", site.name);
+        Failure::from(FlowError::Missing(missing)).with_hint(hint)
+    })
 }
 
 /// A kubeconfig as YAML.

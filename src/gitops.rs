@@ -8,10 +8,13 @@ pub mod catalogue;
 pub mod cluster_secret;
 mod fleet;
 mod hub;
+pub mod pause;
 pub mod refresh;
 pub mod registration;
+mod retire;
 pub mod settled;
 pub mod status;
+pub mod teardown;
 mod tracking;
 
 use std::sync::Arc;

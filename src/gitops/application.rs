@@ -123,6 +123,7 @@ pub(super) struct Condition {
 struct OperationState {
     phase: String,
     message: String,
+    retry_count: u32,
     finished_at: Option<Timestamp>,
 }
 
@@ -209,6 +210,12 @@ impl Application {
     pub(super) fn is_operating(&self) -> bool {
         let phase = self.status.operation_state.as_ref().map(|state| state.phase.as_str());
         self.operation.is_some() || matches!(phase, Some("Running" | "Terminating"))
+    }
+
+    /// Whether a sync of it has failed and is being tried again.
+    pub(super) fn is_retrying(&self) -> bool {
+        let state = self.status.operation_state.as_ref();
+        state.is_some_and(|state| state.phase == "Running" && state.retry_count > 0)
     }
 
     /// Whether a comparison has been asked for that has not happened.
@@ -349,11 +356,7 @@ impl Application {
     pub(super) fn reason(&self) -> Option<String> {
         let Status { sync, health, operation_state, conditions, .. } = &self.status;
         if self.is_deleting() {
-            let failed = conditions.iter().find(|condition| condition.kind == "DeletionError");
-            return Some(match failed {
-                Some(condition) => format!("it cannot be deleted: {}", condition.message),
-                None => "it is being deleted".to_owned(),
-            });
+            return Some(self.deletion());
         }
         let fine = sync.status == "Synced" && health.status == "Healthy";
         let condition = conditions.iter().find(|condition| condition.kind.ends_with("Error"));
@@ -367,6 +370,17 @@ impl Application {
             .or_else(|| unhealthy.filter(|_| !fine))
             .or_else(|| message.filter(|_| !fine))
             .or_else(|| (!fine).then(|| self.in_words()))
+    }
+
+    /// How its deletion gets on.
+    fn deletion(&self) -> String {
+        let failed = self.status.conditions.iter().find(|condition| condition.kind == "DeletionError");
+        let operation = self.status.operation_state.as_ref().filter(|_| self.is_operating());
+        match (failed, operation) {
+            (Some(condition), _) => format!("it cannot be deleted: {}", condition.message),
+            (None, Some(state)) => format!("it is being deleted after a sync: {}", state.message),
+            (None, None) => "it is being deleted".to_owned(),
+        }
     }
 
     fn in_words(&self) -> String {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use kube::Client;
 
+pub(super) use pause::look;
 pub use pause::{is_paused, pause, resume};
 
 use super::Scope;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Secret;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
 
 use super::application::{Application, Destination};
 use super::application_set::ApplicationSet;
@@ -14,7 +14,7 @@ use crate::site::name::ClusterName;
 use crate::site::{Cluster, Site};
 
 /// A cluster as Argo CD knows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Registered {
     /// Its name in Argo CD.
     pub(super) name: String,
@@ -30,6 +30,10 @@ pub(super) struct Registered {
     pub(super) cluster: Option<ClusterName>,
     /// Whether we made the Secret, and did not only add our keys to somebody else's.
     pub(super) ours: bool,
+    /// Whether the Secret is on its way out.
+    pub(super) is_deleting: bool,
+    /// Who wrote which of the Secret's fields.
+    pub(super) managed: Vec<ManagedFieldsEntry>,
 }
 
 /// The clusters, ApplicationSets and Applications of an Argo CD.
@@ -105,6 +109,8 @@ fn registered(site: &Site, secrets: Vec<Secret>) -> Vec<Registered> {
             annotations: BTreeMap::new(),
             cluster: None,
             ours: false,
+            is_deleting: false,
+            managed: Vec::new(),
         });
     }
     registered
@@ -132,6 +138,8 @@ fn from_secret(site: &Site, secret: Secret) -> Registered {
         secret: secret.metadata.name,
         cluster: cluster.map(|cluster| cluster.name.clone()),
         ours: is_marked && is_managed,
+        is_deleting: secret.metadata.deletion_timestamp.is_some(),
+        managed: secret.metadata.managed_fields.unwrap_or_default(),
         annotations: secret.metadata.annotations.unwrap_or_default(),
         labels,
     }

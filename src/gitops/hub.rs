@@ -15,6 +15,17 @@ use crate::site::name::ClusterName;
 /// How long a cluster may take to give a sign of life.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(3);
 
+/// The hub cannot be asked whether it is done.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum HubError {
+    /// The connection cannot be set up.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// It may be there, and it does not answer.
+    #[error("the hub may still be there, but {0}")]
+    Silent(String),
+}
+
 /// The namespace of Argo CD on the hub.
 #[derive(Clone)]
 pub(super) struct Hub {
@@ -28,12 +39,13 @@ impl Hub {
         Ok(Self { client: scope.client(scope.hub(), facts).await?, namespace: scope.namespace().to_owned() })
     }
 
-    /// The hub, if it still answers.
-    pub(super) async fn alive(scope: &Scope, facts: &Facts) -> Result<Option<Self>, ClientError> {
-        Ok(match life(scope, facts, scope.hub()).await? {
-            Life::Alive(client) => Some(Self { client, namespace: scope.namespace().to_owned() }),
-            Life::Gone(_) => None,
-        })
+    /// The hub, or none if it is gone.
+    pub(super) async fn alive(scope: &Scope, facts: &Facts) -> Result<Option<Self>, HubError> {
+        match life(scope, facts, scope.hub()).await? {
+            Life::Alive(client) => Ok(Some(Self { client, namespace: scope.namespace().to_owned() })),
+            Life::Gone(_) => Ok(None),
+            Life::Silent(how) => Err(HubError::Silent(how)),
+        }
     }
 
     /// The namespace, as calls take it.
@@ -64,8 +76,10 @@ impl Hub {
 pub(super) enum Life {
     /// An API server.
     Alive(Client),
-    /// Nothing. The text says how that was found out.
+    /// Nothing is there: nobody knows how to reach it, or its machine answers and has nothing at its port.
     Gone(String),
+    /// Nothing is heard of it.
+    Silent(String),
 }
 
 /// Asks a cluster for a sign of life.
@@ -78,19 +92,24 @@ pub(super) async fn life(scope: &Scope, facts: &Facts, cluster: &ClusterName) ->
     };
     let client = scope.env.clients.get(access).await?;
     let answer = tokio::time::timeout(SIGN_OF_LIFE, client.apiserver_version()).await;
+    let server = &access.server;
     Ok(match answer {
         Ok(Ok(_) | Err(kube::Error::Api(_))) => Life::Alive(client),
-        Ok(Err(error)) => Life::Gone(format!("{} does not answer ({})", access.server, innermost(&error))),
-        Err(_) => Life::Gone(format!("{} does not answer", access.server)),
+        Ok(Err(error)) if is_refused(&error) => Life::Gone(format!("nothing answers at {server}")),
+        Ok(Err(error)) => Life::Silent(format!("{server} does not answer: {}", innermost(&error))),
+        Err(_) => Life::Silent(format!("{server} does not answer")),
     })
 }
 
-fn innermost(error: &(dyn Error + 'static)) -> String {
+fn innermost<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
         innermost = source;
     }
     innermost
-        .downcast_ref::<io::Error>()
-        .map_or_else(|| innermost.to_string(), |error| error.kind().to_string())
+}
+
+fn is_refused(error: &kube::Error) -> bool {
+    let error = innermost(error).downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }

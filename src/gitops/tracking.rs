@@ -97,11 +97,8 @@ impl Tracking {
             return Ok(Vec::new());
         }
         let kinds = listable(client).await?;
-        let found: Vec<Vec<Tracked>> = stream::iter(&kinds)
-            .map(|kind| self.objects_of(client, kind, applications))
-            .buffer_unordered(AT_ONCE)
-            .try_collect()
-            .await?;
+        let looks: Vec<_> = kinds.iter().map(|kind| self.objects_of(client, kind, applications)).collect();
+        let found: Vec<Vec<Tracked>> = stream::iter(looks).buffer_unordered(AT_ONCE).try_collect().await?;
         let mut found: Vec<_> = found.into_iter().flatten().collect();
         found.sort();
         Ok(found)
@@ -121,7 +118,7 @@ impl Tracking {
         let request = request.map_err(kube::Error::BuildRequest);
         let list = async { client.request::<List>(request?).await };
         let items = match list.await.map_err(|error| ApiError::of("list", &kind.kind, error)) {
-            Ok(list) => list.items,
+            Ok(list) => list.items.unwrap_or_default(),
             // The kind went away since it was discovered.
             Err(error) if error.is_absent() => Vec::new(),
             Err(error) => return Err(error),
@@ -177,7 +174,8 @@ async fn listable(client: &Client) -> Result<Vec<ApiResource>, ApiError> {
 
 #[derive(Deserialize)]
 struct List {
-    items: Vec<Item>,
+    /// Some servers say `null` where there is nothing.
+    items: Option<Vec<Item>>,
 }
 
 #[derive(Deserialize)]

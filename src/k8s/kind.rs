@@ -56,6 +56,7 @@ kinds! {
     CUSTOM_RESOURCE_DEFINITION: "apiextensions.k8s.io/v1" "CustomResourceDefinition" "customresourcedefinitions" CLUSTER;
     DAEMON_SET: "apps/v1" "DaemonSet" "daemonsets" NAMESPACE;
     DEPLOYMENT: "apps/v1" "Deployment" "deployments" NAMESPACE;
+    INGRESS: "networking.k8s.io/v1" "Ingress" "ingresses" NAMESPACE;
     NAMESPACE: "v1" "Namespace" "namespaces" CLUSTER;
     NETWORK_POLICY: "networking.k8s.io/v1" "NetworkPolicy" "networkpolicies" NAMESPACE;
     POD: "v1" "Pod" "pods" NAMESPACE;

@@ -43,6 +43,18 @@ pub fn is_paused(deployment: &Object) -> bool {
     replicas_before(deployment).is_some()
 }
 
+/// The controller's Deployment, and whether any of its pods is left.
+pub(in crate::gitops) async fn look(
+    client: &Client,
+    namespace: &str,
+) -> Result<Option<(Object, bool)>, ApiError> {
+    let pods = format!("app.kubernetes.io/name={GENERATOR}");
+    let (pod, deployment) = (Kind::POD, generator(client, namespace));
+    let pods = api::list(client, &pod, Some(namespace), &pods);
+    let (deployment, pods) = futures::try_join!(deployment, pods)?;
+    Ok(deployment.map(|deployment| (deployment, !pods.is_empty())))
+}
+
 async fn generator(client: &Client, namespace: &str) -> Result<Option<Object>, ApiError> {
     api::get(client, &Kind::DEPLOYMENT, Some(namespace), GENERATOR).await
 }

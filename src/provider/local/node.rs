@@ -6,6 +6,7 @@
 //!
 //! The agent uses the identities of the nodes and stays within what the node authorizer allows them.
 
+mod address;
 mod argocd;
 mod container;
 mod endpoint;
@@ -19,6 +20,7 @@ mod pods;
 mod ports;
 mod probe;
 mod registration;
+mod report;
 mod services;
 mod sources;
 mod status;

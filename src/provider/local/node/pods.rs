@@ -15,8 +15,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::host::Host;
+use super::report;
 use super::sources::Look;
-use super::worker::{Ending, Fate, Worker, delete};
+use super::worker::{Ending, Fate, Worker};
 use crate::engine::wait::pause;
 use crate::files;
 
@@ -133,7 +134,7 @@ impl Node {
             // What is left of it is the API server's, unless it waits for us.
             if !grace.is_zero() {
                 let node = Arc::clone(self);
-                workers.spawn(async move { delete(&node, &pod).await });
+                workers.spawn(async move { report::end(&node, &pod).await });
             }
         } else if !is_over(&pod) {
             let (sender, receiver) = watch::channel(None);
@@ -169,7 +170,7 @@ impl Node {
             pause(REFRESH).await;
             let workers = self.pods().values().map(|entry| Arc::clone(&entry.worker)).collect::<Vec<_>>();
             let look = Look::new(self.client.clone());
-            for worker in workers.iter().filter(|worker| worker.is_real()) {
+            for worker in workers.iter().filter(|worker| worker.is_real) {
                 if let Err(error) = worker.volumes.refresh(&look).await {
                     tracing::debug!(pod = worker.name, error = &error as &dyn std::error::Error, "volumes");
                 }

@@ -1,0 +1,94 @@
+//! Steps that hold Argo CD's generator still and let it go on.
+//!
+//! An Application that is taken away by itself, or changed, would come back as its ApplicationSet wants it. What is
+//! paused says so, and every `up` lets it go on, so that a run that ends in between does no lasting harm.
+
+use std::sync::Arc;
+
+use super::Scope;
+use super::argocd;
+use super::fleet::Fleet;
+use super::hub::Hub;
+use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::env::Env;
+use crate::k8s::unready;
+use crate::site::Site;
+use crate::site::name::ClusterName;
+
+/// The step `<hub>/gitops/paused`: as long as `needed` says so, no Application is made, changed or deleted by an
+/// ApplicationSet. A hub that is gone, or has no such controller, is still enough.
+pub(super) fn paused<N>(scope: &Scope, needed: N) -> impl Step + use<N>
+where
+    N: Fn(&Fleet) -> bool + Send + Sync + 'static,
+{
+    Pause { scope: scope.clone(), wanted: Wanted::Paused(Box::new(needed)) }
+}
+
+/// The step `<hub>/gitops/resumed`: the controller works again, if it was paused.
+pub fn resumed(site: &Arc<Site>, env: &Arc<Env>) -> impl Step + use<> {
+    Pause { scope: Scope::new(site, env), wanted: Wanted::Resumed }
+}
+
+enum Wanted {
+    Paused(Box<dyn Fn(&Fleet) -> bool + Send + Sync>),
+    Resumed,
+}
+
+struct Pause {
+    scope: Scope,
+    wanted: Wanted,
+}
+
+impl Pause {
+    async fn changes(&self, hub: &Hub) -> Result<Vec<Change>, Failure> {
+        let namespace = self.scope.namespace();
+        let Some((deployment, has_pods)) = argocd::look(&hub.client, namespace).await? else {
+            return Ok(Vec::new());
+        };
+        let subject = deployment.to_string();
+        Ok(match (&self.wanted, argocd::is_paused(&deployment)) {
+            (Wanted::Paused(needed), _) if !needed(&Fleet::look(hub, &self.scope.site).await?) => Vec::new(),
+            (Wanted::Paused(_), false) => vec![Change::update(subject, "pause it")],
+            (Wanted::Paused(_), true) if has_pods => vec![Change::wait(subject, "its pod is stopping")],
+            (Wanted::Paused(_), true) => Vec::new(),
+            (Wanted::Resumed, true) => vec![Change::update(subject, "let it go on")],
+            (Wanted::Resumed, false) => unready(&hub.client, namespace, &[deployment]).await?,
+        })
+    }
+}
+
+impl Step for Pause {
+    fn id(&self) -> StepId {
+        let path = match &self.wanted {
+            Wanted::Paused(_) => "gitops/paused",
+            Wanted::Resumed => "gitops/resumed",
+        };
+        StepId::of(self.scope.hub(), path)
+    }
+
+    /// Whatever is selected, what happens to it needs this.
+    fn cluster(&self) -> Option<&ClusterName> {
+        None
+    }
+
+    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
+        Box::pin(async move {
+            match Hub::alive(&self.scope, facts).await? {
+                Some(hub) => Ok(Observed::differs(self.changes(&hub).await?)),
+                None => Ok(Observed::default()),
+            }
+        })
+    }
+
+    fn apply<'a>(&'a self, facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            let hub = Hub::of(&self.scope, facts).await.map_err(Stop::into_failure)?;
+            let namespace = self.scope.namespace();
+            match &self.wanted {
+                Wanted::Paused(_) => argocd::pause(&hub.client, namespace, writer).await?,
+                Wanted::Resumed => argocd::resume(&hub.client, namespace, writer).await?,
+            }
+            Ok(())
+        })
+    }
+}

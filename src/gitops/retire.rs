@@ -1,0 +1,123 @@
+//! How one Application is taken away: with everything that it deployed, or without.
+
+use std::collections::BTreeSet;
+
+use kube::Client;
+use serde_json::{Value, json};
+
+use super::application::{Application, RESOURCES_FINALIZER, termination};
+use super::hub::Hub;
+use super::tracking::{Tracked, Tracking};
+use crate::engine::step::ChangeKind;
+use crate::engine::{Change, Writer};
+use crate::k8s::{ApiError, Kind};
+
+/// Every finalizer of Argo CD has this in it.
+const ARGOCD: &str = "argocd.argoproj.io";
+/// How many of the objects that are left are named.
+const NAMED: usize = 3;
+
+/// What becomes of what an Application deployed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Objects {
+    /// Argo CD deletes it first.
+    Go,
+    /// It stays, or is gone with its cluster already; the text says which.
+    Stay(String),
+}
+
+/// What is left to do until an Application is gone; `remains` are the objects that hold it up.
+pub(super) fn difference(
+    hub: &Hub,
+    application: &Application,
+    objects: &Objects,
+    remains: &[Tracked],
+) -> Change {
+    let subject = hub.subject(&Kind::APPLICATION, application.name());
+    match objects {
+        Objects::Stay(why) if !application.is_deleting() => delete(subject, why.clone()),
+        Objects::Go if !application.is_deleting() => delete(subject, "with everything that it deployed"),
+        Objects::Stay(why) if patch(application, objects).is_some() => Change::update(subject, why.clone()),
+        Objects::Go if application.is_retrying() => {
+            Change::update(subject, "end the sync that it is in the middle of")
+        }
+        _ => Change::wait(subject, reason(application, remains)),
+    }
+}
+
+fn delete(subject: String, detail: impl Into<String>) -> Change {
+    Change { kind: ChangeKind::Delete, subject, detail: Some(detail.into()) }
+}
+
+/// Takes an Application away. Its ApplicationSet must be paused, or have let go of it: otherwise it comes back.
+pub(super) async fn retire(
+    hub: &Hub,
+    application: &Application,
+    objects: &Objects,
+    writer: &Writer,
+) -> Result<(), ApiError> {
+    let (kind, name) = (Kind::APPLICATION, application.name());
+    if let Some(patch) = patch(application, objects) {
+        writer.perform(hub.change(&kind, name, &patch)).await?;
+    }
+    if !application.is_deleting() {
+        writer.perform(hub.delete(&kind, name)).await?;
+    }
+    Ok(())
+}
+
+/// What must be written into an Application so that its deletion does what it should.
+fn patch(application: &Application, objects: &Objects) -> Option<Value> {
+    let mut patch = json!({});
+    let present: Vec<_> = application.metadata.finalizers.iter().flatten().cloned().collect();
+    let wanted: Vec<_> = match objects {
+        Objects::Go if application.cascades() || application.is_deleting() => present.clone(),
+        Objects::Go => present.iter().cloned().chain([RESOURCES_FINALIZER.to_owned()]).collect(),
+        Objects::Stay(_) => present.iter().filter(|name| !name.contains(ARGOCD)).cloned().collect(),
+    };
+    if wanted != present {
+        patch["metadata"] = json!({ "finalizers": wanted });
+    }
+    // Argo CD finishes a sync, and all its retries, before it deletes anything.
+    if let Some(termination) = termination(application).filter(|_| *objects == Objects::Go) {
+        patch["status"] = termination;
+    }
+    (patch != json!({})).then_some(patch)
+}
+
+/// The objects that hold up Applications on their way out, asked from their cluster.
+pub(super) async fn remains<'a>(
+    hub: &Hub,
+    client: &Client,
+    applications: impl Iterator<Item = &'a Application>,
+) -> Result<Vec<Tracked>, ApiError> {
+    let leaving = applications.filter(|application| application.is_deleting());
+    let names: BTreeSet<_> = leaving.map(|application| application.name().to_owned()).collect();
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    Tracking::of(hub).await?.objects(client, &names).await
+}
+
+fn reason(application: &Application, remains: &[Tracked]) -> String {
+    let mine = remains.iter().filter(|tracked| tracked.application == application.name() && !tracked.stays);
+    let mine: Vec<_> = mine.collect();
+    let reason = application.reason().unwrap_or_else(|| "it is being deleted".to_owned());
+    if mine.is_empty() {
+        return reason;
+    }
+    let named: Vec<_> = mine.iter().take(NAMED).map(|tracked| tracked.left()).collect();
+    let more = mine.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{reason}; left are {}{more}", named.join(", "))
+}
+
+impl Tracked {
+    /// The object, and what holds it.
+    fn left(&self) -> String {
+        match self.held.as_deref() {
+            Some([]) | None => self.object.to_string(),
+            Some(finalizers) => format!("{} (held by {})", self.object, finalizers.join(", ")),
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The part of `down` that Argo CD does: what it deployed goes while it still works and still reaches the clusters.
+//!
+//! The generator is paused first, so that nothing comes back. Then Applications are deleted with everything that
+//! they deployed, the sets that made them last; then Secrets. Each step asks the live world what is left, so a run
+//! that was killed is simply run again. What is already gone with its cluster is done.
+
+mod applications;
+mod ours;
+mod secret;
+mod sets;
+
+use std::sync::Arc;
+
+use applications::Applications;
+use ours::Ours;
+use secret::Unregistered;
+use sets::Sets;
+
+use super::Scope;
+use super::fleet::Fleet;
+use super::pause::{paused, resumed};
+use crate::engine::Tree;
+use crate::env::Env;
+use crate::seq;
+use crate::site::Site;
+use crate::site::name::ClusterName;
+
+/// Takes away everything that the site's ApplicationSets made, the sets, and the cluster Secrets.
+///
+/// The generator stays paused: whoever leaves the hub standing adds [`resumed`](super::pause::resumed).
+#[must_use]
+pub fn site(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
+    let scope = Scope::new(site, env);
+    let ours = scope.clone();
+    let is_needed = move |fleet: &Fleet| {
+        let site = &ours.site;
+        !Ours::of(site, fleet).is_empty()
+            || is_registered(fleet, site.clusters().map(|cluster| &cluster.name))
+    };
+    seq![
+        paused(&scope, is_needed),
+        each(site.spokes.iter().map(|spoke| Applications::of_spoke(&scope, &spoke.name))),
+        Applications::of_hub(&scope),
+        Applications::roots(&scope),
+        Sets(scope.clone()),
+        each(site.clusters().map(|cluster| Unregistered::new(&scope, &cluster.name))),
+    ]
+}
+
+/// Takes away everything that is deployed to some spokes, and their Secrets. Everything else goes on.
+#[must_use]
+pub fn spokes(site: &Arc<Site>, env: &Arc<Env>, spokes: &[ClusterName]) -> Tree {
+    let scope = Scope::new(site, env);
+    let going = spokes.to_vec();
+    seq![
+        paused(&scope, move |fleet| is_registered(fleet, &going)),
+        each(
+            spokes.iter().map(|spoke| {
+                seq![Applications::of_spoke(&scope, spoke), Unregistered::new(&scope, spoke)]
+            })
+        ),
+        resumed(site, env),
+    ]
+}
+
+fn is_registered<'a>(fleet: &Fleet, clusters: impl IntoIterator<Item = &'a ClusterName>) -> bool {
+    clusters.into_iter().any(|cluster| fleet.registered(cluster).is_some())
+}
+
+fn each<T: Into<Tree>>(parts: impl Iterator<Item = T>) -> Tree {
+    Tree::Par(parts.map(Into::into).collect())
+}

@@ -1,0 +1,69 @@
+//! Which ApplicationSets and Applications of an Argo CD exist because of a site.
+
+use std::collections::BTreeSet;
+
+use crate::gitops::application::Application;
+use crate::gitops::application_set::ApplicationSet;
+use crate::gitops::fleet::{Fleet, is_marked};
+use crate::site::Site;
+
+/// The names of everything that follows from the sets with the site's mark: what they made, what that deployed to
+/// the hub, and so on.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Ours {
+    sets: BTreeSet<String>,
+    applications: BTreeSet<String>,
+}
+
+impl Ours {
+    /// Follows the marks.
+    pub(super) fn of(site: &Site, fleet: &Fleet) -> Self {
+        let marked = fleet.sets.iter().filter(|set| is_marked(site, &set.metadata));
+        let applications = fleet.applications.iter().filter(|found| is_marked(site, &found.metadata));
+        let mut ours = Self {
+            sets: marked.map(|set| set.name().to_owned()).collect(),
+            applications: applications.map(|application| application.name().to_owned()).collect(),
+        };
+        loop {
+            let before = ours.sets.len() + ours.applications.len();
+            ours.follow(fleet);
+            if ours.sets.len() + ours.applications.len() == before {
+                return ours;
+            }
+        }
+    }
+
+    fn follow(&mut self, fleet: &Fleet) {
+        let made = fleet
+            .applications
+            .iter()
+            .filter(|application| application.owner().is_some_and(|owner| self.sets.contains(owner)));
+        let made: Vec<_> = made.map(|application| application.name().to_owned()).collect();
+        self.applications.extend(made);
+        let mine =
+            fleet.applications.iter().filter(|application| self.applications.contains(application.name()));
+        let deployed: Vec<_> =
+            mine.flat_map(Application::resources).filter(|found| found.group == "argoproj.io").collect();
+        let named = |kind: &str| {
+            let found = deployed.iter().filter(|found| found.kind == kind).map(|found| found.name.clone());
+            found.collect::<Vec<_>>()
+        };
+        self.sets.extend(named("ApplicationSet"));
+        self.applications.extend(named("Application"));
+    }
+
+    /// Whether there is nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.sets.is_empty() && self.applications.is_empty()
+    }
+
+    /// Whether an ApplicationSet is one of them.
+    pub(super) fn has_set(&self, set: &ApplicationSet) -> bool {
+        self.sets.contains(set.name())
+    }
+
+    /// Whether an Application is one of them.
+    pub(super) fn has(&self, application: &Application) -> bool {
+        self.applications.contains(application.name())
+    }
+}

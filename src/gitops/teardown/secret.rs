@@ -1,0 +1,103 @@
+//! The step that ends a cluster's registration on the hub.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
+use serde_json::{Map, Value, json};
+
+use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::gitops::Scope;
+use crate::gitops::fleet::{Fleet, Registered};
+use crate::gitops::hub::Hub;
+use crate::k8s::{FIELD_MANAGER, Kind};
+use crate::site::name::ClusterName;
+
+/// The step `<cluster>/registration/secret` of a teardown: the Secret is gone if we made it; of somebody else's,
+/// our labels and annotations are gone.
+pub(super) struct Unregistered {
+    scope: Scope,
+    cluster: ClusterName,
+}
+
+impl Unregistered {
+    pub(super) fn new(scope: &Scope, cluster: &ClusterName) -> Self {
+        Self { scope: scope.clone(), cluster: cluster.clone() }
+    }
+
+    async fn look(&self, facts: &Facts) -> Result<Option<(Hub, Registered)>, Failure> {
+        let Some(hub) = Hub::alive(&self.scope, facts).await? else { return Ok(None) };
+        let fleet = Fleet::look(&hub, &self.scope.site).await?;
+        Ok(fleet.registered(&self.cluster).cloned().map(|registered| (hub, registered)))
+    }
+}
+
+fn difference(hub: &Hub, registered: &Registered) -> Option<Change> {
+    let subject = hub.subject(&Kind::SECRET, registered.secret.as_deref()?);
+    if registered.ours {
+        return Some(match registered.is_deleting {
+            true => Change::wait(subject, "it is being deleted"),
+            false => Change::delete(subject),
+        });
+    }
+    let [labels, annotations] = METADATA.map(|field| own_keys(&registered.managed, field).len());
+    (labels + annotations > 0).then(|| {
+        Change::update(subject, format!("take off our {labels} labels and {annotations} annotations"))
+    })
+}
+
+/// The maps in an object's metadata that we write to.
+const METADATA: [&str; 2] = ["labels", "annotations"];
+
+/// The keys of a map in the metadata that we wrote and nobody else.
+fn own_keys(managed: &[ManagedFieldsEntry], field: &str) -> BTreeSet<String> {
+    let keys = |entry: &ManagedFieldsEntry| {
+        let fields = entry
+            .fields_v1
+            .as_ref()
+            .and_then(|fields| fields.0["f:metadata"][format!("f:{field}")].as_object());
+        let keys = fields.into_iter().flat_map(Map::keys).filter_map(|key| key.strip_prefix("f:"));
+        keys.map(ToOwned::to_owned).collect::<BTreeSet<_>>()
+    };
+    let (ours, theirs): (Vec<_>, Vec<_>) =
+        managed.iter().partition(|entry| entry.manager.as_deref() == Some(FIELD_MANAGER));
+    let theirs: BTreeSet<_> = theirs.into_iter().flat_map(keys).collect();
+    ours.into_iter().flat_map(keys).filter(|key| !theirs.contains(key)).collect()
+}
+
+fn without_our_keys(managed: &[ManagedFieldsEntry]) -> Value {
+    let nothing =
+        |field| own_keys(managed, field).into_iter().map(|key| (key, Value::Null)).collect::<Map<_, _>>();
+    let [labels, annotations] = METADATA.map(nothing);
+    json!({ "metadata": { "labels": labels, "annotations": annotations } })
+}
+
+impl Step for Unregistered {
+    fn id(&self) -> StepId {
+        StepId::of(&self.cluster, "registration/secret")
+    }
+
+    fn cluster(&self) -> Option<&ClusterName> {
+        Some(&self.cluster)
+    }
+
+    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
+        Box::pin(async move {
+            let Some((hub, registered)) = self.look(facts).await? else { return Ok(Observed::default()) };
+            Ok(Observed::differs(difference(&hub, &registered).into_iter().collect()))
+        })
+    }
+
+    fn apply<'a>(&'a self, facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            let Some((hub, registered)) = self.look(facts).await? else { return Ok(()) };
+            let Some(name) = registered.secret.as_deref() else { return Ok(()) };
+            if registered.ours {
+                writer.perform(hub.delete(&Kind::SECRET, name)).await?;
+            } else {
+                let patch = without_our_keys(&registered.managed);
+                writer.perform(hub.change(&Kind::SECRET, name, &patch)).await?;
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,78 @@
+//! The step that takes the ApplicationSets away, once nothing is left of what they made.
+
+use serde_json::json;
+
+use super::ours::Ours;
+use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::gitops::Scope;
+use crate::gitops::application_set::ApplicationSet;
+use crate::gitops::fleet::Fleet;
+use crate::gitops::hub::Hub;
+use crate::k8s::Kind;
+use crate::site::name::ClusterName;
+
+/// The step `<hub>/gitops/sets`.
+pub(super) struct Sets(pub(super) Scope);
+
+impl Sets {
+    async fn look(&self, facts: &Facts) -> Result<Option<(Hub, Vec<ApplicationSet>)>, Failure> {
+        let Some(hub) = Hub::alive(&self.0, facts).await? else { return Ok(None) };
+        let fleet = Fleet::look(&hub, &self.0.site).await?;
+        let ours = Ours::of(&self.0.site, &fleet);
+        let sets = fleet.sets.iter().filter(|set| ours.has_set(set)).cloned().collect();
+        Ok(Some((hub, sets)))
+    }
+}
+
+fn difference(hub: &Hub, set: &ApplicationSet) -> Change {
+    let subject = hub.subject(&Kind::APPLICATION_SET, set.name());
+    match (set.metadata.deletion_timestamp.is_some(), finalizers(set)) {
+        (false, _) => Change::delete(subject),
+        // The controller that would take its finalizers off is paused.
+        (true, finalizers) if !finalizers.is_empty() => {
+            Change::update(subject, format!("take off {}", finalizers.join(", ")))
+        }
+        (true, _) => Change::wait(subject, "it is being deleted"),
+    }
+}
+
+fn finalizers(set: &ApplicationSet) -> Vec<&str> {
+    let finalizers = set.metadata.finalizers.iter().flatten().map(String::as_str);
+    finalizers.filter(|name| name.contains("argocd.argoproj.io")).collect()
+}
+
+impl Step for Sets {
+    fn id(&self) -> StepId {
+        StepId::of(self.0.hub(), "gitops/sets")
+    }
+
+    fn cluster(&self) -> Option<&ClusterName> {
+        Some(self.0.hub())
+    }
+
+    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
+        Box::pin(async move {
+            let Some((hub, sets)) = self.look(facts).await? else { return Ok(Observed::default()) };
+            Ok(Observed::differs(sets.iter().map(|set| difference(&hub, set)).collect()))
+        })
+    }
+
+    fn apply<'a>(&'a self, facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            let Some((hub, sets)) = self.look(facts).await? else { return Ok(()) };
+            for set in &sets {
+                if !finalizers(set).is_empty() {
+                    let others = set.metadata.finalizers.iter().flatten();
+                    let others: Vec<_> =
+                        others.filter(|name| !finalizers(set).contains(&name.as_str())).collect();
+                    let patch = json!({ "metadata": { "finalizers": others } });
+                    writer.perform(hub.change(&Kind::APPLICATION_SET, set.name(), &patch)).await?;
+                }
+                if set.metadata.deletion_timestamp.is_none() {
+                    writer.perform(hub.delete(&Kind::APPLICATION_SET, set.name())).await?;
+                }
+            }
+            Ok(())
+        })
+    }
+}
