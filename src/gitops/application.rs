@@ -17,8 +17,9 @@ pub(super) const REFRESH: &str = "argocd.argoproj.io/refresh";
 
 /// How long the comparison that follows a sync may take before its result counts as final.
 const COMPARISON: SignedDuration = SignedDuration::from_secs(5);
-/// After this, Argo CD has compared again by itself (every 2 to 3 minutes): an error that is older stays.
-const RESYNC: SignedDuration = SignedDuration::from_secs(200);
+/// How old a failed comparison may be before it counts as one that stays. Argo CD compares again by itself when the
+/// Application changes, and else only every few minutes.
+const GRACE: SignedDuration = SignedDuration::from_secs(30);
 
 /// An Application, as far as it matters here.
 #[derive(Debug, Clone, Deserialize)]
@@ -280,7 +281,7 @@ impl Application {
         if let Some(error) = self.error() {
             let reason = error.message.clone();
             return match error.last_transition_time {
-                Some(since) if since + RESYNC < now => Standing::Stuck(reason, Retry::Comparison),
+                Some(since) if since + GRACE < now => Standing::Stuck(reason, Retry::Comparison),
                 _ => Standing::Waiting(reason),
             };
         }
