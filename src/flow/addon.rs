@@ -11,6 +11,7 @@ use crate::env::Env;
 use crate::files;
 use crate::gitops::addon::{kept, off, on, release};
 use crate::gitops::cluster_secret::secret;
+use crate::gitops::pause::resumed;
 use crate::gitops::refresh::refresh;
 use crate::gitops::registration::register;
 use crate::site::edit::set_addon;
@@ -76,6 +77,7 @@ impl Edited {
             provider::prepare(&self.site, env),
             known(&self.site, env),
             secrets(&self.site, env),
+            resumed(&self.site, env),
             refresh(&self.site, env),
             Tree::Par(proofs.collect()),
         ]
@@ -90,6 +92,7 @@ impl Edited {
             provider::prepare(&self.site, env),
             known(&self.site, env),
             secrets(&self.site, env),
+            resumed(&self.site, env),
             refresh(&self.site, env),
             Tree::Par(proofs.collect()),
         ]
@@ -101,6 +104,7 @@ impl Edited {
     pub fn keep(self, env: &Arc<Env>) -> Tree {
         let Self { site, clusters, addon, profile } = self;
         seq![
+            survey(provider::prepare(&site, env)),
             known(&site, env),
             release(&site, env, &addon, &clusters),
             secrets(&site, env),
