@@ -11,7 +11,6 @@ use crate::env::Env;
 use crate::files;
 use crate::gitops::addon::{kept, off, on, release};
 use crate::gitops::cluster_secret::secret;
-use crate::gitops::pause::resumed;
 use crate::gitops::refresh::refresh;
 use crate::gitops::registration::register;
 use crate::site::edit::set_addon;
@@ -71,30 +70,26 @@ impl Edited {
     /// Switches the addon on and waits until its objects are there.
     #[must_use]
     pub fn on(self, env: &Arc<Env>) -> Tree {
-        let proofs = self.clusters.iter().map(|cluster| on(&self.site, env, &self.addon, cluster).into());
-        seq![
-            self.profile.clone(),
-            provider::prepare(&self.site, env),
-            known(&self.site, env),
-            secrets(&self.site, env),
-            resumed(&self.site, env),
-            refresh(&self.site, env),
-            Tree::Par(proofs.collect()),
-        ]
+        let proof = on(&self.site, env, &self.addon, &self.clusters);
+        self.switch(env, proof)
     }
 
     /// Switches the addon off and waits until what was shown, `removals`, is gone.
     #[must_use]
     pub fn off(self, env: &Arc<Env>, removals: &[Removal]) -> Tree {
-        let proofs = self.clusters.iter().map(|cluster| off(&self.site, env, &self.addon, cluster, removals));
+        let proof = off(&self.site, env, &self.addon, &self.clusters, removals);
+        self.switch(env, proof)
+    }
+
+    fn switch(self, env: &Arc<Env>, proof: Tree) -> Tree {
+        let Self { site, profile, .. } = self;
         seq![
-            self.profile.clone(),
-            provider::prepare(&self.site, env),
-            known(&self.site, env),
-            secrets(&self.site, env),
-            resumed(&self.site, env),
-            refresh(&self.site, env),
-            Tree::Par(proofs.collect()),
+            profile,
+            provider::prepare(&site, env),
+            known(&site, env),
+            secrets(&site, env),
+            refresh(&site, env),
+            proof,
         ]
     }
 
