@@ -4,4 +4,5 @@
 
 mod cli;
 mod kit;
+mod local;
 mod repository;
