@@ -3,6 +3,7 @@
 //! `kit` holds what they stand on. Every test has folders of its own and takes away what it started.
 
 mod cli;
+mod drift;
 mod kit;
 mod local;
 mod repository;
