@@ -2,6 +2,7 @@
 //!
 //! `kit` holds what they stand on. Every test has folders of its own and takes away what it started.
 
+mod bridge;
 mod cli;
 mod drift;
 mod kit;

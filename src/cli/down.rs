@@ -14,6 +14,9 @@ use crate::site::name::{ClusterName, SiteName};
 
 /// Take the site away in the safe order, and prove that nothing is left
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  bridgehead down local\n  bridgehead down local --cluster dev   only this spoke; the others go on"
+)]
 pub(super) struct Down {
     /// The site: a folder under sites/
     site: SiteName,

@@ -15,6 +15,9 @@ use crate::site::name::SiteName;
 
 /// Show clusters, Argo CD, Applications, and what is not as the profile says
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  bridgehead status local\n  bridgehead status local --exit-code --output json"
+)]
 pub(super) struct Status {
     /// The site: a folder under sites/
     site: SiteName,

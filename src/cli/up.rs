@@ -17,6 +17,9 @@ use crate::site::name::{ClusterName, SiteName};
 
 /// Bring the site up, or bring it back to what its profile says
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  bridgehead up local\n  bridgehead up local --cluster dev              only this cluster may change\n  bridgehead up home --expect ec28f0d895e1 --yes  only if the plan is still the reviewed one"
+)]
 pub(super) struct Up {
     /// The site: a folder under sites/
     site: SiteName,

@@ -9,6 +9,7 @@ use crate::env::Env;
 use crate::gitops::argocd::{self, ManifestSource};
 use crate::gitops::bootstrap::bootstrap;
 use crate::gitops::cluster_secret::secret;
+use crate::gitops::pause::resumed;
 use crate::gitops::refresh::refresh;
 use crate::gitops::registration::register;
 use crate::gitops::settled::settled;
@@ -48,7 +49,7 @@ fn hub(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
         provider::serve(site, hub, env),
         par![
             provider::ready(hub, env),
-            seq![argocd::install(site, env, manifest(env)), bootstrap(site, env)],
+            seq![argocd::install(site, env, manifest(env)), resumed(site, env), bootstrap(site, env)],
             seq![gate(StepId::of(&hub.name, "argocd/namespace")), secret(site, env, hub)],
         ],
     ]

@@ -8,6 +8,8 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::tracking::ObjectName;
+
 /// The finalizer with which deleting an Application deletes what it deployed.
 pub(super) const RESOURCES_FINALIZER: &str = "resources-finalizer.argocd.argoproj.io";
 /// The annotation that asks for a comparison now. Argo CD takes it off again.
@@ -15,8 +17,9 @@ pub(super) const REFRESH: &str = "argocd.argoproj.io/refresh";
 
 /// How long the comparison that follows a sync may take before its result counts as final.
 const COMPARISON: SignedDuration = SignedDuration::from_secs(5);
-/// After this, Argo CD has compared again by itself (every 2 to 3 minutes): an error that is older stays.
-const RESYNC: SignedDuration = SignedDuration::from_secs(200);
+/// How old a failed comparison may be before it counts as one that stays. Argo CD compares again by itself when the
+/// Application changes, and else only every few minutes.
+const GRACE: SignedDuration = SignedDuration::from_secs(30);
 
 /// An Application, as far as it matters here.
 #[derive(Debug, Clone, Deserialize)]
@@ -278,7 +281,7 @@ impl Application {
         if let Some(error) = self.error() {
             let reason = error.message.clone();
             return match error.last_transition_time {
-                Some(since) if since + RESYNC < now => Standing::Stuck(reason, Retry::Comparison),
+                Some(since) if since + GRACE < now => Standing::Stuck(reason, Retry::Comparison),
                 _ => Standing::Waiting(reason),
             };
         }
@@ -399,6 +402,13 @@ pub(super) fn termination(application: &Application) -> Option<Value> {
 }
 
 impl Resource {
+    /// The object that it stands for.
+    pub(super) fn object(&self) -> ObjectName {
+        let Self { group, kind, namespace, name, .. } = self;
+        let namespace = namespace.clone().filter(|namespace| !namespace.is_empty());
+        ObjectName { group: group.clone(), kind: kind.clone(), namespace, name: name.clone() }
+    }
+
     fn unhealthy(&self) -> Option<String> {
         let health =
             self.health.as_ref().filter(|health| !matches!(health.status.as_str(), "" | "Healthy"))?;

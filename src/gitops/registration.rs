@@ -54,16 +54,20 @@ fn id(cluster: &ClusterName) -> StepId {
 }
 
 impl Register {
-    /// An account that is there already is used; unmarked as it stays, nobody takes it away.
-    fn set(&self) -> ObjectSet {
+    /// An account that is there already is used; unmarked as it stays, nobody takes it away. The token comes
+    /// after the account: the controller manager deletes one whose account it does not find.
+    fn sets(&self) -> [ObjectSet; 2] {
         let site = &self.scope.site.name;
-        ObjectSet { stranger: Stranger::Adopt, ..ObjectSet::new(site, objects::account(site)) }
+        let set = |objects| ObjectSet { stranger: Stranger::Adopt, ..ObjectSet::new(site, objects) };
+        [set(objects::account(site)), set(vec![objects::token(site)])]
     }
 
     async fn look(&self, facts: &Facts) -> Result<Observed, Stop> {
         let access = facts.access(&self.cluster)?;
         let client = self.scope.client(&self.cluster, facts).await?;
-        let changes = self.set().observe(&client).await?;
+        let [account, token] = self.sets();
+        let (account, token) = futures::try_join!(account.observe(&client), token.observe(&client))?;
+        let changes = [account, token].concat();
         match self.account(&client, access).await? {
             // An account that works is known even where something about it differs.
             Ok(account) => {
@@ -107,7 +111,10 @@ impl Step for Register {
     fn apply<'a>(&'a self, facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(async move {
             let client = self.scope.client(&self.cluster, facts).await.map_err(Stop::into_failure)?;
-            self.set().apply(&client, writer).await
+            for set in self.sets() {
+                set.apply(&client, writer).await?;
+            }
+            Ok(())
         })
     }
 }
