@@ -4,5 +4,7 @@
 
 mod bridge;
 mod cli;
+mod drift;
 mod kit;
+mod local;
 mod repository;
