@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::contract::config;
 use super::hub::{ClusterSecret, Hub};
 use crate::kit::Lab;
-use crate::kit::lab::eventually;
+use crate::kit::wait::eventually;
 
 const TOKEN: &str = "argocd-manager-long-lived-token";
 
