@@ -5,4 +5,5 @@
 mod bridge;
 mod cli;
 mod kit;
+mod local;
 mod repository;
