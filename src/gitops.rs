@@ -1,11 +1,13 @@
 //! Argo CD and what it is told: its installation, the clusters that it serves, the sets it starts from.
 
+pub mod addon;
 mod application;
 mod application_set;
 pub mod argocd;
 pub mod bootstrap;
 pub mod catalogue;
 pub mod cluster_secret;
+mod expected;
 mod fleet;
 mod hub;
 pub mod pause;

@@ -17,7 +17,8 @@ use k8s_openapi::api::scheduling::v1::PriorityClass;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use kit::lab::{REPOSITORY, pause, run};
+use kit::command::run;
+use kit::lab::REPOSITORY;
 use kit::{Lab, Outcome};
 
 /// How often each thing is measured.
@@ -58,7 +59,7 @@ async fn main() {
     page.push_str(&machine());
     page.push_str("\n| what | bridgehead | other | ratio |\n|---|---|---|---|\n");
     page.push_str(&start());
-    page.push_str(&manifest());
+    page.push_str(&manifest().await);
     page.push_str(&fleet().await);
     let path = Path::new(REPOSITORY).join("docs/bench.md");
     fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -119,7 +120,7 @@ fn seconds(outcome: &Outcome, step: &str) -> f64 {
 }
 
 /// Argo CD's manifest onto a fresh API server: the step against `kubectl apply`, each on a hub of its own.
-fn manifest() -> String {
+async fn manifest() -> String {
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let lab = Lab::new();
@@ -129,7 +130,7 @@ fn manifest() -> String {
         // The run is killed where the manifest would be applied: what remains is a hub that waits for it.
         let fault = [("BRIDGEHEAD_FAULT", "before:1:hub/argocd/install")];
         lab.bridgehead_with(&["up", "bench"], &fault);
-        theirs.push(kubectl_apply(&lab));
+        theirs.push(kubectl_apply(&lab).await);
         lab.ok(&["down", "bench"]);
     }
     row(
@@ -139,7 +140,7 @@ fn manifest() -> String {
     )
 }
 
-fn kubectl_apply(lab: &Lab) -> f64 {
+async fn kubectl_apply(lab: &Lab) -> f64 {
     let kubeconfig = lab.path("kubeconfig");
     fs::write(&kubeconfig, lab.ok(&["kubeconfig", "show", "bench"]).stdout).unwrap();
     let components: Value =
@@ -147,7 +148,7 @@ fn kubectl_apply(lab: &Lab) -> f64 {
     let manifest =
         components.as_array().unwrap().iter().find(|row| row["name"] == "argocd-install.yaml").unwrap();
     // The node agent has had its moments: both start from a hub that is at rest.
-    pause(Duration::from_secs(3));
+    pause(Duration::from_secs(3)).await;
     let mut command = lab.command("kubectl");
     command.arg("--kubeconfig").arg(kubeconfig);
     command.args(["-n", "argocd", "apply", "--server-side", "-f", manifest["path"].as_str().unwrap()]);
@@ -209,12 +210,17 @@ async fn label_to_object(lab: &Lab) -> f64 {
     let with = ours().await;
     switch("false").await;
     while ours().await == with {
-        pause(Duration::from_millis(20));
+        pause(Duration::from_millis(20)).await;
     }
     let started = Instant::now();
     switch("true").await;
     while ours().await < with {
-        pause(Duration::from_millis(20));
+        pause(Duration::from_millis(20)).await;
     }
     started.elapsed().as_secs_f64()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a measurement looks at the world from outside")]
+async fn pause(duration: Duration) {
+    tokio::time::sleep(duration).await;
 }

@@ -49,10 +49,10 @@ fn whole(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
 
 fn spokes(site: &Arc<Site>, env: &Arc<Env>, named: &BTreeSet<ClusterName>) -> Tree {
     let going: Vec<_> = site.spokes.iter().filter(|spoke| named.contains(&spoke.name)).collect();
-    let names: Vec<_> = going.iter().map(|spoke| spoke.name.clone()).collect();
+    let going_names: Vec<_> = going.iter().map(|spoke| spoke.name.clone()).collect();
     seq![
         survey(clusters(site, env)),
-        teardown::spokes(site, env, &names),
+        teardown::spokes(site, env, &going_names),
         Tree::Par(going.into_iter().map(|spoke| remove(site, spoke, env)).collect()),
     ]
 }

@@ -8,6 +8,8 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::tracking::ObjectName;
+
 /// The finalizer with which deleting an Application deletes what it deployed.
 pub(super) const RESOURCES_FINALIZER: &str = "resources-finalizer.argocd.argoproj.io";
 /// The annotation that asks for a comparison now. Argo CD takes it off again.
@@ -399,6 +401,13 @@ pub(super) fn termination(application: &Application) -> Option<Value> {
 }
 
 impl Resource {
+    /// The object that it stands for.
+    pub(super) fn object(&self) -> ObjectName {
+        let Self { group, kind, namespace, name, .. } = self;
+        let namespace = namespace.clone().filter(|namespace| !namespace.is_empty());
+        ObjectName { group: group.clone(), kind: kind.clone(), namespace, name: name.clone() }
+    }
+
     fn unhealthy(&self) -> Option<String> {
         let health =
             self.health.as_ref().filter(|health| !matches!(health.status.as_str(), "" | "Healthy"))?;

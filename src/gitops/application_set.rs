@@ -180,17 +180,12 @@ impl ApplicationSet {
         Some(self.spec.template.spec.project.as_str()).filter(|project| !project.contains("{{"))
     }
 
-    /// The name of the Application that it makes for a cluster, if the cluster alone decides it.
-    pub(super) fn application_name(&self, cluster: &Registered) -> Option<String> {
-        let values = self.spec.generators.iter().flat_map(|generator| generator.values(cluster));
-        name::render(&self.spec.template.metadata.name, cluster, values.collect())
-    }
-
-    /// The namespace that its Applications of a cluster deploy to, if the cluster alone decides it.
-    pub(super) fn target_namespace(&self, cluster: &Registered) -> Option<String> {
-        let values = self.spec.generators.iter().flat_map(|generator| generator.values(cluster));
-        let namespace = self.spec.template.spec.destination.namespace.as_deref()?;
-        name::render(namespace, cluster, values.collect())
+    /// The names of the Applications that it makes for a cluster, or would if it selected it; without those that
+    /// something but the cluster decides.
+    pub(super) fn application_names(&self, cluster: &Registered) -> BTreeSet<String> {
+        let name = &self.spec.template.metadata.name;
+        let generators = self.spec.generators.iter();
+        generators.filter_map(|generator| name::render(name, cluster, generator.values(cluster))).collect()
     }
 }
 
@@ -222,13 +217,22 @@ impl Generator {
         Box::new(self.clusters.iter().chain(merged.chain(crossed).flat_map(Self::selecting)))
     }
 
-    /// The values that every cluster generator in here has for a cluster; the later ones win.
-    fn values<'a>(&'a self, cluster: &'a Registered) -> Box<dyn Iterator<Item = (&'a str, &'a str)> + 'a> {
-        let own = self.clusters.iter().filter(|clusters| clusters.selects(cluster));
-        let own =
-            own.flat_map(|clusters| &clusters.values).map(|(key, value)| (key.as_str(), value.as_str()));
-        let nested = self.merge.iter().chain(&self.matrix).flat_map(|nested| &nested.generators);
-        Box::new(own.chain(nested.flat_map(|generator| generator.values(cluster))))
+    /// The values that Applications of a cluster are made with, whether or not it is selected now.
+    fn values<'a>(&'a self, cluster: &Registered) -> BTreeMap<&'a str, &'a str> {
+        let own = self.clusters.iter().flat_map(|clusters| &clusters.values);
+        let mut values: BTreeMap<_, _> = own.map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        let crossed = self.matrix.iter().flat_map(|matrix| &matrix.generators);
+        let merged = self.merge.iter().flat_map(|merge| merge.generators.iter().enumerate());
+        // The first one of a merge selects; the others override where they select too.
+        let merged = merged.filter(|(at, generator)| *at == 0 || generator.overrides(cluster));
+        for generator in crossed.chain(merged.map(|(_, generator)| generator)) {
+            values.extend(generator.values(cluster));
+        }
+        values
+    }
+
+    fn overrides(&self, cluster: &Registered) -> bool {
+        self.clusters.as_ref().is_some_and(|clusters| clusters.selects(cluster))
     }
 
     fn reads(&self, repository: &str) -> bool {

@@ -75,9 +75,19 @@ impl Fleet {
         self.registered.iter().find(|registered| registered.cluster.as_ref() == Some(cluster))
     }
 
-    /// The Applications that a set made.
-    pub(super) fn made_by<'a>(&'a self, set: &'a ApplicationSet) -> impl Iterator<Item = &'a Application> {
-        self.applications.iter().filter(|application| application.owner() == Some(set.name()))
+    /// The clusters of the site that Argo CD knows.
+    pub(super) fn ours(&self) -> impl Iterator<Item = &Registered> {
+        self.registered.iter().filter(|registered| registered.cluster.is_some())
+    }
+
+    /// The Applications that a set made for a cluster.
+    pub(super) fn made_for<'a>(
+        &'a self,
+        set: &'a ApplicationSet,
+        cluster: &'a Registered,
+    ) -> impl Iterator<Item = &'a Application> {
+        let made = self.applications.iter().filter(|application| application.owner() == Some(set.name()));
+        made.filter(|application| self.target(&application.spec.destination) == Some(cluster))
     }
 
     /// The sets that select clusters by an addon's label.

@@ -67,7 +67,7 @@ pub(super) async fn retire(
 }
 
 /// What must be written into an Application so that its deletion does what it should.
-fn patch(application: &Application, objects: &Objects) -> Option<Value> {
+pub(super) fn patch(application: &Application, objects: &Objects) -> Option<Value> {
     let mut patch = json!({});
     let present: Vec<_> = application.metadata.finalizers.iter().flatten().cloned().collect();
     let wanted: Vec<_> = match objects {

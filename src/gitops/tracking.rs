@@ -20,6 +20,12 @@ use crate::k8s::{ApiError, Kind, api};
 const TRACKING_ID: &str = "argocd.argoproj.io/tracking-id";
 /// Kinds that a cluster makes many of and that Argo CD does not look at by default.
 const UNTRACKED: [&str; 4] = ["Endpoints", "EndpointSlice", "Event", "Lease"];
+
+/// Whether Argo CD writes on objects of a kind whose they are.
+pub(super) fn is_tracked(kind: &str) -> bool {
+    kind != "CustomResourceDefinition" && !UNTRACKED.contains(&kind)
+}
+
 /// How many kinds are listed at once.
 const AT_ONCE: usize = 16;
 
@@ -167,7 +173,7 @@ async fn listable(client: &Client) -> Result<Vec<ApiResource>, ApiError> {
     let kinds = discovery.groups().flat_map(kube::discovery::ApiGroup::recommended_resources);
     let usable = kinds.filter(|(kind, capabilities)| {
         [verbs::LIST, verbs::DELETE].iter().all(|verb| capabilities.supports_operation(verb))
-            && !UNTRACKED.contains(&kind.kind.as_str())
+            && is_tracked(&kind.kind)
     });
     Ok(usable.map(|(kind, _)| kind).collect())
 }

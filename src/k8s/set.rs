@@ -5,6 +5,7 @@ mod world;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
+use futures::FutureExt as _;
 use futures::stream::{self, StreamExt as _};
 use kube::Client;
 use serde_json::Value;
@@ -153,7 +154,6 @@ impl ObjectSet {
                 _ => stages[1].push(difference),
             }
         }
-        // The server takes longest for the largest, so that they start first.
         stages[1].sort_by_cached_key(|difference| Reverse(difference.weight()));
         for stage in stages {
             let calls = stage.iter().map(|difference| difference.write(client, writer)).collect();
@@ -234,17 +234,26 @@ impl ObjectSet {
     }
 }
 
-/// Awaits calls, a bounded number at once, in their order.
+/// Awaits calls, a bounded number at once. A slow one does not hold back those behind it; the results come in
+/// the calls' order all the same.
 async fn side_by_side<F: Future>(calls: Vec<F>) -> Vec<F::Output> {
-    stream::iter(calls).buffered(SIDE_BY_SIDE).collect().await
+    let numbered =
+        calls.into_iter().enumerate().map(|(number, call)| call.map(move |result| (number, result)));
+    let mut results: Vec<_> = stream::iter(numbered).buffer_unordered(SIDE_BY_SIDE).collect().await;
+    results.sort_unstable_by_key(|(number, _)| *number);
+    results.into_iter().map(|(_, result)| result).collect()
 }
 
 impl Difference {
+    /// How early to start: a definition costs the server by its size, and Services get their addresses one
+    /// after the other.
     fn weight(&self) -> usize {
-        if self.object.kind() == "CustomResourceDefinition" {
-            serde_json::to_string(self.object.fields()).map_or(0, |text| text.len())
-        } else {
-            0
+        match self.object.kind() {
+            "CustomResourceDefinition" => {
+                serde_json::to_string(self.object.fields()).map_or(0, |text| text.len())
+            }
+            "Service" => 1,
+            _ => 0,
         }
     }
 

@@ -20,6 +20,7 @@ pub(crate) struct Outcome {
     pub(crate) status: ExitStatus,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
+    pub(crate) elapsed: Duration,
 }
 
 impl Outcome {
@@ -85,7 +86,8 @@ impl Running {
             }
             pause();
         };
-        Outcome { status, stdout: self.stdout.join().unwrap(), stderr: self.stderr.join().unwrap() }
+        let elapsed = self.started.elapsed();
+        Outcome { status, stdout: self.stdout.join().unwrap(), stderr: self.stderr.join().unwrap(), elapsed }
     }
 }
 

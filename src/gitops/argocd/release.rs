@@ -87,3 +87,20 @@ fn bind_to(object: &mut Object, namespace: &str) {
         subject["namespace"] = namespace.into();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bindings_follow_the_namespace() {
+        let manifest =
+            "{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: a},
+            subjects: [{kind: ServiceAccount, name: b, namespace: argocd}, {kind: Group, name: c}]}";
+        let mut binding = parse("a test", manifest).expect("valid").remove(0);
+        bind_to(&mut binding, "gitops");
+        let subjects = binding.get(&["subjects"]).expect("it has some");
+        assert_eq!(subjects[0]["namespace"], "gitops");
+        assert!(subjects[1].get("namespace").is_none());
+    }
+}

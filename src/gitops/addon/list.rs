@@ -1,0 +1,145 @@
+//! The matrix of clusters and addons.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::{applications, uninstalls};
+use crate::engine::{Facts, Stop};
+use crate::env::Env;
+use crate::gitops::Scope;
+use crate::gitops::application::ApplicationSummary;
+use crate::gitops::application_set::ADDON_LABEL_PREFIX;
+use crate::gitops::fleet::{Fleet, Registered};
+use crate::gitops::hub::{Hub, Life, life};
+use crate::gitops::tracking::{ObjectName, Tracked, Tracking};
+use crate::site::name::{AddonName, ClusterName};
+use crate::site::{Cluster, Site};
+
+/// One addon on every cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Addon {
+    /// The addon.
+    pub addon: AddonName,
+    /// The ApplicationSets that its label switches; none means that the label does nothing.
+    pub sets: Vec<SetName>,
+    /// The clusters, the hub first.
+    pub clusters: Vec<Cell>,
+}
+
+/// An ApplicationSet that an addon's label switches.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SetName {
+    /// Its name.
+    pub name: String,
+    /// Whether what its Applications deployed stays when they go.
+    pub preserves: bool,
+}
+
+/// One addon on one cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Cell {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// What the profile says.
+    pub profile: bool,
+    /// The label's value on the live cluster Secret, if it has one.
+    pub label: Option<String>,
+    /// Its Applications.
+    pub applications: Vec<ApplicationSummary>,
+    /// What Applications that are gone have left behind; `None` if the cluster did not answer.
+    pub left_behind: Option<Vec<LeftBehind>>,
+}
+
+/// What an Application that is gone has left behind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LeftBehind {
+    /// The Application's name.
+    pub application: String,
+    /// The objects, without those that ask to stay.
+    pub objects: Vec<ObjectName>,
+}
+
+/// The matrix: every addon that the profile, a live cluster Secret or an ApplicationSet knows.
+///
+/// # Errors
+/// [`Stop::Blocked`] when it is not known how to reach the hub; [`Stop::Failed`] when it cannot be asked.
+pub async fn list(site: &Arc<Site>, env: &Arc<Env>, facts: &Facts) -> Result<Vec<Addon>, Stop> {
+    let scope = Scope::new(site, env);
+    let hub = Hub::of(&scope, facts).await?;
+    let fleet = Fleet::look(&hub, site).await?;
+    let tracking = Tracking::of(&hub).await?;
+    let addons = known(site, &fleet);
+    let mut left = BTreeMap::new();
+    for registered in fleet.ours() {
+        let Some(cluster) = &registered.cluster else { continue };
+        let absent = addons.iter().flat_map(|addon| gone(site, &fleet, addon, registered)).collect();
+        if let Life::Alive(client) = life(&scope, facts, cluster).await? {
+            left.insert(cluster.clone(), tracking.objects(&client, &absent).await?);
+        }
+    }
+    Ok(addons.iter().map(|addon| row(site, &fleet, addon, &left)).collect())
+}
+
+/// The addons that anything knows of.
+fn known(site: &Site, fleet: &Fleet) -> BTreeSet<AddonName> {
+    let profile = site.clusters().flat_map(|cluster| cluster.addons.keys().cloned());
+    let labels = fleet.ours().flat_map(|cluster| cluster.labels.keys());
+    let labels = labels.filter_map(|key| key.strip_prefix(ADDON_LABEL_PREFIX)?.parse().ok());
+    let sets = fleet.sets.iter().flat_map(|set| set.addons());
+    profile.chain(labels).chain(sets.filter_map(|name| name.parse().ok())).collect()
+}
+
+/// The names of an addon's Applications that could be there and are not.
+fn gone(site: &Site, fleet: &Fleet, addon: &AddonName, cluster: &Registered) -> BTreeSet<String> {
+    let names = applications(site, fleet, addon, cluster).into_iter();
+    let is_absent = |name: &String| {
+        fleet.application(name).is_none_or(|application| uninstalls(site, application).is_some())
+    };
+    names.filter(is_absent).collect()
+}
+
+fn row(site: &Site, fleet: &Fleet, addon: &AddonName, left: &BTreeMap<ClusterName, Vec<Tracked>>) -> Addon {
+    let sets = fleet.sets_of(addon.as_str());
+    let sets = sets.map(|set| SetName { name: set.name().to_owned(), preserves: set.preserves() });
+    Addon {
+        addon: addon.clone(),
+        sets: sets.collect(),
+        clusters: site.clusters().map(|cluster| cell(site, fleet, addon, cluster, left)).collect(),
+    }
+}
+
+fn cell(
+    site: &Site,
+    fleet: &Fleet,
+    addon: &AddonName,
+    cluster: &Cluster,
+    left: &BTreeMap<ClusterName, Vec<Tracked>>,
+) -> Cell {
+    let mut cell = Cell {
+        cluster: cluster.name.clone(),
+        profile: cluster.addons.get(addon).copied().unwrap_or_default(),
+        label: None,
+        applications: Vec::new(),
+        left_behind: None,
+    };
+    if let Some(registered) = fleet.registered(&cluster.name) {
+        let sets = fleet.sets_of(addon.as_str());
+        let applications = sets.flat_map(|set| fleet.made_for(set, registered));
+        cell.applications = applications.map(crate::gitops::application::Application::summary).collect();
+        cell.label = registered.labels.get(&format!("{ADDON_LABEL_PREFIX}{addon}")).cloned();
+        let names = gone(site, fleet, addon, registered);
+        cell.left_behind = left.get(&cluster.name).map(|tracked| left_behind(&names, tracked));
+    }
+    cell
+}
+
+fn left_behind(names: &BTreeSet<String>, tracked: &[Tracked]) -> Vec<LeftBehind> {
+    let of = |name: &String| {
+        let mine = tracked.iter().filter(|found| found.application == *name && !found.stays);
+        let objects: Vec<_> = mine.map(|found| found.object.clone()).collect();
+        (!objects.is_empty()).then(|| LeftBehind { application: name.clone(), objects })
+    };
+    names.iter().filter_map(of).collect()
+}

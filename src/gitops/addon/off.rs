@@ -1,0 +1,103 @@
+//! The steps that prove an addon off on one cluster: its Applications are gone, and then what they left behind is.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Removal;
+use super::leftover::Leftover;
+use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Tree, Writer};
+use crate::env::Env;
+use crate::gitops::Scope;
+use crate::gitops::application::{Application, termination};
+use crate::gitops::expected::Expected;
+use crate::gitops::fleet::{Fleet, Registered};
+use crate::gitops::hub::Hub;
+use crate::k8s::Kind;
+use crate::seq;
+use crate::site::Site;
+use crate::site::name::{AddonName, ClusterName};
+
+/// The steps `<cluster>/addon/<addon>/applications` and `<cluster>/addon/<addon>/objects`, after the cluster
+/// Secret's step. `removals` is what the person was shown.
+#[must_use]
+pub fn off(
+    site: &Arc<Site>,
+    env: &Arc<Env>,
+    addon: &AddonName,
+    cluster: &ClusterName,
+    removals: &[Removal],
+) -> Tree {
+    let scope = Scope::new(site, env);
+    let shown = removals.iter().filter(|removal| removal.cluster == *cluster);
+    let shown: BTreeSet<_> = shown.map(|removal| removal.application.clone()).collect();
+    seq![Gone::new(&scope, addon, cluster), Leftover::new(&scope, addon, cluster, shown)]
+}
+
+/// The step that waits until the addon's Applications are gone.
+pub(super) struct Gone {
+    scope: Scope,
+    addon: AddonName,
+    cluster: ClusterName,
+}
+
+impl Gone {
+    pub(super) fn new(scope: &Scope, addon: &AddonName, cluster: &ClusterName) -> Self {
+        Self { scope: scope.clone(), addon: addon.clone(), cluster: cluster.clone() }
+    }
+
+    fn applications<'a>(
+        &'a self,
+        fleet: &'a Fleet,
+        registered: &'a Registered,
+    ) -> impl Iterator<Item = &'a Application> {
+        fleet.sets_of(self.addon.as_str()).flat_map(|set| fleet.made_for(set, registered))
+    }
+}
+
+impl Step for Gone {
+    fn id(&self) -> StepId {
+        StepId::of(&self.cluster, &format!("addon/{}/applications", self.addon))
+    }
+
+    fn cluster(&self) -> Option<&ClusterName> {
+        Some(&self.cluster)
+    }
+
+    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
+        Box::pin(async move {
+            let hub = Hub::of(&self.scope, facts).await?;
+            let fleet = Fleet::look(&hub, &self.scope.site).await?;
+            let Some(registered) = fleet.registered(&self.cluster) else { return Ok(Observed::default()) };
+            let expected = Expected::new(&hub, &fleet);
+            let changes = self.applications(&fleet, registered).map(|application| {
+                if application.is_retrying() {
+                    let subject = hub.subject(&Kind::APPLICATION, application.name());
+                    return Change::update(subject, "end the sync that it is in the middle of");
+                }
+                expected.leaving(application, registered)
+            });
+            Ok(Observed::differs(changes.collect()))
+        })
+    }
+
+    /// Argo CD would finish a sync, and all its retries, before it deletes anything.
+    fn apply<'a>(&'a self, facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            let hub = Hub::of(&self.scope, facts).await.map_err(Stop::into_failure)?;
+            let fleet = Fleet::look(&hub, &self.scope.site).await?;
+            let Some(registered) = fleet.registered(&self.cluster) else { return Ok(()) };
+            for application in self.applications(&fleet, registered) {
+                if let Some(status) = termination(application) {
+                    let patch = serde_json::json!({ "status": status });
+                    writer.perform(hub.change(&Kind::APPLICATION, application.name(), &patch)).await?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_mins(5)
+    }
+}
