@@ -2,7 +2,7 @@
 //! but for the address of the chart repository.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bridgehead::files;
 use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
@@ -112,10 +112,13 @@ pub(super) async fn sets_of_others_reach_every_cluster(lab: &Lab) {
         let accounts: Api<ServiceAccount> = Api::namespaced(client, "external-dns");
         accounts.get("external-dns-sa").await.unwrap();
     }
-    for (cluster, count) in [("hub", 0), ("west", 1), ("east", 1)] {
+    // Workloads go to spokes only, and what is excluded goes nowhere.
+    for (cluster, name, count) in
+        [("hub", "demo", 0), ("west", "demo", 1), ("east", "demo", 1), ("hub", "left-out", 0)]
+    {
         let maps: Api<ConfigMap> = Api::all(lab.client("fleet", cluster).await);
-        let demo = maps.list(&ListParams::default().fields("metadata.name=demo")).await.unwrap();
-        assert_eq!(demo.items.len(), count, "`demo` on {cluster}");
+        let found = maps.list(&ListParams::default().fields(&format!("metadata.name={name}"))).await.unwrap();
+        assert_eq!(found.items.len(), count, "`{name}` on {cluster}");
     }
 }
 
@@ -159,9 +162,7 @@ pub(super) async fn an_edited_file_is_on_the_spokes_after_the_next_up(lab: &Lab)
     let map = |name| format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\n");
     write(lab, "workloads/demo/new.yaml", &map("new"));
     write(lab, "workloads/demo/mine.local.yaml", &map("mine"));
-    let started = Instant::now();
-    lab.ok(&["up", "fleet"]);
-    let elapsed = started.elapsed();
+    let elapsed = lab.ok(&["up", "fleet"]).elapsed;
     println!("from an edited file to the spokes: {:.1} s", elapsed.as_secs_f64());
     assert!(elapsed < Duration::from_secs(30), "that took {} s", elapsed.as_secs());
     for spoke in ["west", "east"] {
