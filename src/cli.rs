@@ -1,6 +1,6 @@
 //! The command line: parse, resolve, call the library, report. clap's types stay in here.
 
-// mod addon;
+mod addon;
 mod argocd;
 mod check;
 mod completions;
@@ -92,6 +92,8 @@ enum Command {
     Down(down::Down),
     Check(check::Check),
     #[command(subcommand)]
+    Addon(addon::Addon),
+    #[command(subcommand)]
     Argocd(argocd::ArgoCd),
     #[command(subcommand)]
     Kubeconfig(kubeconfig::Kubeconfig),
@@ -125,6 +127,7 @@ impl Command {
             Self::Status(command) => command.run(global),
             Self::Down(command) => command.run(global),
             Self::Check(command) => command.run(global),
+            Self::Addon(command) => command.run(global),
             Self::Argocd(command) => command.run(global),
             Self::Kubeconfig(command) => command.run(global),
             Self::Components(command) => command.run(global),

@@ -1,21 +1,33 @@
-//! Switching an addon: the profile first, then the label, then what Argo CD makes of it.
+//! Switching an addon: the profile, the label, and then what Argo CD makes of it.
 
 mod profile;
 
 use std::sync::Arc;
 
-use crate::engine::Failure;
+use super::up::clusters;
+use crate::engine::survey::survey;
+use crate::engine::{Failure, Tree};
 use crate::env::Env;
 use crate::files;
+use crate::gitops::addon::{kept, off, on, release};
+use crate::gitops::cluster_secret::secret;
+use crate::gitops::refresh::refresh;
+use crate::gitops::registration::register;
 use crate::site::edit::set_addon;
 use crate::site::name::{AddonName, ClusterName};
 use crate::site::{Site, load};
+use crate::{provider, seq};
 use profile::Profile;
+
+pub use crate::gitops::addon::{Addon, Cell, Removal, list, removals};
 
 /// The site as its profile will say it, and the step that makes the profile say so.
 pub struct Edited {
     /// The site with the addon switched.
     pub site: Arc<Site>,
+    /// The clusters on which it is switched.
+    pub clusters: Vec<ClusterName>,
+    addon: AddonName,
     profile: Profile,
 }
 
@@ -48,5 +60,66 @@ pub fn edit(
     }
     let edited = load::from_text(Some(&path), &site.name, &text)?;
     let site = Arc::new(Site { profile: Some(path.clone()), ..edited });
-    Ok(Edited { site, profile: Profile { path, text, addon: addon.clone(), on } })
+    let mut going: Vec<_> = site.clusters().map(|cluster| cluster.name.clone()).collect();
+    going.retain(|cluster| clusters.is_empty() || clusters.contains(cluster));
+    let profile = Profile { path, text, addon: addon.clone(), on };
+    Ok(Edited { site, clusters: going, addon: addon.clone(), profile })
+}
+
+impl Edited {
+    /// Switches the addon on and waits until its objects are there.
+    #[must_use]
+    pub fn on(self, env: &Arc<Env>) -> Tree {
+        let proofs = self.clusters.iter().map(|cluster| on(&self.site, env, &self.addon, cluster).into());
+        seq![
+            self.profile.clone(),
+            provider::prepare(&self.site, env),
+            known(&self.site, env),
+            secrets(&self.site, env),
+            refresh(&self.site, env),
+            Tree::Par(proofs.collect()),
+        ]
+    }
+
+    /// Switches the addon off and waits until what was shown, `removals`, is gone.
+    #[must_use]
+    pub fn off(self, env: &Arc<Env>, removals: &[Removal]) -> Tree {
+        let proofs = self.clusters.iter().map(|cluster| off(&self.site, env, &self.addon, cluster, removals));
+        seq![
+            self.profile.clone(),
+            provider::prepare(&self.site, env),
+            known(&self.site, env),
+            secrets(&self.site, env),
+            refresh(&self.site, env),
+            Tree::Par(proofs.collect()),
+        ]
+    }
+
+    /// Switches the addon off and leaves its objects running. The profile comes after the label: a run that was
+    /// stopped before it has changed nothing that `up` does not take back.
+    #[must_use]
+    pub fn keep(self, env: &Arc<Env>) -> Tree {
+        let Self { site, clusters, addon, profile } = self;
+        seq![
+            known(&site, env),
+            release(&site, env, &addon, &clusters),
+            secrets(&site, env),
+            profile,
+            kept(&site, env, &addon, &clusters),
+            provider::prepare(&site, env),
+            refresh(&site, env),
+        ]
+    }
+}
+
+/// How to reach every cluster, and how Argo CD does.
+#[must_use]
+pub fn known(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
+    let spokes = site.spokes.iter().map(|spoke| register(site, env, &spoke.name).into());
+    survey(seq![clusters(site, env), Tree::Par(spokes.collect())])
+}
+
+/// Every cluster's Secret: an addon that one cluster names is a label of all.
+fn secrets(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
+    Tree::Par(site.clusters().map(|cluster| secret(site, env, cluster).into()).collect())
 }
