@@ -37,7 +37,7 @@ async fn accounts_and_secrets_are_healed_and_those_of_others_adopted() {
     strangers::the_hubs_secret_is_adopted(&lab).await;
     registration::a_cluster_without_applications_says_so(&lab);
     registration::the_account_has_its_well_known_names(&lab).await;
-    registration::a_token_that_is_gone_is_replaced(&lab).await;
+    registration::a_spoke_that_locks_argo_cd_out_lets_it_in_again(&lab).await;
     strangers::two_secrets_for_one_server_are_refused(&lab).await;
     strangers::a_secret_made_by_hand_is_adopted(&lab).await;
 }

@@ -1,10 +1,10 @@
 //! A chart repository, as addons come from: an index and packages behind HTTP.
 
 use std::convert::Infallible;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bridgehead::files;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
@@ -28,11 +28,11 @@ impl Charts {
     /// Packages the chart of the tests in several versions and serves them.
     pub(super) async fn serve(lab: &Lab, chart: &str, versions: &[&str]) -> Self {
         let folder = lab.path("charts");
-        fs::create_dir_all(&folder).unwrap();
+        files::make_folder(&folder).unwrap();
         let packages = versions.iter().map(|version| package(lab, &folder, chart, version));
         let entries: String = packages.collect();
-        fs::write(folder.join("index.yaml"), format!("apiVersion: v1\nentries:\n  {chart}:\n{entries}"))
-            .unwrap();
+        let index = format!("apiVersion: v1\nentries:\n  {chart}:\n{entries}");
+        files::replace(&folder.join("index.yaml"), index.as_bytes(), 0o600).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         Self { url, server: tokio::spawn(serve(listener, Arc::new(folder))) }
@@ -49,10 +49,10 @@ impl Drop for Charts {
 fn package(lab: &Lab, folder: &Path, chart: &str, version: &str) -> String {
     let source = Path::new(REPOSITORY).join("tests/bridge/files").join(chart);
     let copy = folder.join(version);
-    fs::create_dir_all(copy.join(chart).join("templates")).unwrap();
+    files::make_folder(&copy.join(chart).join("templates")).unwrap();
     for file in ["Chart.yaml", "values.yaml", "templates/told.yaml"] {
-        let text = fs::read_to_string(source.join(file)).unwrap().replace("CHART_VERSION", version);
-        fs::write(copy.join(chart).join(file), text).unwrap();
+        let text = files::read(&source.join(file)).unwrap().replace("CHART_VERSION", version);
+        files::replace(&copy.join(chart).join(file), text.as_bytes(), 0o600).unwrap();
     }
     let name = format!("{chart}-{version}.tgz");
     let mut tar = lab.command("tar");
@@ -73,7 +73,7 @@ async fn serve(listener: TcpListener, folder: Arc<PathBuf>) {
 }
 
 fn answer(file: &Path) -> Response<Full<Bytes>> {
-    let (status, body) = match fs::read(file) {
+    let (status, body) = match files::read_bytes(file) {
         Ok(body) => (StatusCode::OK, body),
         Err(_) => (StatusCode::NOT_FOUND, Vec::new()),
     };

@@ -187,19 +187,27 @@ pub(super) async fn keys_of_others_stay_and_keys_no_longer_wanted_go(lab: &Lab) 
     });
     hub.secrets().patch("west", &PatchParams::default(), &Patch::Merge(&theirs)).await.unwrap();
 
-    let profile = include_str!("files/fleet.toml");
-    let ours = ["ring = \"canary\"\n", "\"example.com/owner\" = \"Shop & Co: #1\"\n"];
-    let profile = ours.iter().fold(profile.to_owned(), |profile, line| profile.replace(line, ""));
-    let profile =
-        profile.replace("aws_load_balancer_controller = true", "aws_load_balancer_controller = false");
-    let profile = profile.split("[repos.platform]").next().unwrap();
-    lab.write_profile("fleet", profile);
+    let mut profile = include_str!("files/fleet.toml").split("[repos.platform]").next().unwrap().to_owned();
+    let controller = "aws_load_balancer_controller = ";
+    for (line, instead) in [
+        ("ring = \"canary\"\n", String::new()),
+        ("\"example.com/owner\" = \"Shop & Co: #1\"\n", String::new()),
+        (&format!("{controller}true\n"), format!("{controller}false\nargocd = true\n")),
+    ] {
+        assert!(profile.contains(line), "{line} is not in the profile");
+        profile = profile.replace(line, &instead);
+    }
+    lab.write_profile("fleet", &profile);
     lab.ok(&["up", "fleet"]);
 
     let after = hub.cluster_secrets().await;
     let (before, after) = (&before["west"], &after["west"]);
-    let labels =
-        [("team", "blue"), ("enable_backstage", "true"), ("enable_aws_load_balancer_controller", "false")];
+    let labels = [
+        ("team", "blue"),
+        ("enable_backstage", "true"),
+        ("enable_aws_load_balancer_controller", "false"),
+        ("enable_argocd", "true"),
+    ];
     assert_eq!(after.labels, changed(&before.labels, &["ring"], &labels));
     let gone = [
         "aws_load_balancer_controller_namespace",

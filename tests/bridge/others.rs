@@ -2,9 +2,9 @@
 //! but for the address of the chart repository.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::time::Duration;
 
+use bridgehead::files;
 use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, PostParams};
 use serde_json::{Value, json};
@@ -15,6 +15,9 @@ use crate::kit::Lab;
 use crate::kit::command::run;
 use crate::kit::wait::eventually;
 
+/// A manifest where the set `addons` does not look.
+const LEFT_OUT: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: left-out\n";
+
 /// Puts the sets and values into the lab's repositories, which Git knows.
 pub(super) async fn add_to(lab: &Lab) -> Charts {
     let charts = Charts::serve(lab, "external-dns", &["1.0.0", "1.1.0", "1.2.0"]).await;
@@ -23,7 +26,7 @@ pub(super) async fn add_to(lab: &Lab) -> Charts {
         // In place of ours: whoever keeps this set keeps it where its template is looked for.
         ("templates/bootstrap/workloads.yaml", include_str!("files/workloads.yaml")),
         ("addons/bootstrap/others/external-dns.yaml", set.as_str()),
-        ("addons/bootstrap/exclude/left-out.yaml", "this: is no manifest\n"),
+        ("addons/bootstrap/exclude/left-out.yaml", LEFT_OUT),
         ("addons/environments/default/addons/external-dns/values.yaml", "logLevel: info\ninterval: 1m\n"),
         ("addons/environments/staging/addons/external-dns/values.yaml", "logLevel: debug\n"),
         ("addons/clusters/east/addons/external-dns/values.yaml", "interval: 5m\n"),
@@ -44,8 +47,8 @@ pub(super) async fn add_to(lab: &Lab) -> Charts {
 
 fn write(lab: &Lab, name: &str, text: &str) {
     let path = lab.path("root").join(name);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, text).unwrap();
+    files::make_folder(path.parent().unwrap()).unwrap();
+    files::replace(&path, text.as_bytes(), 0o600).unwrap();
 }
 
 /// Application, set, cluster, target namespace, version of what is deployed.
@@ -109,10 +112,13 @@ pub(super) async fn sets_of_others_reach_every_cluster(lab: &Lab) {
         let accounts: Api<ServiceAccount> = Api::namespaced(client, "external-dns");
         accounts.get("external-dns-sa").await.unwrap();
     }
-    for (cluster, count) in [("hub", 0), ("west", 1), ("east", 1)] {
+    // Workloads go to spokes only, and what is excluded goes nowhere.
+    for (cluster, name, count) in
+        [("hub", "demo", 0), ("west", "demo", 1), ("east", "demo", 1), ("hub", "left-out", 0)]
+    {
         let maps: Api<ConfigMap> = Api::all(lab.client("fleet", cluster).await);
-        let demo = maps.list(&ListParams::default().fields("metadata.name=demo")).await.unwrap();
-        assert_eq!(demo.items.len(), count, "`demo` on {cluster}");
+        let found = maps.list(&ListParams::default().fields(&format!("metadata.name={name}"))).await.unwrap();
+        assert_eq!(found.items.len(), count, "`{name}` on {cluster}");
     }
 }
 
@@ -150,7 +156,7 @@ pub(super) async fn one_name_for_all_clusters_collides_and_ours_does_not(lab: &L
 
 /// One file is edited, one is new and one is ignored; none is committed.
 pub(super) async fn an_edited_file_is_on_the_spokes_after_the_next_up(lab: &Lab) {
-    let demo = fs::read_to_string(lab.path("root/workloads/demo/demo.yaml")).unwrap();
+    let demo = files::read(&lab.path("root/workloads/demo/demo.yaml")).unwrap();
     assert!(demo.contains("Hello from Git"));
     write(lab, "workloads/demo/demo.yaml", &demo.replace("Hello from Git", "Hello from a work tree"));
     let map = |name| format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\n");

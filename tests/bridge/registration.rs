@@ -67,28 +67,39 @@ async fn it_may_do_everything(client: Client) {
     let review = reviews.create(&PostParams::default(), &review).await.unwrap();
     assert!(review.status.unwrap().allowed);
     let namespaces: Api<Namespace> = Api::all(client);
-    let shop = serde_json::from_value(json!({ "metadata": { "name": "shop" } })).unwrap();
-    namespaces.create(&PostParams::default(), &shop).await.unwrap();
-    namespaces.delete("shop", &DeleteParams::default()).await.unwrap();
+    let shop = serde_json::from_value(json!({ "metadata": { "generateName": "shop-" } })).unwrap();
+    let shop = namespaces.create(&PostParams::default(), &shop).await.unwrap();
+    namespaces.delete(&shop.metadata.name.unwrap(), &DeleteParams::default()).await.unwrap();
 }
 
-/// Behind everybody's back the token's Secret is deleted: Argo CD is locked out until the next `up`.
-pub(super) async fn a_token_that_is_gone_is_replaced(lab: &Lab) {
+/// Behind everybody's back the token's Secret is deleted, then the account: Argo CD is locked out until the next
+/// `up`.
+pub(super) async fn a_spoke_that_locks_argo_cd_out_lets_it_in_again(lab: &Lab) {
     let hub = Hub::of(lab, "bare").await;
-    let before = hub.cluster_secrets().await;
-    let tokens: Api<Secret> = Api::namespaced(lab.client("bare", "dev").await, "kube-system");
+    let before = hub.cluster_secrets().await.remove("dev").unwrap();
+    let spoke = lab.client("bare", "dev").await;
+    let tokens: Api<Secret> = Api::namespaced(spoke.clone(), "kube-system");
     tokens.delete(TOKEN, &DeleteParams::default()).await.unwrap();
-    let locked_out = client_of(&before["dev"]).await;
+    let locked_out = client_of(&before).await;
     eventually("the old token refused", async || is_refused(&locked_out).await).await;
-
     let plan = lab.bridgehead(&["plan", "bare", "--exit-code"]);
     assert_eq!(plan.code(), 3, "{}{}", plan.stdout, plan.stderr);
     assert!(plan.stderr.contains(TOKEN), "{}", plan.stderr);
-    lab.ok(&["up", "bare"]);
-    let after = hub.cluster_secrets().await;
-    assert_ne!(config(&after["dev"])["bearerToken"], config(&before["dev"])["bearerToken"]);
-    it_may_do_everything(client_of(&after["dev"]).await).await;
+    let before = healed(lab, &hub, &before).await;
     assert!(is_refused(&locked_out).await, "the old token works again");
+
+    let accounts: Api<ServiceAccount> = Api::namespaced(spoke, "kube-system");
+    accounts.delete("argocd-manager", &DeleteParams::default()).await.unwrap();
+    healed(lab, &hub, &before).await;
+}
+
+/// The Secret after an `up`, which has another token, and a good one.
+async fn healed(lab: &Lab, hub: &Hub, before: &ClusterSecret) -> ClusterSecret {
+    lab.ok(&["up", "bare"]);
+    let after = hub.cluster_secrets().await.remove("dev").unwrap();
+    assert_ne!(config(&after)["bearerToken"], config(before)["bearerToken"]);
+    it_may_do_everything(client_of(&after).await).await;
+    after
 }
 
 async fn is_refused(client: &Client) -> bool {
