@@ -66,10 +66,10 @@ test: components/fetch ## Run every test, on real servers
 
 lint: ## Formatting and lints
 	$(CARGO) fmt --check
-	$(CARGO) clippy --locked --all-targets
+	$(CARGO) clippy --locked --all-targets -- --deny warnings
 
-bench: ## Measure, and write docs/bench.md
-	tests/bench/run
+bench: components/fetch ## Measure against kubectl, and write docs/bench.md
+	$(CARGO) bench --locked --bench bench
 
 kill-matrix: ## Kill `up` and `down` before and after every write (long)
 	BRIDGEHEAD_KILL_MATRIX=all $(CARGO) test --locked --test it kill -- --nocapture

@@ -1,12 +1,12 @@
 //! The command line: parse, resolve, call the library, report. clap's types stay in here.
 
-// mod addon;
+mod addon;
 mod argocd;
 mod check;
 mod completions;
 mod components;
 mod confirm;
-// mod down;
+mod down;
 mod environment;
 mod error;
 mod exit;
@@ -15,7 +15,7 @@ mod kubeconfig;
 mod log;
 mod plan;
 mod session;
-// mod status;
+mod status;
 mod up;
 
 use std::path::PathBuf;
@@ -41,12 +41,12 @@ struct Cli {
 const EXAMPLES: &str = "Examples:
   bridgehead up local                        hub, spokes and Argo CD on this machine
   bridgehead plan local --exit-code          what `up` would change; exits 3 if anything
-  bridgehead addon on local team_quota --cluster dev
+  bridgehead addon on local namespace_quota --cluster dev
   bridgehead status local
   bridgehead down local
 
-Exit codes: 0 done; 1 a bug; 2 usage or invalid profile; 3 changes (--exit-code); 4 a step failed, run
-again to continue; 5 not converged in time; 6 another run holds the lock; 130 interrupted.";
+Exit codes: 0 done; 1 a bug; 2 usage or invalid profile; 3 changes (--exit-code); 4 a step failed,
+run again to continue; 5 not converged in time; 6 another run holds the lock; 130 interrupted.";
 
 /// What every command takes.
 #[derive(Debug, Args)]
@@ -88,7 +88,11 @@ impl Global {
 enum Command {
     Up(up::Up),
     Plan(plan::Plan),
+    Status(status::Status),
+    Down(down::Down),
     Check(check::Check),
+    #[command(subcommand)]
+    Addon(addon::Addon),
     #[command(subcommand)]
     Argocd(argocd::ArgoCd),
     #[command(subcommand)]
@@ -120,7 +124,10 @@ impl Command {
         match self {
             Self::Up(command) => command.run(global),
             Self::Plan(command) => command.run(global),
+            Self::Status(command) => command.run(global),
+            Self::Down(command) => command.run(global),
             Self::Check(command) => command.run(global),
+            Self::Addon(command) => command.run(global),
             Self::Argocd(command) => command.run(global),
             Self::Kubeconfig(command) => command.run(global),
             Self::Components(command) => command.run(global),

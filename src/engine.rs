@@ -8,6 +8,7 @@ pub mod facts;
 pub mod lock;
 pub mod run;
 pub mod step;
+pub mod survey;
 pub mod tree;
 pub mod wait;
 pub mod writer;

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::k8s::Clients;
+pub use crate::k8s::Clients;
+
 use crate::site::name::{ClusterName, SiteName};
 
 /// The resolved surroundings of one command. Nothing below `cli` reads the environment itself.

@@ -7,15 +7,12 @@ pub mod status;
 pub mod summary;
 pub mod up;
 
-use std::sync::Arc;
-
 use kube::config::Kubeconfig;
 
 use crate::engine::facts::Missing;
-use crate::engine::{Facts, Failure, Tree};
-use crate::env::Env;
+use crate::engine::{Access, Facts, Failure};
 use crate::k8s;
-use crate::provider;
+use crate::site::name::ClusterName;
 use crate::site::{Provider, Site};
 
 /// An answer could not be put together.
@@ -40,12 +37,6 @@ pub fn is_disposable(site: &Site) -> bool {
     site.clusters().all(|cluster| matches!(cluster.provider, Provider::Local(_)))
 }
 
-/// The part of `up` that makes the clusters: looked at, it tells how to reach them.
-#[must_use]
-pub fn clusters(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
-    Tree::Par(site.clusters().map(|cluster| provider::serve(site, cluster, env)).collect())
-}
-
 /// One kubeconfig of all the site's clusters, the hub's first.
 ///
 /// # Errors
@@ -53,12 +44,17 @@ pub fn clusters(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
 pub fn kubeconfig(site: &Site, facts: &Facts) -> Result<Kubeconfig, Failure> {
     let mut contexts = Vec::new();
     for cluster in site.clusters() {
-        let access = facts.access(&cluster.name).map_err(FlowError::Missing).map_err(|error| {
-            Failure::from(error).with_hint(format!("bring the site up first: bridgehead up {}", site.name))
-        })?;
-        contexts.push((format!("{}/{}", site.name, cluster.name), access));
+        contexts.push((format!("{}/{}", site.name, cluster.name), access(site, facts, &cluster.name)?));
     }
     Ok(k8s::kubeconfig::of(contexts.iter().map(|(name, access)| (name.as_str(), *access))))
+}
+
+/// How to reach a cluster that has to be up for an answer.
+fn access<'a>(site: &Site, facts: &'a Facts, cluster: &ClusterName) -> Result<&'a Access, Failure> {
+    facts.access(cluster).map_err(|missing| {
+        let hint = format!("bring the site up first: bridgehead up {}", site.name);
+        Failure::from(FlowError::Missing(missing)).with_hint(hint)
+    })
 }
 
 /// A kubeconfig as YAML.

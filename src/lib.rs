@@ -8,12 +8,12 @@
 //!
 //! # Layers
 //! ```text
-//! cli -> flow, engine, site, report, env
-//! flow -> provider, gitops, site, engine, env
+//! cli -> flow, components, engine, site, report, env, files
+//! flow -> provider, gitops, components, engine, site, env, k8s, files
 //! provider, gitops -> components, engine, site, env, k8s, template, files    (never each other, never cli, flow or report)
-//! components -> engine, env, files, site
-//! k8s, template, files -> site::name, site::secret, engine
-//! report -> engine::event, site::finding       engine -> site::name, site::secret       site -> nothing of ours
+//! components -> engine, site, env, files        env -> k8s, site::name
+//! k8s -> engine, site::name                     template -> files
+//! report -> engine      engine -> site::name, site::secret      site, files -> nothing of ours
 //! ```
 //! A test checks these arrows.
 

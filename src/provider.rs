@@ -43,6 +43,12 @@ pub fn remove(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>) -> Tree {
     }
 }
 
+/// Takes away what the site keeps on this machine besides its clusters.
+#[must_use]
+pub fn finish(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
+    local::remove::site(site, env)
+}
+
 /// Where a Service of a cluster answers from this machine, as `host:port`; `None` if it does not.
 pub async fn service_address(site: &Site, cluster: &Cluster, env: &Env, service: &str) -> Option<String> {
     match cluster.provider {

@@ -2,5 +2,11 @@
 //!
 //! `kit` holds what they stand on. Every test has folders of its own and takes away what it started.
 
+#![cfg(test)]
+
+mod bridge;
+mod cli;
+mod drift;
 mod kit;
+mod local;
 mod repository;

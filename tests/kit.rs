@@ -1,6 +1,11 @@
 //! What the tests stand on: a lab with folders of its own, in which bridgehead runs as a user would run it.
 
+pub(crate) mod command;
 pub(crate) mod lab;
+pub(crate) mod process;
+pub(crate) mod site;
+pub(crate) mod wait;
 pub(crate) mod world;
 
-pub(crate) use lab::{Lab, Outcome};
+pub(crate) use command::Outcome;
+pub(crate) use lab::Lab;

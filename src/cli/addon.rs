@@ -8,8 +8,13 @@ use super::error::CommandError;
 use super::exit::Exit;
 use super::session::{Session, Show};
 use super::{Global, confirm};
+use crate::engine::event::RunResult;
+use crate::engine::run::Mode;
+use crate::engine::{Stop, Tree};
 use crate::flow;
+use crate::flow::addon::{Addon as AddonRow, Cell, Edited, Removal};
 use crate::report::{self, Output};
+use crate::site::Site;
 use crate::site::name::{AddonName, ClusterName, SiteName};
 
 /// Addons: what each cluster has, and switching one on or off
@@ -45,4 +50,134 @@ pub(super) struct Switch {
     /// Only on this cluster (repeatable)
     #[arg(long, value_name = "NAME")]
     cluster: Vec<ClusterName>,
+}
+
+impl Addon {
+    pub(super) fn run(self, global: &Global) -> Result<Exit, CommandError> {
+        match self {
+            Self::List { site } => list(global, &site),
+            Self::On(switch) => on(global, &switch),
+            Self::Off { switch, keep: true, .. } => keep(global, &switch),
+            Self::Off { switch, yes, .. } => off(global, &switch, yes),
+        }
+    }
+}
+
+impl Switch {
+    fn edit(&self, session: &Session, on: bool) -> Result<Edited, CommandError> {
+        session.select(&self.cluster)?;
+        Ok(flow::addon::edit(&session.site, &session.env, &self.cluster, &self.addon, on)?)
+    }
+}
+
+fn list(global: &Global, site: &SiteName) -> Result<Exit, CommandError> {
+    Session::run(global, site, Show::Nothing, async |session| {
+        let facts = session.look(&flow::addon::known(&session.site, &session.env)).await.facts;
+        let addons =
+            flow::addon::list(&session.site, &session.env, &facts).await.map_err(Stop::into_failure)?;
+        let mut stdout = std::io::stdout().lock();
+        let _ = if session.output == Output::Json {
+            writeln!(stdout, "{}", serde_json::to_string_pretty(&addons).unwrap_or_default())
+        } else {
+            write!(stdout, "{}", matrix(&session.site, &addons))
+        };
+        Ok(Exit::Done)
+    })
+}
+
+fn on(global: &Global, switch: &Switch) -> Result<Exit, CommandError> {
+    Session::run(global, &switch.site, Show::Events, async |session| {
+        let tree = switch.edit(&session, true)?.on(&session.env);
+        walk(&session, &tree, &format!("addon on {} {}", switch.site, switch.addon)).await
+    })
+}
+
+fn keep(global: &Global, switch: &Switch) -> Result<Exit, CommandError> {
+    Session::run(global, &switch.site, Show::Events, async |session| {
+        let tree = switch.edit(&session, false)?.keep(&session.env);
+        walk(&session, &tree, &format!("addon off {} {} --keep", switch.site, switch.addon)).await
+    })
+}
+
+fn off(global: &Global, switch: &Switch, yes: bool) -> Result<Exit, CommandError> {
+    Session::run(global, &switch.site, Show::Events, async |session| {
+        let edited = switch.edit(&session, false)?;
+        let facts = session.look(&flow::addon::known(&session.site, &session.env)).await.facts;
+        let removals =
+            flow::addon::removals(&session.site, &session.env, &facts, &switch.addon, &edited.clusters)
+                .await?;
+        report::say(&what_goes(&switch.addon, &removals));
+        if !yes && !removals.is_empty() && !confirm::ask("Go on? Type yes:", "yes")? {
+            return Ok(session.finish_as(RunResult::Declined, 0, None));
+        }
+        let tree = edited.off(&session.env, &removals);
+        walk(&session, &tree, &format!("addon off {} {}", switch.site, switch.addon)).await
+    })
+}
+
+async fn walk(session: &Session, tree: &Tree, command: &str) -> Result<Exit, CommandError> {
+    let lock = session.lock()?;
+    let report = session.walk(Mode::Apply, None, tree).await;
+    drop(lock);
+    session.say_how_to_continue(&report, command);
+    Ok(session.finish(&report))
+}
+
+/// The Applications that go, and what goes with them.
+fn what_goes(addon: &AddonName, removals: &[Removal]) -> String {
+    if removals.is_empty() {
+        return format!("nothing of {addon} is deployed");
+    }
+    let mut text = format!("switching {addon} off removes:");
+    for removal in removals {
+        let Removal { cluster, application, objects, .. } = removal;
+        text.push_str(&format!("\n  {cluster}: Application {application}"));
+        if !removal.cascades {
+            text.push_str(" (its set leaves its objects behind; they are uninstalled all the same)");
+        }
+        objects.iter().for_each(|object| text.push_str(&format!("\n    - {object}")));
+        removal.stays.iter().for_each(|object| text.push_str(&format!("\n    stays: {object}")));
+        if let Some(namespace) = &removal.namespace {
+            text.push_str(&format!("\n    stays: Namespace {namespace}, which others may use too"));
+        }
+    }
+    text
+}
+
+/// Clusters and addons: what the profile says, what the label says, what is there.
+fn matrix(site: &Site, addons: &[AddonRow]) -> String {
+    const WIDTH: usize = 26;
+    let mut text = format!("{:<28}", "ADDON");
+    site.clusters().for_each(|cluster| text.push_str(&format!("{:<WIDTH$}", cluster.name)));
+    for row in addons {
+        text.truncate(text.trim_end().len());
+        text.push_str(&format!("\n{:<28}", row.addon));
+        row.clusters.iter().for_each(|cell| text.push_str(&format!("{:<WIDTH$}", cell_text(cell))));
+    }
+    format!("{}\n", text.trim_end())
+}
+
+fn cell_text(cell: &Cell) -> String {
+    let label = cell.label.as_deref() == Some("true");
+    let mut text = match (cell.profile, label) {
+        (true, true) => "on".to_owned(),
+        (false, false) => "off".to_owned(),
+        (true, false) => "profile on, label off".to_owned(),
+        (false, true) => "profile off, label on".to_owned(),
+    };
+    let unsettled = cell.applications.iter().filter(|application| application.reason.is_some()).count();
+    match (cell.applications.len(), unsettled) {
+        (0, _) => {}
+        (_, 0) => text.push_str(", healthy"),
+        (all, unsettled) => text.push_str(&format!(", {unsettled} of {all} unhealthy")),
+    }
+    match &cell.left_behind {
+        None => text.push_str(", no answer"),
+        Some(left) if left.is_empty() => {}
+        Some(left) => {
+            let objects: usize = left.iter().map(|left| left.objects.len()).sum();
+            text.push_str(&format!(", {objects} left behind"));
+        }
+    }
+    text
 }

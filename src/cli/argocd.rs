@@ -48,7 +48,7 @@ fn install(global: &Global, site: &SiteName) -> Result<Exit, CommandError> {
 
 fn password(global: &Global, site: &SiteName) -> Result<Exit, CommandError> {
     Session::run(global, site, Show::Nothing, async |session| {
-        let facts = session.look(&flow::clusters(&session.site, &session.env)).await.facts;
+        let facts = session.look(&flow::up::clusters(&session.site, &session.env)).await.facts;
         let password = flow::argocd::password(&session.site, &session.env, &facts).await?;
         let _ = writeln!(std::io::stdout().lock(), "{}", password.expose());
         Ok(Exit::Done)

@@ -13,6 +13,9 @@ use crate::site::name::SiteName;
 
 /// Validate profiles; every finding at once, nothing is asked of the world
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  bridgehead check             every site\n  bridgehead check home --output json"
+)]
 pub(super) struct Check {
     /// The sites [default: every folder under sites/]
     site: Vec<SiteName>,

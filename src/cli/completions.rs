@@ -10,6 +10,9 @@ use super::exit::Exit;
 
 /// Print a completion script for a shell
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  bridgehead completions bash > ~/.local/share/bash-completion/completions/bridgehead\n  bridgehead completions zsh > ~/.zfunc/_bridgehead"
+)]
 pub(super) struct Completions {
     shell: Shell,
 }

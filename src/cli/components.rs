@@ -16,6 +16,9 @@ use crate::site::load;
 
 /// Show the binaries that `local` runs: which, where from, version, checksum
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  bridgehead components\n  bridgehead components fetch\n  BRIDGEHEAD_COMPONENTS=/opt/bridgehead bridgehead up local   programs from a folder of yours"
+)]
 pub(super) struct Components {
     #[command(subcommand)]
     command: Option<Fetch>,

@@ -5,8 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::engine::writer::Fault;
-use crate::env::Env;
-use crate::k8s::Clients;
+use crate::env::{Clients, Env};
 
 /// Where state is kept; default `~/.local/state` (XDG Base Directory Specification).
 const STATE_HOME: &str = "XDG_STATE_HOME";
@@ -55,7 +54,6 @@ pub(super) fn read(root: Option<&Path>) -> Result<Env, EnvironmentError> {
 }
 
 /// Where a test wants the run to be killed.
-
 pub(super) fn fault() -> Option<Fault> {
     variable(FAULT)?.to_str()?.parse().ok()
 }

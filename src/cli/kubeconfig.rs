@@ -29,7 +29,7 @@ impl Kubeconfig {
     pub(super) fn run(self, global: &Global) -> Result<Exit, CommandError> {
         let Self::Show { site } = self;
         Session::run(global, &site, Show::Nothing, async |session| {
-            let facts = session.look(&flow::clusters(&session.site, &session.env)).await.facts;
+            let facts = session.look(&flow::up::clusters(&session.site, &session.env)).await.facts;
             let document = flow::kubeconfig(&session.site, &facts)?;
             let text = match global.output {
                 Some(_) if session.output == Output::Json => serde_json::to_string_pretty(&document),

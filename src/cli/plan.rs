@@ -16,6 +16,9 @@ use crate::site::name::{ClusterName, SiteName};
 
 /// Show what `up` would change, compared with the live world; writes nothing
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  bridgehead plan local\n  bridgehead plan local --exit-code   for CI: exits 3 when anything would change\n  bridgehead plan local --output json"
+)]
 pub(super) struct Plan {
     /// The site: a folder under sites/
     site: SiteName,

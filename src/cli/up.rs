@@ -1,5 +1,7 @@
 //! `up`: converges.
 
+use std::io::Write;
+
 use clap::Args;
 
 use super::error::CommandError;
@@ -9,11 +11,15 @@ use super::{Global, confirm};
 use crate::engine::event::RunResult;
 use crate::engine::run::Mode;
 use crate::flow;
-use crate::report;
+use crate::flow::summary::Summary;
+use crate::report::{self, Output};
 use crate::site::name::{ClusterName, SiteName};
 
 /// Bring the site up, or bring it back to what its profile says
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  bridgehead up local\n  bridgehead up local --cluster dev              only this cluster may change\n  bridgehead up home --expect ec28f0d895e1 --yes  only if the plan is still the reviewed one"
+)]
 pub(super) struct Up {
     /// The site: a folder under sites/
     site: SiteName,
@@ -50,6 +56,10 @@ impl Up {
             let report = session.walk(Mode::Apply, selection, &tree).await;
             drop(lock);
             let exit = session.finish(&report);
+            if report.result == RunResult::Converged && session.output != Output::Json {
+                let summary = Summary::of(&session.site, &session.env, &report).await;
+                let _ = write!(std::io::stdout().lock(), "{summary}");
+            }
             session.say_how_to_continue(&report, &format!("up {}", session.site.name));
             Ok(exit)
         })

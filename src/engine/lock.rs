@@ -53,6 +53,16 @@ impl Lock {
         }
     }
 
+    /// Frees the lock and removes its file, and the file's folder if nothing else is in it.
+    pub fn discard(self) {
+        // Both are found and removed by the next run if that fails; another run that waits for neither
+        // notices that the file it locks is no longer in place.
+        let _ = rustix::fs::unlink(&self.path);
+        if let Some(folder) = self.path.parent() {
+            let _ = rustix::fs::rmdir(folder);
+        }
+    }
+
     /// Where the lock's file is.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -13,8 +13,7 @@ use crate::site::secret::Secret;
 /// # Errors
 /// When the hub does not answer, or the password has been changed.
 pub async fn password(site: &Site, env: &Env, facts: &Facts) -> Result<Secret<String>, Failure> {
-    let access = facts.access(&site.hub.name).map_err(FlowError::Missing)?;
-    let client = env.clients.get(access).await?;
+    let client = env.clients.get(super::access(site, facts, &site.hub.name)?).await?;
     let password = initial_password(&client, &site.argocd.namespace).await?;
     Ok(password.ok_or(FlowError::NoPassword)?)
 }

@@ -1,1 +1,147 @@
-//! Status.
+//! `status`: the tree of `up`, looked at, told as facts and drift.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::engine::run::Report;
+use crate::engine::{Change, StepId};
+use crate::env::Env;
+use crate::gitops::status::{Deployed, deployed};
+use crate::site::name::SiteName;
+use crate::site::{Cluster, Role, Site};
+
+/// A site as it is.
+#[derive(Debug, Serialize)]
+pub struct Status {
+    /// The site.
+    pub site: SiteName,
+    /// Its clusters, the hub first.
+    pub clusters: Vec<ClusterStatus>,
+    /// Argo CD on the hub.
+    pub argocd: ArgoCdStatus,
+    /// What `up` would change, by step.
+    pub drift: BTreeMap<StepId, Vec<Change>>,
+    /// What could not be looked at, and the fact that is missing.
+    pub unknown: BTreeMap<StepId, String>,
+}
+
+/// A cluster as it is.
+#[derive(Debug, Serialize)]
+pub struct ClusterStatus {
+    /// Its name.
+    pub name: String,
+    /// `hub` or `spoke`.
+    pub role: &'static str,
+    /// Its environment.
+    pub environment: String,
+    /// Its API server's version; absent when it does not answer.
+    pub version: Option<String>,
+    /// Its API server's URL; absent when it does not answer.
+    pub server: Option<String>,
+    /// What Argo CD has deployed there; absent when the hub does not answer.
+    pub deployed: Option<Deployed>,
+}
+
+/// Argo CD as it is.
+#[derive(Debug, Serialize)]
+pub struct ArgoCdStatus {
+    /// The version that the profile names.
+    pub version: String,
+    /// Where its API answers from this machine.
+    pub address: Option<String>,
+}
+
+impl Status {
+    /// Puts together what a look at the site found.
+    pub async fn of(site: &Arc<Site>, env: &Arc<Env>, report: &Report) -> Self {
+        // A hub that does not answer is told by the clusters' and the drift's lines.
+        let mut deployed = deployed(site, env, &report.facts).await.unwrap_or_default();
+        let clusters = site.clusters().map(|cluster| {
+            let mine = deployed.iter().position(|deployed| deployed.cluster == cluster.name);
+            cluster_status(cluster, report, mine.map(|index| deployed.swap_remove(index)))
+        });
+        Self {
+            site: site.name.clone(),
+            clusters: clusters.collect(),
+            argocd: ArgoCdStatus {
+                version: site.argocd.version.clone(),
+                address: super::argocd::address(site, env).await,
+            },
+            drift: report.changes.clone(),
+            unknown: report.blocked.clone(),
+        }
+    }
+
+    /// Whether anything is not as the profile says.
+    #[must_use]
+    pub fn has_drift(&self) -> bool {
+        !self.drift.is_empty() || !self.unknown.is_empty()
+    }
+}
+
+fn cluster_status(cluster: &Cluster, report: &Report, deployed: Option<Deployed>) -> ClusterStatus {
+    let facts = report.facts.cluster(&cluster.name);
+    ClusterStatus {
+        name: cluster.name.to_string(),
+        role: match cluster.role {
+            Role::Hub => "hub",
+            Role::Spoke => "spoke",
+        },
+        environment: cluster.environment.clone(),
+        version: facts.and_then(|facts| facts.version.clone()),
+        server: facts.and_then(|facts| facts.access.as_ref()).map(|access| access.server.clone()),
+        deployed,
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            formatter,
+            "{:<14} {:<6} {:<14} {:<9} {:<24} ARGO CD",
+            "CLUSTER", "ROLE", "ENVIRONMENT", "VERSION", "API"
+        )?;
+        for cluster in &self.clusters {
+            let ClusterStatus { name, role, environment, version, server, deployed } = cluster;
+            let version = version.as_deref().unwrap_or("-");
+            let server = server.as_deref().unwrap_or("does not answer");
+            let deployed = deployed.as_ref().map_or_else(|| "not known".to_owned(), ToString::to_string);
+            writeln!(
+                formatter,
+                "{name:<14} {role:<6} {environment:<14} {version:<9} {server:<24} {deployed}"
+            )?;
+        }
+        for application in self
+            .clusters
+            .iter()
+            .filter_map(|cluster| cluster.deployed.as_ref())
+            .flat_map(|deployed| &deployed.applications)
+        {
+            if let Some(reason) = &application.reason {
+                writeln!(formatter, "  {}: {reason}", application.name)?;
+            }
+        }
+        let address = self
+            .argocd
+            .address
+            .as_deref()
+            .map_or_else(|| "does not answer".to_owned(), |address| format!("https://{address}"));
+        writeln!(formatter, "\nArgo CD {}: {address}", self.argocd.version)?;
+        if !self.has_drift() {
+            return writeln!(formatter, "No drift: the world is as the profile says.");
+        }
+        writeln!(formatter, "\nDrift (healed by `bridgehead up {}`):", self.site)?;
+        for (step, changes) in &self.drift {
+            for change in changes {
+                writeln!(formatter, "  {step}: {change}")?;
+            }
+        }
+        for (step, fact) in &self.unknown {
+            writeln!(formatter, "  {step}: known after the {fact}")?;
+        }
+        Ok(())
+    }
+}

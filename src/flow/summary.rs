@@ -1,1 +1,62 @@
 //! What a person wants to know after `up`.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::status::Status;
+use crate::engine::run::Report;
+use crate::env::Env;
+use crate::site::Site;
+
+/// What runs, where to look at it, how to take it down.
+#[derive(Debug)]
+pub struct Summary {
+    status: Status,
+    seconds: f64,
+}
+
+impl Summary {
+    /// Puts together what a run of `up` found at its end.
+    pub async fn of(site: &Arc<Site>, env: &Arc<Env>, report: &Report) -> Self {
+        Self { status: Status::of(site, env, report).await, seconds: report.seconds }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { status: Status { site, clusters, argocd, .. }, seconds } = self;
+        writeln!(formatter, "\n{site} is up ({seconds:.1} s)\n")?;
+        for cluster in clusters {
+            let version = cluster.version.as_deref().unwrap_or_default();
+            writeln!(
+                formatter,
+                "  {:<12} {:<9} {}",
+                cluster.name,
+                version,
+                cluster.server.as_deref().unwrap_or_default()
+            )?;
+            for application in cluster.deployed.iter().flat_map(|deployed| &deployed.applications) {
+                writeln!(
+                    formatter,
+                    "    {:<36} {} {}",
+                    application.name, application.sync, application.health
+                )?;
+            }
+        }
+        writeln!(formatter, "\nLook at it")?;
+        writeln!(
+            formatter,
+            "  kubeconfig  (umask 077; bridgehead kubeconfig show {site} > {site}.kubeconfig)"
+        )?;
+        if let Some(address) = &argocd.address {
+            writeln!(
+                formatter,
+                "  Argo CD     https://{address} (the API; web pages come with a release binary only)"
+            )?;
+            writeln!(formatter, "              argocd login {address} --username admin --insecure")?;
+        }
+        writeln!(formatter, "  password    bridgehead argocd password {site}")?;
+        writeln!(formatter, "  status      bridgehead status {site}")?;
+        writeln!(formatter, "Take it down\n  bridgehead down {site}     (make down SITE={site})")
+    }
+}

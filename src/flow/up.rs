@@ -9,7 +9,10 @@ use crate::env::Env;
 use crate::gitops::argocd::{self, ManifestSource};
 use crate::gitops::bootstrap::bootstrap;
 use crate::gitops::cluster_secret::secret;
+use crate::gitops::pause::resumed;
+use crate::gitops::refresh::refresh;
 use crate::gitops::registration::register;
+use crate::gitops::settled::settled;
 use crate::site::{Cluster, Site};
 use crate::{par, provider, seq};
 
@@ -23,7 +26,15 @@ pub fn tree(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
                 .chain(site.spokes.iter().map(|each| spoke(site, each, env)))
                 .collect()
         ),
+        refresh(site, env),
+        settled(site, env),
     ]
+}
+
+/// The part of `up` that makes the clusters: looked at, it tells how to reach them.
+#[must_use]
+pub fn clusters(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
+    Tree::Par(site.clusters().map(|cluster| provider::serve(site, cluster, env)).collect())
 }
 
 /// The part of `up` that installs Argo CD on a hub that is there.
@@ -38,9 +49,8 @@ fn hub(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
         provider::serve(site, hub, env),
         par![
             provider::ready(hub, env),
-            argocd::install(site, env, manifest(env)),
+            seq![argocd::install(site, env, manifest(env)), resumed(site, env), bootstrap(site, env)],
             seq![gate(StepId::of(&hub.name, "argocd/namespace")), secret(site, env, hub)],
-            seq![gate(StepId::of(&hub.name, "argocd/install")), bootstrap(site, env)],
         ],
     ]
 }

@@ -75,3 +75,68 @@ impl Desired for Bootstrap {
         Ok((client, ObjectSet { prune, ..ObjectSet::new(&self.0.site.name, objects) }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::site::{ArgoCd, Cluster, Local, Provider, Repository, RepositorySource, Role};
+
+    fn site(repositories: &[&str]) -> Site {
+        let repository = Repository {
+            source: RepositorySource::Url("https://git.example/addons.git".to_owned()),
+            basepath: String::new(),
+            path: String::new(),
+            revision: "main".to_owned(),
+        };
+        let hub = Cluster {
+            name: "hub".parse().expect("valid"),
+            role: Role::Hub,
+            environment: "control-plane".to_owned(),
+            provider: Provider::Local(Local { nodes: 1 }),
+            addons: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+        };
+        let named = |name: &&str| (name.parse().expect("valid"), repository.clone());
+        Site {
+            name: "home".parse().expect("valid"),
+            profile: None,
+            protect: false,
+            hub,
+            spokes: Vec::new(),
+            repositories: repositories.iter().map(named).collect(),
+            argocd: ArgoCd { version: "v3.2.11".to_owned(), namespace: "gitops".to_owned() },
+        }
+    }
+
+    fn names(repositories: &[&str]) -> Vec<String> {
+        let objects = objects(&site(repositories), None).expect("the templates are part of the binary");
+        objects.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn there_is_a_set_for_each_repository_that_is_named() {
+        assert_eq!(names(&["other"]), Vec::<String>::new());
+        assert_eq!(names(&["addons"]), ["ApplicationSet gitops/addons"]);
+        assert_eq!(names(&["addons", "workload"])[1], "ApplicationSet gitops/workloads");
+    }
+
+    #[test]
+    fn the_sets_select_as_the_contract_says() {
+        let objects = objects(&site(&["addons", "workload"]), None).expect("they render");
+        let spec = |number: usize| &objects[number].fields()["spec"];
+        let selector = |number| &spec(number)["generators"][0]["clusters"]["selector"];
+        assert_eq!(*selector(0), json!({ "matchLabels": { "fleet_member": "control-plane" } }));
+        assert_eq!(
+            *selector(1),
+            json!({ "matchExpressions": [
+                { "key": "environment", "operator": "NotIn", "values": ["control-plane"] }
+            ] })
+        );
+        assert_eq!(spec(1)["template"]["metadata"]["name"], "workload-{{ .name }}");
+        assert_eq!(spec(1)["syncPolicy"]["preserveResourcesOnDeletion"], false);
+        assert_eq!(objects[0].label("bridgehead/part"), Some("bootstrap"));
+    }
+}

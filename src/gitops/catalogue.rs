@@ -8,7 +8,7 @@ use crate::site::name::AddonName;
 
 /// Where an addon belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry {
+struct Entry {
     addon: &'static str,
     namespace: &'static str,
     accounts: Accounts,

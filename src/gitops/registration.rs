@@ -54,35 +54,44 @@ fn id(cluster: &ClusterName) -> StepId {
 }
 
 impl Register {
-    /// An account that is there already is used; unmarked as it stays, nobody takes it away.
-    fn set(&self) -> ObjectSet {
+    /// An account that is there already is used; unmarked as it stays, nobody takes it away. The token comes
+    /// after the account: the controller manager deletes one whose account it does not find.
+    fn sets(&self) -> [ObjectSet; 2] {
         let site = &self.scope.site.name;
-        ObjectSet { stranger: Stranger::Adopt, ..ObjectSet::new(site, objects::account(site)) }
+        let set = |objects| ObjectSet { stranger: Stranger::Adopt, ..ObjectSet::new(site, objects) };
+        [set(objects::account(site)), set(vec![objects::token(site)])]
     }
 
     async fn look(&self, facts: &Facts) -> Result<Observed, Stop> {
         let access = facts.access(&self.cluster)?;
         let client = self.scope.client(&self.cluster, facts).await?;
-        let changes = self.set().observe(&client).await?;
-        if !changes.is_empty() {
-            return Ok(Observed::differs(changes));
+        let [account, token] = self.sets();
+        let (account, token) = futures::try_join!(account.observe(&client), token.observe(&client))?;
+        let changes = [account, token].concat();
+        match self.account(&client, access).await? {
+            // An account that works is known even where something about it differs.
+            Ok(account) => {
+                let learnt = ClusterFacts { registration: Some(account), ..ClusterFacts::default() };
+                Ok(Observed { facts: Facts::of(&self.cluster, learnt), changes })
+            }
+            Err(wait) if changes.is_empty() => Ok(Observed::differs(vec![wait])),
+            Err(_) => Ok(Observed::differs(changes)),
         }
-        let Some(token) = token(&client).await? else {
-            let subject = Kind::SECRET.subject(Some(objects::NAMESPACE), objects::TOKEN);
-            return Ok(Observed::differs(vec![Change::wait(
-                subject,
-                "the controller manager fills in its token",
-            )]));
+    }
+
+    /// The access that the account gives, or what it lacks to work.
+    async fn account(&self, client: &Client, access: &Access) -> Result<Result<Access, Change>, ApiError> {
+        let namespace = Some(objects::NAMESPACE);
+        let Some(token) = token(client).await? else {
+            let subject = Kind::SECRET.subject(namespace, objects::TOKEN);
+            return Ok(Err(Change::wait(subject, "the controller manager fills in its token")));
         };
-        let (server, authority) = (access.server.clone(), access.authority.clone());
-        let registration = Access { server, authority, credentials: Credentials::Token(token) };
+        let account = Access { credentials: Credentials::Token(token), ..access.clone() };
         // The server learns of a token, and of what it may do, a moment after both are stored.
-        if let Err(error) = prove(&self.scope.env.clients, &registration).await {
-            let subject = Kind::SERVICE_ACCOUNT.subject(Some(objects::NAMESPACE), objects::ACCOUNT);
-            return Ok(Observed::differs(vec![Change::wait(subject, error.reason())]));
-        }
-        let learnt = ClusterFacts { registration: Some(registration), ..ClusterFacts::default() };
-        Ok(Observed::ready(Facts::of(&self.cluster, learnt)))
+        let proven = prove(&self.scope.env.clients, &account).await;
+        Ok(proven.map(|()| account).map_err(|error| {
+            Change::wait(Kind::SERVICE_ACCOUNT.subject(namespace, objects::ACCOUNT), error.reason())
+        }))
     }
 }
 
@@ -102,7 +111,10 @@ impl Step for Register {
     fn apply<'a>(&'a self, facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(async move {
             let client = self.scope.client(&self.cluster, facts).await.map_err(Stop::into_failure)?;
-            self.set().apply(&client, writer).await
+            for set in self.sets() {
+                set.apply(&client, writer).await?;
+            }
+            Ok(())
         })
     }
 }

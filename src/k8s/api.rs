@@ -33,7 +33,7 @@ pub enum ApiError {
         /// About what.
         subject: String,
         /// What happened.
-        source: Box<kube::Error>,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The answer is not an object.
     #[error("the API server's answer about {subject} is not an object")]
@@ -58,7 +58,10 @@ impl ApiError {
         let subject = subject.into();
         match error {
             kube::Error::Api(source) => Self::Refused { operation, subject, source },
-            source => Self::Failed { operation, subject, source: Box::new(source) },
+            // These two only repeat what they wrap.
+            kube::Error::Service(source) => Self::Failed { operation, subject, source },
+            kube::Error::HyperError(source) => Self::Failed { operation, subject, source: source.into() },
+            source => Self::Failed { operation, subject, source: source.into() },
         }
     }
 

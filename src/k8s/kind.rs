@@ -27,74 +27,48 @@ pub struct Kind {
 const CLUSTER: bool = false;
 const NAMESPACE: bool = true;
 
-/// The kinds that we meet. Only another one costs a question to the server.
-const KNOWN: &[Kind] = &[
-    Kind::CONFIG_MAP,
-    Kind::NAMESPACE,
-    Kind::POD,
-    Kind::SECRET,
-    known("v1", "Service", "services", NAMESPACE),
-    Kind::SERVICE_ACCOUNT,
-    known("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", CLUSTER),
-    Kind::DAEMON_SET,
-    Kind::DEPLOYMENT,
-    Kind::STATEFUL_SET,
-    Kind::APP_PROJECT,
-    Kind::APPLICATION,
-    Kind::APPLICATION_SET,
-    known("networking.k8s.io/v1", "Ingress", "ingresses", NAMESPACE),
-    known("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies", NAMESPACE),
-    Kind::CLUSTER_ROLE,
-    Kind::CLUSTER_ROLE_BINDING,
-    known("rbac.authorization.k8s.io/v1", "Role", "roles", NAMESPACE),
-    known("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings", NAMESPACE),
-];
+macro_rules! kinds {
+    ($($constant:ident: $api_version:literal $name:literal $plural:literal $scope:ident;)*) => {
+        impl Kind {
+            $(
+                #[doc = concat!("The kind `", $name, "`.")]
+                pub const $constant: Self = Self {
+                    api_version: Cow::Borrowed($api_version),
+                    name: Cow::Borrowed($name),
+                    plural: Cow::Borrowed($plural),
+                    namespaced: $scope,
+                };
+            )*
+        }
 
-const fn known(
-    api_version: &'static str,
-    name: &'static str,
-    plural: &'static str,
-    namespaced: bool,
-) -> Kind {
-    Kind {
-        api_version: Cow::Borrowed(api_version),
-        name: Cow::Borrowed(name),
-        plural: Cow::Borrowed(plural),
-        namespaced,
-    }
+        /// The kinds that we meet. Only another one costs a question to the server.
+        const KNOWN: &[Kind] = &[$(Kind::$constant),*];
+    };
+}
+
+kinds! {
+    APPLICATION: "argoproj.io/v1alpha1" "Application" "applications" NAMESPACE;
+    APPLICATION_SET: "argoproj.io/v1alpha1" "ApplicationSet" "applicationsets" NAMESPACE;
+    APP_PROJECT: "argoproj.io/v1alpha1" "AppProject" "appprojects" NAMESPACE;
+    CLUSTER_ROLE: "rbac.authorization.k8s.io/v1" "ClusterRole" "clusterroles" CLUSTER;
+    CLUSTER_ROLE_BINDING: "rbac.authorization.k8s.io/v1" "ClusterRoleBinding" "clusterrolebindings" CLUSTER;
+    CONFIG_MAP: "v1" "ConfigMap" "configmaps" NAMESPACE;
+    CUSTOM_RESOURCE_DEFINITION: "apiextensions.k8s.io/v1" "CustomResourceDefinition" "customresourcedefinitions" CLUSTER;
+    DAEMON_SET: "apps/v1" "DaemonSet" "daemonsets" NAMESPACE;
+    DEPLOYMENT: "apps/v1" "Deployment" "deployments" NAMESPACE;
+    INGRESS: "networking.k8s.io/v1" "Ingress" "ingresses" NAMESPACE;
+    NAMESPACE: "v1" "Namespace" "namespaces" CLUSTER;
+    NETWORK_POLICY: "networking.k8s.io/v1" "NetworkPolicy" "networkpolicies" NAMESPACE;
+    POD: "v1" "Pod" "pods" NAMESPACE;
+    ROLE: "rbac.authorization.k8s.io/v1" "Role" "roles" NAMESPACE;
+    ROLE_BINDING: "rbac.authorization.k8s.io/v1" "RoleBinding" "rolebindings" NAMESPACE;
+    SECRET: "v1" "Secret" "secrets" NAMESPACE;
+    SERVICE: "v1" "Service" "services" NAMESPACE;
+    SERVICE_ACCOUNT: "v1" "ServiceAccount" "serviceaccounts" NAMESPACE;
+    STATEFUL_SET: "apps/v1" "StatefulSet" "statefulsets" NAMESPACE;
 }
 
 impl Kind {
-    /// The kind `AppProject`.
-    pub const APP_PROJECT: Self = known("argoproj.io/v1alpha1", "AppProject", "appprojects", NAMESPACE);
-    /// The kind `Application`.
-    pub const APPLICATION: Self = known("argoproj.io/v1alpha1", "Application", "applications", NAMESPACE);
-    /// The kind `ApplicationSet`.
-    pub const APPLICATION_SET: Self =
-        known("argoproj.io/v1alpha1", "ApplicationSet", "applicationsets", NAMESPACE);
-    /// The kind `ClusterRole`.
-    pub const CLUSTER_ROLE: Self =
-        known("rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles", CLUSTER);
-    /// The kind `ClusterRoleBinding`.
-    pub const CLUSTER_ROLE_BINDING: Self =
-        known("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "clusterrolebindings", CLUSTER);
-    /// The kind `ConfigMap`.
-    pub const CONFIG_MAP: Self = known("v1", "ConfigMap", "configmaps", NAMESPACE);
-    /// The kind `DaemonSet`.
-    pub const DAEMON_SET: Self = known("apps/v1", "DaemonSet", "daemonsets", NAMESPACE);
-    /// The kind `Deployment`.
-    pub const DEPLOYMENT: Self = known("apps/v1", "Deployment", "deployments", NAMESPACE);
-    /// The kind `Namespace`.
-    pub const NAMESPACE: Self = known("v1", "Namespace", "namespaces", CLUSTER);
-    /// The kind `Pod`.
-    pub const POD: Self = known("v1", "Pod", "pods", NAMESPACE);
-    /// The kind `Secret`.
-    pub const SECRET: Self = known("v1", "Secret", "secrets", NAMESPACE);
-    /// The kind `ServiceAccount`.
-    pub const SERVICE_ACCOUNT: Self = known("v1", "ServiceAccount", "serviceaccounts", NAMESPACE);
-    /// The kind `StatefulSet`.
-    pub const STATEFUL_SET: Self = known("apps/v1", "StatefulSet", "statefulsets", NAMESPACE);
-
     /// One of the kinds that we meet.
     fn known(name: KindName<'_>) -> Option<&'static Self> {
         KNOWN.iter().find(|kind| kind.name == name.kind && kind.api_version == name.api_version)

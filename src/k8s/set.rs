@@ -5,6 +5,7 @@ mod world;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
+use futures::FutureExt as _;
 use futures::stream::{self, StreamExt as _};
 use kube::Client;
 use serde_json::Value;
@@ -21,6 +22,8 @@ use world::World;
 /// How many calls are under way at once.
 const SIDE_BY_SIDE: usize = 16;
 
+const BEING_DELETED: &str = "it is being deleted";
+
 /// Objects that should be there, each with the site's mark.
 #[derive(Debug)]
 pub struct ObjectSet {
@@ -32,7 +35,7 @@ pub struct ObjectSet {
     pub stranger: Stranger,
     /// What to do about data that somebody changed.
     pub edited_data: EditedData,
-    /// Where objects of this part are looked for that are no longer in the set.
+    /// Whether objects of a part are deleted that are no longer in the set.
     pub prune: Option<Prune>,
 }
 
@@ -59,7 +62,7 @@ pub enum EditedData {
 pub struct Prune {
     /// The part, as in their mark.
     pub part: &'static str,
-    /// Kinds and namespaces to look in.
+    /// Kinds and namespaces to look in, besides those of the set's objects.
     pub collections: BTreeSet<Collection>,
 }
 
@@ -151,7 +154,6 @@ impl ObjectSet {
                 _ => stages[1].push(difference),
             }
         }
-        // The server takes longest for the largest, so that they start first.
         stages[1].sort_by_cached_key(|difference| Reverse(difference.weight()));
         for stage in stages {
             let calls = stage.iter().map(|difference| difference.write(client, writer)).collect();
@@ -181,7 +183,7 @@ impl ObjectSet {
             return difference(desired.clone(), Change::create(subject));
         };
         if live.get(&["metadata", "deletionTimestamp"]).is_some() {
-            return difference(desired.clone(), Change::wait(subject, "it is being deleted"));
+            return difference(desired.clone(), Change::wait(subject, BEING_DELETED));
         }
         let desired = self.adapted(desired, live)?;
         if compare::seeming_differences(&desired, live).is_empty() {
@@ -224,23 +226,34 @@ impl ObjectSet {
                 && live.label(PART_LABEL) == Some(prune.part)
                 && !is_wanted(live)
         });
-        leftovers
-            .map(|(kind, object)| Difference { kind, change: Change::delete(object.to_string()), object })
-            .collect()
+        let change = |live: &Object| match live.get(&["metadata", "deletionTimestamp"]) {
+            Some(_) => Change::wait(live.to_string(), BEING_DELETED),
+            None => Change::delete(live.to_string()),
+        };
+        leftovers.map(|(kind, object)| Difference { kind, change: change(&object), object }).collect()
     }
 }
 
-/// Awaits calls, a bounded number at once, in their order.
+/// Awaits calls, a bounded number at once. A slow one does not hold back those behind it; the results come in
+/// the calls' order all the same.
 async fn side_by_side<F: Future>(calls: Vec<F>) -> Vec<F::Output> {
-    stream::iter(calls).buffered(SIDE_BY_SIDE).collect().await
+    let numbered =
+        calls.into_iter().enumerate().map(|(number, call)| call.map(move |result| (number, result)));
+    let mut results: Vec<_> = stream::iter(numbered).buffer_unordered(SIDE_BY_SIDE).collect().await;
+    results.sort_unstable_by_key(|(number, _)| *number);
+    results.into_iter().map(|(_, result)| result).collect()
 }
 
 impl Difference {
+    /// How early to start: a definition costs the server by its size, and Services get their addresses one
+    /// after the other.
     fn weight(&self) -> usize {
-        if self.object.kind() == "CustomResourceDefinition" {
-            serde_json::to_string(self.object.fields()).map_or(0, |text| text.len())
-        } else {
-            0
+        match self.object.kind() {
+            "CustomResourceDefinition" => {
+                serde_json::to_string(self.object.fields()).map_or(0, |text| text.len())
+            }
+            "Service" => 1,
+            _ => 0,
         }
     }
 

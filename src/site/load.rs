@@ -76,25 +76,37 @@ pub fn load(root: Option<&Path>, name: &SiteName) -> Result<Site, LoadError> {
     if name.as_str() == LOGS {
         return Err(LoadError::Taken(name.clone()));
     }
-    let path = root.map(|root| root.join("sites").join(name.as_str()).join("profile.toml"));
+    let path = path(root, name);
     let typed = path.as_deref().map(typed).transpose()?.flatten();
-    let (text, profile) = match (typed, path.clone()) {
-        (Some(text), path) => (text, path),
-        (None, _) if name.as_str() == DEFAULT_SITE => (DEFAULT.to_owned(), None),
-        (None, Some(path)) => return Err(LoadError::Absent(path)),
-        (None, None) => return Err(LoadError::NoRoot(name.clone())),
-    };
+    match (typed, path) {
+        (Some(text), Some(path)) => {
+            Ok(Site { profile: Some(path.clone()), ..from_text(Some(&path), name, &text)? })
+        }
+        (_, path) if name.as_str() == DEFAULT_SITE => from_text(path.as_deref(), name, DEFAULT),
+        (_, Some(path)) => Err(LoadError::Absent(path)),
+        (_, None) => Err(LoadError::NoRoot(name.clone())),
+    }
+}
+
+/// Where the profile of a site is, or would be.
+#[must_use]
+pub fn path(root: Option<&Path>, name: &SiteName) -> Option<PathBuf> {
+    root.map(|root| root.join("sites").join(name.as_str()).join("profile.toml"))
+}
+
+/// Validates the text of a profile that is, or is to be, the file at `path`.
+///
+/// # Errors
+/// When something in it is wrong: with everything that is.
+pub fn from_text(path: Option<&Path>, name: &SiteName, text: &str) -> Result<Site, LoadError> {
     let places = Places {
-        base: path.as_deref().and_then(Path::parent).and_then(|folder| std::path::absolute(folder).ok()),
+        base: path.and_then(Path::parent).and_then(|folder| std::path::absolute(folder).ok()),
         home: std::env::home_dir(),
         is_folder: Path::is_dir,
     };
-    let file = profile
-        .as_ref()
-        .map_or_else(|| "sites/local/profile.toml (built in)".to_owned(), |path| path.display().to_string());
-    let site = read(name, &text, &places)
-        .map_err(|findings| LoadError::Invalid(Findings::new(&file, &text, findings)))?;
-    Ok(Site { profile, ..site })
+    let built_in = || "sites/local/profile.toml (built in)".to_owned();
+    let file = path.filter(|path| path.is_file()).map_or_else(built_in, |path| path.display().to_string());
+    read(name, text, &places).map_err(|findings| LoadError::Invalid(Findings::new(&file, text, findings)))
 }
 
 /// The text of a profile; `None` where there is no such file.

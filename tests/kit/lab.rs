@@ -1,49 +1,67 @@
 //! A lab: a root with sites, a home, a state folder; bridgehead run in it; everything ended with it.
 
+use std::ffi::OsString;
 use std::fs;
-use std::io::Read;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::Command;
 
+use bridgehead::files;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::command::{Outcome, Running, run};
+use super::process::{self, Process};
+
 /// The repository that is tested.
 pub(crate) const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
 
-/// Longer than any command of a test takes on a slow machine.
-const PATIENCE: Duration = Duration::from_mins(6);
+/// Somebody who is not root, for tests that root runs.
+const ORDINARY: u32 = 1500;
 
 /// Folders of its own for one test.
 pub(crate) struct Lab {
     folder: TempDir,
-}
-
-/// What a command did.
-#[derive(Debug)]
-pub(crate) struct Outcome {
-    pub(crate) status: ExitStatus,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-    pub(crate) elapsed: Duration,
+    executable: PathBuf,
+    /// Who runs bridgehead; `None`: whoever runs the tests.
+    user: Option<u32>,
 }
 
 impl Lab {
     /// A lab whose root has this repository's addons and workloads.
     pub(crate) fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("bridgehead-").tempdir().unwrap();
-        let lab = Self { folder };
+        let lab = Self { folder, executable: env!("CARGO_BIN_EXE_bridgehead").into(), user: None };
         for name in ["root/sites", "home", "state"] {
-            fs::create_dir_all(lab.path(name)).unwrap();
+            files::make_folder(&lab.path(name)).unwrap();
         }
         for name in ["addons", "workloads"] {
             copy(&Path::new(REPOSITORY).join(name), &lab.path("root").join(name));
         }
+        lab
+    }
+
+    /// A lab in which bridgehead and all that it starts run as an ordinary user, who can read nothing of what
+    /// whoever runs the tests keeps from others.
+    pub(crate) fn of_an_ordinary_user(sites: &[(&str, &str)]) -> Self {
+        let mut lab = Self::new();
+        for (site, profile) in sites {
+            lab.write_profile(site, profile);
+        }
+        if !rustix::process::geteuid().is_root() {
+            return lab;
+        }
+        files::make_folder(&lab.path("components")).unwrap();
+        for (name, path) in lab.components() {
+            share(&path, &lab.path("components").join(name));
+        }
+        share(&lab.executable, &lab.path("bridgehead"));
+        lab.executable = lab.path("bridgehead");
+        lab.user = Some(ORDINARY);
+        give(lab.folder.path(), ORDINARY);
         lab
     }
 
@@ -65,14 +83,14 @@ impl Lab {
     /// Writes a site's profile.
     pub(crate) fn write_profile(&self, site: &str, profile: &str) {
         let path = self.profile(site);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, profile).unwrap();
+        files::make_folder(path.parent().unwrap()).unwrap();
+        files::replace(&path, profile.as_bytes(), 0o600).unwrap();
     }
 
     /// A command in the lab's surroundings.
     pub(crate) fn command(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new(program.as_ref());
-        command.env_clear().current_dir(self.path("root")).stdin(Stdio::null());
+        command.env_clear().current_dir(self.path("root"));
         for name in ["PATH", "XDG_CACHE_HOME", "BRIDGEHEAD_COMPONENTS"] {
             if let Some(value) = variable(name) {
                 command.env(name, value);
@@ -82,8 +100,25 @@ impl Lab {
         if variable("XDG_CACHE_HOME").is_none() {
             command.env("XDG_CACHE_HOME", Path::new(&variable("HOME").unwrap()).join(".cache"));
         }
+        if let Some(user) = self.user {
+            command.uid(user).gid(user);
+            command.env("BRIDGEHEAD_COMPONENTS", self.path("components"));
+            command.env("XDG_CACHE_HOME", self.path("cache"));
+        }
         command.env("HOME", self.path("home")).env("XDG_STATE_HOME", self.path("state"));
         command
+    }
+
+    /// A bridgehead command, not yet started.
+    pub(crate) fn prepare(&self, arguments: &[&str]) -> Command {
+        let mut command = self.command(&self.executable);
+        command.args(arguments);
+        command
+    }
+
+    /// Starts bridgehead.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        Running::start(self.prepare(arguments))
     }
 
     /// Runs bridgehead to its end.
@@ -93,22 +128,29 @@ impl Lab {
 
     /// Runs bridgehead to its end with further environment variables.
     pub(crate) fn bridgehead_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Outcome {
-        let mut command = self.command(env!("CARGO_BIN_EXE_bridgehead"));
-        command.args(arguments).envs(environment.iter().copied());
+        let mut command = self.prepare(arguments);
+        command.envs(environment.iter().copied());
         run(command)
     }
 
     /// Runs bridgehead, which must succeed.
     pub(crate) fn ok(&self, arguments: &[&str]) -> Outcome {
         let outcome = self.bridgehead(arguments);
-        assert_eq!(
-            outcome.code(),
-            0,
-            "bridgehead {arguments:?} failed:\n{}{}",
-            outcome.stdout,
-            outcome.stderr
-        );
+        let Outcome { stdout, stderr, .. } = &outcome;
+        assert_eq!(outcome.code(), 0, "bridgehead {arguments:?} failed:\n{stdout}{stderr}");
         outcome
+    }
+
+    /// The components by name, and where they are.
+    pub(crate) fn components(&self) -> Vec<(String, PathBuf)> {
+        let rows = self.ok(&["components", "--output", "json"]).document();
+        let text = |row: &Value, key: &str| row[key].as_str().unwrap().to_owned();
+        rows.as_array().unwrap().iter().map(|row| (text(row, "name"), text(row, "path").into())).collect()
+    }
+
+    /// Where a component is.
+    pub(crate) fn component(&self, name: &str) -> PathBuf {
+        self.components().into_iter().find(|(component, _)| component == name).unwrap().1
     }
 
     /// A connection to a cluster's API server as its administrator.
@@ -119,93 +161,30 @@ impl Lab {
         Config::from_custom_kubeconfig(kubeconfig, &options).await.unwrap().try_into().unwrap()
     }
 
-    /// The processes that have something of this lab open or as their folder.
-    pub(crate) fn processes(&self) -> Vec<i32> {
-        processes_below(self.folder.path())
+    /// The processes of this lab.
+    pub(crate) fn processes(&self) -> Vec<Process> {
+        process::below(self.folder.path())
+    }
+
+    /// The processes of one site of this lab.
+    pub(crate) fn processes_of(&self, site: &str) -> Vec<Process> {
+        process::below(&self.state(site))
     }
 }
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        for pid in self.processes() {
-            let pid = rustix::process::Pid::from_raw(pid).unwrap();
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-        }
+        process::kill_below(self.folder.path());
     }
-}
-
-impl Outcome {
-    /// The exit code; 128 + the signal's number when a signal ended it, as a shell says it.
-    pub(crate) fn code(&self) -> i32 {
-        self.status.code().unwrap_or_else(|| 128 + self.status.signal().unwrap_or(0))
-    }
-
-    /// The events of a run with `--output json`.
-    pub(crate) fn events(&self) -> Vec<Value> {
-        self.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-
-    /// The events of one kind.
-    pub(crate) fn events_of(&self, kind: &str) -> Vec<Value> {
-        self.events().into_iter().filter(|event| event["event"] == kind).collect()
-    }
-}
-
-/// Runs a command to its end; one that does not end is killed and fails the test.
-pub(crate) fn run(mut command: Command) -> Outcome {
-    let started = Instant::now();
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let stdout = reader(child.stdout.take().unwrap());
-    let stderr = reader(child.stderr.take().unwrap());
-    let status = loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            break status;
-        }
-        if started.elapsed() > PATIENCE {
-            child.kill().unwrap();
-            let text = stderr.join().unwrap();
-            panic!("{command:?} did not end within {} s:\n{text}", PATIENCE.as_secs());
-        }
-        pause(Duration::from_millis(10));
-    };
-    Outcome {
-        status,
-        stdout: stdout.join().unwrap(),
-        stderr: stderr.join().unwrap(),
-        elapsed: started.elapsed(),
-    }
-}
-
-/// Looks until something is true; fails the test when it never becomes so.
-pub(crate) async fn eventually(what: &str, mut look: impl AsyncFnMut() -> bool) {
-    let started = Instant::now();
-    while !look().await {
-        assert!(started.elapsed() < Duration::from_mins(1), "{what}: not within a minute");
-        tokio::task::yield_now().await;
-        pause(Duration::from_millis(100));
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a test looks at the world from outside")]
-pub(crate) fn pause(duration: Duration) {
-    thread::sleep(duration);
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test's own surroundings")]
-fn variable(name: &str) -> Option<std::ffi::OsString> {
+pub(crate) fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name)
 }
 
-fn reader(mut stream: impl Read + Send + 'static) -> thread::JoinHandle<String> {
-    thread::spawn(move || {
-        let mut text = String::new();
-        stream.read_to_string(&mut text).unwrap();
-        text
-    })
-}
-
 fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
+    files::make_folder(to).unwrap();
     for entry in from.read_dir().unwrap() {
         let entry = entry.unwrap();
         if entry.file_type().unwrap().is_dir() {
@@ -216,19 +195,23 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Processes whose folder is below `folder`, or that were started with a path below it.
-fn processes_below(folder: &Path) -> Vec<i32> {
-    let own = i32::try_from(std::process::id()).unwrap();
-    let mut found = Vec::new();
-    for entry in Path::new("/proc").read_dir().unwrap().flatten() {
-        let Ok(pid) = entry.file_name().to_string_lossy().parse::<i32>() else { continue };
-        let below =
-            |name: &str| fs::read_link(entry.path().join(name)).is_ok_and(|path| path.starts_with(folder));
-        let arguments = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        let named = String::from_utf8_lossy(&arguments).contains(&*folder.to_string_lossy());
-        if pid != own && (below("cwd") || named) {
-            found.push(pid);
-        }
+/// Makes a file available to everybody at another place, without changing it where it is.
+fn share(from: &Path, to: &Path) {
+    const READABLE: u32 = 0o004;
+    let readable = from.metadata().unwrap().mode() & READABLE != 0;
+    if !(readable && fs::hard_link(from, to).is_ok()) {
+        fs::copy(from, to).unwrap();
+        fs::set_permissions(to, fs::Permissions::from_mode(0o755)).unwrap();
     }
-    found
+}
+
+/// Makes everything of a folder but shared files a user's own.
+fn give(path: &Path, user: u32) {
+    let metadata = fs::symlink_metadata(path).unwrap();
+    if metadata.is_dir() {
+        path.read_dir().unwrap().for_each(|entry| give(&entry.unwrap().path(), user));
+    }
+    if metadata.is_dir() || metadata.nlink() == 1 {
+        chown(path, Some(user), Some(user)).unwrap();
+    }
 }

@@ -1,13 +1,15 @@
 //! What the repository's texts promise.
 
-use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::kit::lab::{REPOSITORY, run};
+use bridgehead::files;
+
+use crate::kit::command::run;
+use crate::kit::lab::REPOSITORY;
 
 fn read(name: &str) -> String {
-    fs::read_to_string(Path::new(REPOSITORY).join(name)).unwrap()
+    files::read(&Path::new(REPOSITORY).join(name)).unwrap()
 }
 
 #[test]

@@ -1,7 +1,5 @@
 //! The release's manifest, as it is.
 
-use std::collections::BTreeSet;
-
 use kube::Client;
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -14,6 +12,21 @@ use crate::site::name::ClusterName;
 
 /// The namespace that releases write into the subjects of their bindings.
 const WRITTEN_FOR: &str = "argocd";
+
+/// The kinds that releases are made of: a new one may drop the last object of a kind.
+const KINDS: [Kind; 11] = [
+    Kind::CLUSTER_ROLE,
+    Kind::CLUSTER_ROLE_BINDING,
+    Kind::CONFIG_MAP,
+    Kind::DEPLOYMENT,
+    Kind::NETWORK_POLICY,
+    Kind::ROLE,
+    Kind::ROLE_BINDING,
+    Kind::SECRET,
+    Kind::SERVICE,
+    Kind::SERVICE_ACCOUNT,
+    Kind::STATEFUL_SET,
+];
 
 pub(super) fn step(scope: Scope, manifest: ManifestSource) -> ApplyObjects<Release> {
     ApplyObjects(Release { scope, manifest, parsed: OnceCell::new() })
@@ -41,10 +54,10 @@ impl Desired for Release {
             Ok::<_, Stop>(parse("Argo CD", &manifest)?)
         });
         let mut objects = parsed.await?.clone();
-        let kinds = self.place(&client, &mut objects).await?;
-        let collections = kinds.into_iter().zip(&objects);
-        let collections = collections.map(|(kind, object)| (kind, object.namespace().map(ToOwned::to_owned)));
-        let prune = Some(Prune { part: part::ARGOCD, collections: collections.collect::<BTreeSet<_>>() });
+        self.place(&client, &mut objects).await?;
+        let namespace = |kind: &Kind| kind.is_namespaced().then(|| self.scope.namespace().to_owned());
+        let collections = KINDS.into_iter().map(|kind| (kind.clone(), namespace(&kind))).collect();
+        let prune = Some(Prune { part: part::ARGOCD, collections });
         // People keep host keys and settings in the release's ConfigMaps, and the server its own secrets.
         let edited_data = EditedData::Keep;
         Ok((client, ObjectSet { edited_data, prune, ..ObjectSet::new(&self.scope.site.name, objects) }))
@@ -54,8 +67,7 @@ impl Desired for Release {
 impl Release {
     /// Sets what a release leaves open, the namespace, and marks the objects. The label that says who manages
     /// them is not ours to set: the release is as it was written, and a chart may take it over one day.
-    async fn place(&self, client: &Client, objects: &mut [Object]) -> Result<Vec<Kind>, ApiError> {
-        let mut kinds = Vec::with_capacity(objects.len());
+    async fn place(&self, client: &Client, objects: &mut [Object]) -> Result<(), ApiError> {
         for object in objects {
             let kind = Kind::find(client, object.kind_name()).await?;
             if kind.is_namespaced() {
@@ -63,9 +75,8 @@ impl Release {
             }
             bind_to(object, self.scope.namespace());
             object.mark(&self.scope.site.name, part::ARGOCD);
-            kinds.push(kind);
         }
-        Ok(kinds)
+        Ok(())
     }
 }
 
@@ -74,5 +85,22 @@ fn bind_to(object: &mut Object, namespace: &str) {
     let subjects = object.fields_mut().get_mut("subjects").and_then(Value::as_array_mut);
     for subject in subjects.into_iter().flatten().filter(|subject| subject["namespace"] == WRITTEN_FOR) {
         subject["namespace"] = namespace.into();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bindings_follow_the_namespace() {
+        let manifest =
+            "{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: a},
+            subjects: [{kind: ServiceAccount, name: b, namespace: argocd}, {kind: Group, name: c}]}";
+        let mut binding = parse("a test", manifest).expect("valid").remove(0);
+        bind_to(&mut binding, "gitops");
+        let subjects = binding.get(&["subjects"]).expect("it has some");
+        assert_eq!(subjects[0]["namespace"], "gitops");
+        assert!(subjects[1].get("namespace").is_none());
     }
 }

@@ -16,22 +16,28 @@ pub(super) const TOKEN: &str = "argocd-manager-long-lived-token";
 const ROLE: &str = "argocd-manager-role";
 const BINDING: &str = "argocd-manager-role-binding";
 
+/// The account and what it may do.
 pub(super) fn account(site: &SiteName) -> Vec<Object> {
-    let objects = [
-        Object::of(&ServiceAccount { metadata: in_namespace(ACCOUNT), ..ServiceAccount::default() }),
-        Object::of(&ClusterRole {
-            metadata: named(ROLE),
-            rules: Some(everything()),
-            ..ClusterRole::default()
-        }),
-        Object::of(&binding()),
-        Object::of(&token()),
-    ];
-    let mark = |mut object: Object| {
-        object.mark_as_made(site, part::REGISTRATION);
-        object
+    let account = ServiceAccount { metadata: in_namespace(ACCOUNT), ..ServiceAccount::default() };
+    let role = ClusterRole { metadata: named(ROLE), rules: Some(everything()), ..ClusterRole::default() };
+    let objects = [Object::of(&account), Object::of(&role), Object::of(&binding())];
+    objects.map(|object| marked(site, object)).into()
+}
+
+/// The account's token. The controller manager fills in one that does not end.
+pub(super) fn token(site: &SiteName) -> Object {
+    let account = ("kubernetes.io/service-account.name".to_owned(), ACCOUNT.to_owned());
+    let secret = Secret {
+        metadata: ObjectMeta { annotations: Some(BTreeMap::from([account])), ..in_namespace(TOKEN) },
+        type_: Some("kubernetes.io/service-account-token".to_owned()),
+        ..Secret::default()
     };
-    objects.into_iter().map(mark).collect()
+    marked(site, Object::of(&secret))
+}
+
+fn marked(site: &SiteName, mut object: Object) -> Object {
+    object.mark_as_made(site, part::REGISTRATION);
+    object
 }
 
 fn named(name: &str) -> ObjectMeta {
@@ -64,15 +70,5 @@ fn binding() -> ClusterRoleBinding {
         metadata: named(BINDING),
         role_ref: RoleRef { api_group, kind, name },
         subjects: Some(vec![subject]),
-    }
-}
-
-/// The controller manager fills in a token that does not end.
-fn token() -> Secret {
-    let account = ("kubernetes.io/service-account.name".to_owned(), ACCOUNT.to_owned());
-    Secret {
-        metadata: ObjectMeta { annotations: Some(BTreeMap::from([account])), ..in_namespace(TOKEN) },
-        type_: Some("kubernetes.io/service-account-token".to_owned()),
-        ..Secret::default()
     }
 }

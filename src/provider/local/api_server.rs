@@ -1,9 +1,13 @@
 //! Asking an API server how far it has come.
 
 use std::error::Error;
+use std::time::Duration;
 
 use hyper::Request;
 use kube::Client;
+
+/// How long an API server may take to say how it is.
+const ANSWER: Duration = Duration::from_secs(3);
 
 /// Says why an API server is not ready; `None` once it is.
 pub(super) async fn unready(client: &Client) -> Option<String> {
@@ -28,10 +32,11 @@ async fn ask(client: &Client, path: &str) -> Option<String> {
         Ok(request) => request,
         Err(error) => return Some(error.to_string()),
     };
-    match client.request_text(request).await {
-        Ok(_) => None,
-        Err(kube::Error::Api(status)) => Some(failed_checks(&status.message)),
-        Err(error) => Some(innermost(&error)),
+    match tokio::time::timeout(ANSWER, client.request_text(request)).await {
+        Err(_) => Some("it does not answer".to_owned()),
+        Ok(Ok(_)) => None,
+        Ok(Err(kube::Error::Api(status))) => Some(failed_checks(&status.message)),
+        Ok(Err(error)) => Some(innermost(&error)),
     }
 }
 

@@ -6,6 +6,7 @@
 //!
 //! The agent uses the identities of the nodes and stays within what the node authorizer allows them.
 
+mod address;
 mod argocd;
 mod container;
 mod endpoint;
@@ -19,6 +20,7 @@ mod pods;
 mod ports;
 mod probe;
 mod registration;
+mod report;
 mod services;
 mod sources;
 mod status;
@@ -178,19 +180,16 @@ async fn play(
     stopped: CancellationToken,
 ) -> Result<(), ClientError> {
     let client = connect(&config.access).await?;
-    let node = Arc::new(Node::new(config.name, config.port, client.clone(), Arc::clone(&host)));
+    let node = Node::new(config.name, config.port, client.clone(), Arc::clone(&host), stopped.clone());
+    let node = Arc::new(node);
     let services = async {
         if watches_services {
             watch::services(client, &host.services).await;
         }
-        std::future::pending::<()>().await;
     };
-    let attendance = async {
-        tokio::select! {
-            () = stopped.cancelled() => {}
-            ((), (), ()) = async { tokio::join!(registration::keep(&node), node.look_after_pods(), services) } => {}
-        }
+    let endless = async {
+        tokio::join!(registration::keep(&node), node.look_after_pods(), services);
     };
-    tokio::join!(node.run_pods(&stopped), endpoint.serve(&node, &stopped), attendance);
+    tokio::join!(node.run_pods(), endpoint.serve(&node), stopped.run_until_cancelled(endless));
     Ok(())
 }

@@ -2,12 +2,12 @@
 
 mod audit;
 mod files;
+mod site;
 mod supervisor;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use super::layout::Layout;
-use super::ports::Ports;
 use crate::engine::Tree;
 use crate::env::Env;
 use crate::seq;
@@ -20,9 +20,14 @@ pub fn remove(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>) -> Tree {
     let subject = Subject {
         cluster: cluster.name.clone(),
         layout: Layout::new(env.cluster_folder(&site.name, &cluster.name)),
-        ports: Arc::default(),
     };
     seq![supervisor::Supervisor(subject.clone()), files::Files(subject.clone()), audit::Audit(subject)]
+}
+
+/// Takes away what a site keeps on this machine besides its clusters.
+#[must_use]
+pub fn site(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
+    site::SiteFolder { folder: env.site_folder(&site.name) }.into()
 }
 
 /// What the steps of one cluster are about.
@@ -30,6 +35,4 @@ pub fn remove(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>) -> Tree {
 struct Subject {
     cluster: ClusterName,
     layout: Layout,
-    /// The cluster's ports, which the audit needs to know when their file is gone. The first step looks them up.
-    ports: Arc<OnceLock<Ports>>,
 }

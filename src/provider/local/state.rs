@@ -86,10 +86,10 @@ pub struct Process {
 }
 
 impl State {
-    /// A process that does not stay up.
+    /// A process that is down because it does not stay up.
     #[must_use]
     pub fn failing(&self) -> Option<&Process> {
-        self.processes.iter().find(|process| process.failures >= 3)
+        self.processes.iter().find(|process| process.pid.is_none() && process.failures >= 3)
     }
 }
 

@@ -20,11 +20,15 @@ use crate::files;
 use crate::provider::local::process::Child;
 
 /// Between two tries to start what refers to something absent.
-const RETRY: Backoff = Backoff { next: Duration::from_millis(100), longest: Duration::from_secs(5) };
+const RETRY: Backoff =
+    Backoff { next: Duration::from_millis(100), longest: Duration::from_secs(5), growth: 1.25 };
 
-/// Between two starts of what ends: the first restart is immediate. A run that outlasts the longest pause counts
-/// as a success.
-const RESTART: Backoff = Backoff { next: Duration::ZERO, longest: Duration::from_mins(1) };
+/// Between two starts of what keeps ending.
+const RESTART: Backoff =
+    Backoff { next: Duration::from_secs(1), longest: Duration::from_mins(1), growth: 2.0 };
+
+/// What ran for so long is started again at once.
+const STABLE: Duration = Duration::from_mins(1);
 
 /// How often a container that is not ready yet is probed, whatever its probe says: its start is what people
 /// wait for.
@@ -45,15 +49,13 @@ pub(super) struct Runner<'a> {
 struct Backoff {
     next: Duration,
     longest: Duration,
+    growth: f64,
 }
 
 impl Backoff {
     fn next(&mut self) -> Duration {
         let now = self.next;
-        self.next = (now * 2).clamp(Duration::from_millis(100), self.longest);
-        if now.is_zero() {
-            self.next = Duration::from_secs(1);
-        }
+        self.next = now.mul_f64(self.growth).min(self.longest);
         now
     }
 }
@@ -73,10 +75,12 @@ impl Runner<'_> {
                 });
                 return;
             }
-            if started.elapsed() > RESTART.longest {
+            let delay = if started.elapsed() < STABLE {
+                backoff.next()
+            } else {
                 backoff = RESTART;
-            }
-            let delay = backoff.next();
+                Duration::ZERO
+            };
             tracing::info!(pod = self.worker.name, container = self.container.name, code, ?delay, "ended");
             let message = format!("back-off {}s restarting failed container", delay.as_secs());
             self.worker.update(self.slot, |status| {
@@ -96,7 +100,12 @@ impl Runner<'_> {
     async fn launch(&self) -> Option<Launch> {
         let mut backoff = RETRY;
         loop {
-            let error = match compose(self.worker, self.container, self.role).await {
+            let composed = tokio::select! {
+                biased;
+                () = self.worker.ended() => return None,
+                composed = compose(self.worker, self.container, self.role) => composed,
+            };
+            let error = match composed {
                 Ok(launch) => return Some(launch),
                 Err(error) => error,
             };
@@ -278,8 +287,8 @@ mod tests {
     #[test]
     fn pauses_grow_up_to_a_limit() {
         let mut backoff = RESTART;
-        let pauses = (0..9).map(|_| backoff.next().as_secs()).collect::<Vec<_>>();
-        assert_eq!(pauses, [0, 1, 2, 4, 8, 16, 32, 60, 60]);
+        let pauses = (0..8).map(|_| backoff.next().as_secs()).collect::<Vec<_>>();
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
     }
 
     #[test]

@@ -18,7 +18,6 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
-use tokio_util::sync::CancellationToken;
 
 use super::logs::{self, Wanted};
 use super::pods::Node;
@@ -47,18 +46,18 @@ impl Endpoint {
         Ok(Self { listener, acceptor: TlsAcceptor::from(Arc::new(tls)) })
     }
 
-    /// Serves until `stopped`.
-    pub(super) async fn serve(self, node: &Arc<Node>, stopped: &CancellationToken) {
+    /// Serves until the agent stops.
+    pub(super) async fn serve(self, node: &Arc<Node>) {
         loop {
             let accepted = tokio::select! {
-                () = stopped.cancelled() => return,
+                () = node.stopped.cancelled() => return,
                 accepted = self.listener.accept() => accepted,
             };
             let Ok((stream, _)) = accepted else {
                 pause(Duration::from_millis(100)).await;
                 continue;
             };
-            let (node, acceptor, stopped) = (Arc::clone(node), self.acceptor.clone(), stopped.clone());
+            let (node, acceptor, stopped) = (Arc::clone(node), self.acceptor.clone(), node.stopped.clone());
             tokio::spawn(async move {
                 let answer = service_fn(move |request| answer(Arc::clone(&node), request));
                 let serve = async {

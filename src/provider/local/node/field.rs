@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
 use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
 
 /// The value of a field; nothing where the pod has no such field.
 pub(super) fn field(pod: &Pod, address: Ipv4Addr, path: &str) -> Option<String> {
@@ -27,8 +28,8 @@ pub(super) fn field(pod: &Pod, address: Ipv4Addr, path: &str) -> Option<String> 
 
 fn entries<'a>(pod: &'a Pod, path: &str) -> Option<&'a BTreeMap<String, String>> {
     match path {
-        "metadata.labels" => pod.metadata.labels.as_ref(),
-        "metadata.annotations" => pod.metadata.annotations.as_ref(),
+        "metadata.labels" => Some(pod.labels()),
+        "metadata.annotations" => Some(pod.annotations()),
         _ => None,
     }
 }

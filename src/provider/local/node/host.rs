@@ -76,6 +76,14 @@ impl Host {
         format!("/proc/{process}/fd/{descriptor}/{uid}").into()
     }
 
+    /// Forgets what was given to a pod.
+    pub(super) fn release(&self, uid: &str) {
+        self.addresses.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+        if let Err(error) = files::remove(&self.socket(uid)) {
+            tracing::warn!(error = &error as &dyn std::error::Error, "socket not removed");
+        }
+    }
+
     /// An address that no other pod of the cluster has. Nothing listens there, but endpoint slices and people
     /// expect one, and it must not be a loopback address. `known` is the one that the pod has already.
     pub(super) fn address(&self, uid: &str, known: Option<Ipv4Addr>) -> Ipv4Addr {
@@ -94,11 +102,6 @@ impl Host {
         addresses.insert(uid.into(), address);
         address
     }
-
-    /// Forgets a pod's address.
-    pub(super) fn release_address(&self, uid: &str) {
-        self.addresses.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
-    }
 }
 
 fn programs(folder: &Path) -> PathBuf {
@@ -108,6 +111,7 @@ fn programs(folder: &Path) -> PathBuf {
 fn prepare(folder: &Path, components: &Path) -> Result<(), files::FileError> {
     let programs = programs(folder);
     files::make_folder(&programs)?;
+    files::remove_folder(&folder.join("sockets"))?;
     files::make_folder(&folder.join("sockets"))?;
     for name in argocd::NAMES {
         files::link(&components.join("argocd"), &programs.join(name))?;

@@ -50,7 +50,7 @@ pub(super) async fn compose(
     role: &Role,
 ) -> Result<Launch, LaunchError> {
     let root = worker.root(&container.name);
-    let folder = working_folder(&root, container);
+    let folder = below(&root, container.working_dir.as_deref().unwrap_or(HOME));
     prepare(worker, container, &root, &folder).map_err(LaunchError::File)?;
     let look = Look::new(worker.node.client.clone());
     let mut variables = base(worker, &root);
@@ -59,22 +59,12 @@ pub(super) async fn compose(
         .map_err(LaunchError::Source)?;
     move_paths(&mut variables, container, &root);
     own(&mut variables, worker, &root);
-    if let Some(token) = worker.volumes.token_path(container) {
-        let path = worker.folder.join(format!("{}.kubeconfig", container.name));
-        let token = below(&root, &token);
-        let host = &worker.node.host;
-        let text = kubeconfig(&host.server, &host.authority, &worker.namespace, &token);
-        files::refresh(&path, text.as_bytes(), 0o600).map_err(LaunchError::File)?;
-        variables.insert("KUBECONFIG".into(), path.display().to_string());
-        // Without it the in-cluster address would be taken from variables that only containers have.
-        variables.insert("ARGOCD_FAKE_IN_CLUSTER".into(), "true".into());
-    }
+    identify(&mut variables, worker, container, &root).map_err(LaunchError::File)?;
     role.settle(&worker.name, &mut variables);
-    let wanted = role.listeners.iter().map(|listener| listener.port);
-    let lease = worker.node.host.ports.lease(wanted).map_err(LaunchError::Ports)?;
-    let mut arguments = role.own_arguments(container).into_iter();
-    let mut arguments = arguments.by_ref().map(|word| expand(word, &variables)).collect::<Vec<_>>();
-    arguments.extend(role.arguments(&lease.ports));
+    let ports = role.listeners.iter().map(|listener| listener.port);
+    let lease = worker.node.host.ports.lease(ports).map_err(LaunchError::Ports)?;
+    let arguments = role.own_arguments(container).into_iter().map(|word| expand(word, &variables));
+    let mut arguments = arguments.chain(role.arguments(&lease.ports)).collect();
     translate(worker, role, &mut variables, &mut arguments);
     let program = Program {
         path: worker.node.host.components.join(role.component),
@@ -85,10 +75,6 @@ pub(super) async fn compose(
         log: worker.log(&container.name),
     };
     Ok(Launch { program, lease })
-}
-
-fn working_folder(root: &Path, container: &Container) -> PathBuf {
-    below(root, container.working_dir.as_deref().unwrap_or(HOME))
 }
 
 /// Where an absolute path of a container is on this machine.
@@ -105,11 +91,10 @@ fn prepare(worker: &Worker, container: &Container, root: &Path, folder: &Path) -
     files::make_folder(folder)
 }
 
-/// What every container has, whatever its specification says.
+/// What a container has unless its specification says otherwise.
 fn base(worker: &Worker, root: &Path) -> BTreeMap<String, String> {
     let path = |path| below(root, path).display().to_string();
     let variables = [
-        ("PATH", worker.node.host.search_path()),
         ("HOME", path(HOME)),
         ("TMPDIR", path("/tmp")),
         ("USER", "argocd".to_owned()),
@@ -130,7 +115,7 @@ fn move_paths(variables: &mut BTreeMap<String, String>, container: &Container, r
     }
 }
 
-/// Paths that are fixed in Argo CD's image.
+/// What holds here whatever the specification says: first of all paths that are fixed in Argo CD's image.
 fn own(variables: &mut BTreeMap<String, String>, worker: &Worker, root: &Path) {
     let path = |path| below(root, path).display().to_string();
     let settings = [
@@ -143,10 +128,29 @@ fn own(variables: &mut BTreeMap<String, String>, worker: &Worker, root: &Path) {
         ("ARGOCD_GPG_ENABLED", "false".to_owned()),
         ("ARGOCD_PLUGINSOCKFILEPATH", path("/home/argocd/cmp-server/plugins")),
         ("ARGOCD_ENABLE_PROFILER_FILE_PATH", path("/home/argocd/params/profiler.enabled")),
+        ("PATH", worker.node.host.search_path()),
         ("ARGOCD_ASK_PASS_SOCK", worker.node.host.socket(&worker.uid).display().to_string()),
         (leftovers::MARK, root.display().to_string()),
     ];
     variables.extend(settings.map(|(name, value)| (name.to_owned(), value)));
+}
+
+/// Gives the program its service account at the API server, if its container has one.
+fn identify(
+    variables: &mut BTreeMap<String, String>,
+    worker: &Worker,
+    container: &Container,
+    root: &Path,
+) -> Result<(), FileError> {
+    let Some(token) = worker.volumes.token_path(container) else { return Ok(()) };
+    let path = worker.folder.join(format!("{}.kubeconfig", container.name));
+    let host = &worker.node.host;
+    let text = kubeconfig(&host.server, &host.authority, &worker.namespace, &below(root, &token));
+    files::refresh(&path, text.as_bytes(), 0o600)?;
+    variables.insert("KUBECONFIG".into(), path.display().to_string());
+    // Otherwise `https://kubernetes.default.svc` would be looked for where only containers find it.
+    variables.insert("ARGOCD_FAKE_IN_CLUSTER".into(), "true".into());
+    Ok(())
 }
 
 /// Names of Services become addresses of this machine.
@@ -158,8 +162,10 @@ fn translate(
 ) {
     let services = &worker.node.host.services;
     for value in variables.values_mut().chain(arguments.iter_mut()) {
-        if let Some(address) = services.translate(value, &worker.namespace, false) {
-            *value = address;
+        // An argument may hold a flag as well: `--redis=argocd-redis:6379`.
+        let start = if value.starts_with("--") { value.find('=').map_or(0, |index| index + 1) } else { 0 };
+        if let Some(address) = services.translate(&value[start..], &worker.namespace, false) {
+            value.replace_range(start.., &address);
         }
     }
     for peer in role.services {

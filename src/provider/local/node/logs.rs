@@ -1,6 +1,5 @@
 //! Output of containers, as `kubectl logs` asks for it.
 
-use std::collections::VecDeque;
 use std::io::SeekFrom;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -8,6 +7,7 @@ use std::time::Duration;
 
 use futures::{Stream, stream};
 use hyper::body::Bytes;
+use jiff::Timestamp;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
@@ -27,14 +27,16 @@ pub(super) struct Wanted {
     /// What the container's previous run wrote.
     pub(super) previous: bool,
     /// Only so many lines of what is there.
-    pub(super) tail: Option<usize>,
+    tail: Option<usize>,
     /// Only so many bytes.
-    pub(super) limit: Option<usize>,
+    limit: Option<usize>,
+    /// Only what is not older, in seconds.
+    since: Option<i64>,
 }
 
 impl Wanted {
-    /// Reads the query of a request to `/containerLogs`. Times are not kept, so that the options about them have
-    /// no effect.
+    /// Reads the query of a request to `/containerLogs`. Programs write their logs themselves, so that times are
+    /// only known where a program tells them, and `timestamps` has no effect.
     pub(super) fn parse(query: &str) -> Self {
         let mut wanted = Self::default();
         for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
@@ -43,11 +45,36 @@ impl Wanted {
                 "previous" => wanted.previous = value == "true",
                 "tailLines" => wanted.tail = value.parse().ok(),
                 "limitBytes" => wanted.limit = value.parse().ok(),
+                "sinceSeconds" => wanted.since = value.parse().ok(),
                 _ => {}
             }
         }
         wanted
     }
+
+    /// Where the wanted part of a log starts, in bytes.
+    fn start(&self, content: &[u8], now: Timestamp) -> usize {
+        let lines = content.split_inclusive(|byte| *byte == b'\n');
+        let lines = lines.scan(0, |end, line| {
+            *end += line.len();
+            Some((*end - line.len(), line))
+        });
+        let lines = lines.collect::<Vec<_>>();
+        let fresh = self.since.map_or(0, |seconds| {
+            let is_fresh =
+                |line| time(line).is_some_and(|time| now.as_second() - time.as_second() <= seconds);
+            lines.iter().position(|(_, line)| is_fresh(line)).unwrap_or(lines.len())
+        });
+        let last = self.tail.map_or(0, |count| lines.len().saturating_sub(count));
+        lines.get(fresh.max(last)).map_or(content.len(), |(start, _)| *start)
+    }
+}
+
+/// The time that a line of Argo CD's log tells, in either of its two formats.
+fn time(line: &[u8]) -> Option<Timestamp> {
+    let line = std::str::from_utf8(line).ok()?;
+    let (_, rest) = line.split_once("\"time\":\"").or_else(|| line.split_once("time=\""))?;
+    rest.split_once('"')?.0.parse().ok()
 }
 
 /// A log that is being sent.
@@ -71,9 +98,11 @@ pub(super) async fn read(path: &Path, wanted: &Wanted) -> impl Stream<Item = Byt
 impl Reader {
     async fn open(path: &Path, wanted: &Wanted) -> std::io::Result<Self> {
         let mut file = File::open(path).await?;
-        if let Some(lines) = wanted.tail {
-            let start = start_of_tail(&mut file, lines).await?;
-            file.seek(SeekFrom::Start(start)).await?;
+        if wanted.tail.is_some() || wanted.since.is_some() {
+            let mut content = Vec::new();
+            file.read_to_end(&mut content).await?;
+            let start = wanted.start(&content, Timestamp::now());
+            file.seek(SeekFrom::Start(start as u64)).await?;
         }
         let left = wanted.limit.unwrap_or(usize::MAX);
         Ok(Self { file, path: path.to_owned(), follow: wanted.follow, left })
@@ -107,30 +136,6 @@ impl Reader {
     }
 }
 
-/// Where the last lines of a file start, in bytes.
-async fn start_of_tail(file: &mut File, lines: usize) -> std::io::Result<u64> {
-    let mut starts = VecDeque::from([0]);
-    let (mut offset, mut chunk) = (0, vec![0; CHUNK]);
-    loop {
-        let length = file.read(&mut chunk).await?;
-        if length == 0 {
-            break;
-        }
-        for (index, _) in chunk[..length].iter().enumerate().filter(|(_, byte)| **byte == b'\n') {
-            starts.push_back(offset + index as u64 + 1);
-            // The last one is where the next line will start.
-            if starts.len() > lines + 1 {
-                starts.pop_front();
-            }
-        }
-        offset += length as u64;
-    }
-    // An unfinished last line counts as one.
-    let unfinished = starts.back().is_some_and(|start| *start < offset);
-    let skipped = usize::from(unfinished && starts.len() > lines);
-    Ok(starts.get(skipped).copied().unwrap_or(offset))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,8 +159,13 @@ mod tests {
     }
 
     #[test]
-    fn queries_are_understood() {
-        let wanted = Wanted::parse("follow=true&tailLines=10&timestamps=true&previous=false");
-        assert_eq!(wanted, Wanted { follow: true, tail: Some(10), ..Wanted::default() });
+    fn old_lines_are_left_out() {
+        let log = b"time=\"2026-01-01T00:00:00Z\" a\n{\"time\":\"2026-01-01T00:01:00Z\"}\nno time\n";
+        let now = "2026-01-01T00:01:30Z".parse().unwrap();
+        let from = |query| &log[Wanted::parse(query).start(log, now)..];
+        assert_eq!(from("sinceSeconds=100"), log);
+        assert_eq!(from("sinceSeconds=60"), b"{\"time\":\"2026-01-01T00:01:00Z\"}\nno time\n");
+        assert_eq!(from("sinceSeconds=60&tailLines=1"), b"no time\n");
+        assert_eq!(from("sinceSeconds=10"), b"");
     }
 }

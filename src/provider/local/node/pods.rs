@@ -15,8 +15,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::host::Host;
+use super::report;
 use super::sources::Look;
-use super::worker::{Ending, Fate, Worker, delete};
+use super::worker::{Ending, Fate, Worker};
 use crate::engine::wait::pause;
 use crate::files;
 
@@ -45,6 +46,7 @@ pub(super) struct Node {
     pub(super) port: u16,
     pub(super) client: Client,
     pub(super) host: Arc<Host>,
+    pub(super) stopped: CancellationToken,
     pods: Mutex<BTreeMap<String, Entry>>,
 }
 
@@ -54,8 +56,14 @@ struct Entry {
 }
 
 impl Node {
-    pub(super) fn new(name: String, port: u16, client: Client, host: Arc<Host>) -> Self {
-        Self { name, port, client, host, pods: Mutex::default() }
+    pub(super) fn new(
+        name: String,
+        port: u16,
+        client: Client,
+        host: Arc<Host>,
+        stopped: CancellationToken,
+    ) -> Self {
+        Self { name, port, client, host, stopped, pods: Mutex::default() }
     }
 
     /// Where what belongs to a pod is kept.
@@ -75,8 +83,8 @@ impl Node {
         Some(Arc::clone(&entry.worker))
     }
 
-    /// Runs the node's pods until `stopped`, and then ends their programs.
-    pub(super) async fn run_pods(self: &Arc<Self>, stopped: &CancellationToken) {
+    /// Runs the node's pods until the agent stops, and then ends their programs.
+    pub(super) async fn run_pods(self: &Arc<Self>) {
         let pods = Api::<Pod>::all(self.client.clone());
         let mine = format!("spec.nodeName={}", self.name);
         let mut events = pin!(watcher(pods, watcher::Config::default().fields(&mine).timeout(WATCH_SECONDS)));
@@ -84,7 +92,7 @@ impl Node {
         let mut listed = BTreeSet::new();
         loop {
             let event = tokio::select! {
-                () = stopped.cancelled() => break,
+                () = self.stopped.cancelled() => break,
                 Some(_) = workers.join_next() => continue,
                 event = events.next() => event,
             };
@@ -126,7 +134,7 @@ impl Node {
             // What is left of it is the API server's, unless it waits for us.
             if !grace.is_zero() {
                 let node = Arc::clone(self);
-                workers.spawn(async move { delete(&node, &pod).await });
+                workers.spawn(async move { report::end(&node, &pod).await });
             }
         } else if !is_over(&pod) {
             let (sender, receiver) = watch::channel(None);
@@ -162,7 +170,7 @@ impl Node {
             pause(REFRESH).await;
             let workers = self.pods().values().map(|entry| Arc::clone(&entry.worker)).collect::<Vec<_>>();
             let look = Look::new(self.client.clone());
-            for worker in workers.iter().filter(|worker| worker.is_real()) {
+            for worker in workers.iter().filter(|worker| worker.is_real) {
                 if let Err(error) = worker.volumes.refresh(&look).await {
                     tracing::debug!(pod = worker.name, error = &error as &dyn std::error::Error, "volumes");
                 }

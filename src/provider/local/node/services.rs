@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::address::Address;
 use crate::files::{self, FileError};
 
 /// How long a connection waits for a Ready pod, for example while one is restarted. A refusal would make clients
@@ -141,7 +142,7 @@ impl Services {
         namespace: &str,
         expected: bool,
     ) -> Option<String> {
-        let address = parse(value)?;
+        let address = Address::parse(value)?;
         let key = Key {
             namespace: address.namespace.unwrap_or(namespace).into(),
             name: address.name.into(),
@@ -177,7 +178,7 @@ impl Services {
             state.ports.insert(key.clone(), port);
             let ports = state.ports.iter().map(|(key, port)| (key.to_string(), port));
             let ports = serde_json::json!(ports.collect::<BTreeMap<_, _>>()).to_string();
-            if let Err(error) = files::replace(&self.file, ports.as_bytes(), 0o600) {
+            if let Err(error) = files::refresh(&self.file, ports.as_bytes(), 0o600) {
                 tracing::error!(error = &error as &dyn std::error::Error, "service ports are not remembered");
             }
         }
@@ -285,39 +286,6 @@ fn bind(port: u16) -> Option<(tokio::net::TcpListener, u16)> {
     Some((tokio::net::TcpListener::from_std(listener).ok()?, port))
 }
 
-/// An address that may name a Service.
-#[derive(Debug, PartialEq, Eq)]
-struct Address<'a> {
-    /// With `://`, or empty.
-    scheme: &'a str,
-    name: &'a str,
-    namespace: Option<&'a str>,
-    port: u16,
-    /// Whether no name server outside of a cluster could know it.
-    only_in_cluster: bool,
-}
-
-/// `[scheme://]name[.namespace[.svc[.cluster.local]]]:port`
-fn parse(value: &str) -> Option<Address<'_>> {
-    let start = value.find("://").map_or(0, |index| index + "://".len());
-    let (scheme, rest) = value.split_at(start);
-    let (host, port) = rest.split_once(':')?;
-    let (name, rest) = host.split_once('.').map_or((host, None), |(name, rest)| (name, Some(rest)));
-    let (namespace, suffix) = match rest.map(|rest| rest.split_once('.').unwrap_or((rest, ""))) {
-        None => (None, ""),
-        Some((namespace, suffix)) => (Some(namespace), suffix),
-    };
-    let is_label = |text: &str| {
-        !text.is_empty() && text.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-')
-    };
-    let is_name = is_label(name) && namespace.is_none_or(is_label);
-    if !is_name || name == "localhost" || !["", "svc", "svc.cluster.local"].contains(&suffix) {
-        return None;
-    }
-    let only_in_cluster = namespace.is_none() || !suffix.is_empty();
-    Some(Address { scheme, name, namespace, port: port.parse().ok()?, only_in_cluster })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -325,22 +293,6 @@ mod tests {
     fn services() -> Arc<Services> {
         let file = PathBuf::from("/nonexistent/ports.json");
         Services::new(1..=2, file, CancellationToken::new()).unwrap()
-    }
-
-    #[test]
-    fn addresses_of_services_are_told_from_others() {
-        let parsed = parse("https://argocd-repo-server.argocd.svc.cluster.local:8081").unwrap();
-        assert_eq!(
-            (parsed.scheme, parsed.name, parsed.namespace),
-            ("https://", "argocd-repo-server", Some("argocd"))
-        );
-        assert!(parsed.only_in_cluster);
-        assert!(parse("argocd-redis:6379").unwrap().only_in_cluster);
-        assert!(!parse("redis.example:6379").unwrap().only_in_cluster, "could be a host's name");
-        for other in ["localhost:1", "10.0.0.1:80", "redis.example.com:6379", "argocd-redis", "a b:1", "x:y"]
-        {
-            assert_eq!(parse(other), None, "{other}");
-        }
     }
 
     #[test]

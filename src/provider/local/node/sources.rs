@@ -130,23 +130,31 @@ impl Look {
     }
 
     async fn read(&self, kind: Kind, namespace: &str, name: &str) -> kube::Result<Option<Data>> {
-        let mut pace = Pace::new(Duration::from_secs(3));
-        loop {
-            let found = match kind {
-                Kind::ConfigMap => {
-                    let api = Api::<ConfigMap>::namespaced(self.client.clone(), namespace);
-                    api.get_opt(name).await.map(|found| found.map(config_map_data))
-                }
-                Kind::Secret => {
-                    let api = Api::<Secret>::namespaced(self.client.clone(), namespace);
-                    api.get_opt(name).await.map(|found| found.map(secret_data))
-                }
-            };
-            match found {
-                // The node authorizer learns a moment later than we do that the pod is on this node.
-                Err(kube::Error::Api(status)) if status.is_forbidden() && pace.pause().await => {}
-                found => return found,
+        match kind {
+            Kind::ConfigMap => {
+                let api = Api::<ConfigMap>::namespaced(self.client.clone(), namespace);
+                let found = while_forbidden(|| api.get_opt(name)).await?;
+                Ok(found.map(config_map_data))
             }
+            Kind::Secret => {
+                let api = Api::<Secret>::namespaced(self.client.clone(), namespace);
+                let found = while_forbidden(|| api.get_opt(name)).await?;
+                Ok(found.map(secret_data))
+            }
+        }
+    }
+}
+
+/// Asks again for a while when the answer is that we may not: the node authorizer learns a moment later than we do
+/// that a pod is on this node.
+pub(super) async fn while_forbidden<T, F: Future<Output = kube::Result<T>>>(
+    request: impl Fn() -> F,
+) -> kube::Result<T> {
+    let mut pace = Pace::new(Duration::from_secs(3));
+    loop {
+        match request().await {
+            Err(kube::Error::Api(status)) if status.is_forbidden() && pace.pause().await => {}
+            answer => return answer,
         }
     }
 }

@@ -12,6 +12,7 @@ use kube::api::PostParams;
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 
+use super::sources::while_forbidden;
 use crate::site::secret::Secret;
 
 /// A token was not given.
@@ -47,10 +48,10 @@ impl Token {
         let account = account.unwrap_or("default");
         let accounts = Api::<ServiceAccount>::namespaced(client.clone(), &namespace);
         let (parameters, request) = (PostParams::default(), request(pod, projection));
-        let answer = accounts.create_subresource::<_, Answer>("token", account, &parameters, &request);
-        let answer = answer
-            .await
-            .map_err(|source| TokenError { account: format!("{namespace}/{account}"), source })?;
+        let ask = || accounts.create_subresource::<_, Answer>("token", account, &parameters, &request);
+        let answer = while_forbidden(ask).await;
+        let answer =
+            answer.map_err(|source| TokenError { account: format!("{namespace}/{account}"), source })?;
         let renewal = renewal(Timestamp::now(), answer.status.expiration_timestamp.0);
         Ok(Self { value: Secret::new(answer.status.token), renewal })
     }

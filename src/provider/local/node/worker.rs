@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod, PodSpec};
-use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
-use kube::{Api, ResourceExt};
+use kube::ResourceExt;
 use tokio::sync::{Notify, watch};
 
 use super::argocd::role;
 use super::container::Runner;
 use super::pods::Node;
+use super::report;
 use super::services::Backend;
 use super::sources::Look;
 use super::status::{self, Containers};
@@ -26,7 +26,7 @@ use crate::engine::wait::pause;
 use crate::files;
 
 /// Between two tries of a request to the API server, and of filling volumes.
-const RETRY: Duration = Duration::from_millis(200);
+pub(super) const RETRY: Duration = Duration::from_millis(200);
 
 /// How a pod is to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,9 +66,11 @@ pub(super) struct Worker {
     pub(super) address: Ipv4Addr,
     pub(super) folder: PathBuf,
     pub(super) volumes: Volumes,
+    /// Whether any of its containers has a program of ours.
+    pub(super) is_real: bool,
     pub(super) ending: watch::Receiver<Option<Ending>>,
     containers: Mutex<Containers>,
-    changed: Notify,
+    pub(super) changed: Notify,
 }
 
 impl Worker {
@@ -77,6 +79,8 @@ impl Worker {
         let known = pod.status.as_ref().and_then(|status| status.pod_ip.as_ref()?.parse().ok());
         let address = node.host.address(&uid, known);
         let folder = node.pod_folder(&uid);
+        let mut containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+        let is_real = containers.any(|container| role(&pod, container).is_some());
         let volumes = Volumes::new(node.client.clone(), pod.clone(), address, folder.join("volumes"));
         Self {
             namespace: pod.namespace().unwrap_or_default(),
@@ -89,35 +93,31 @@ impl Worker {
             address,
             folder,
             volumes,
+            is_real,
             ending,
         }
     }
 
     /// Runs the pod until it is to end, and then ends it.
     pub(super) async fn run(self: Arc<Self>) {
-        if self.is_real() {
+        if self.is_real {
             self.node.host.services.set_backend(&self.uid, Some(self.backend()));
         }
         tokio::select! {
             // What needs no time is known before anything is told.
             biased;
             () = self.live() => {}
-            () = self.publish() => {}
+            () = report::changes(&self) => {}
         }
         self.node.host.services.set_backend(&self.uid, None);
         let fate = self.ending.borrow().map_or(Fate::Keep, |ending| ending.fate);
         if fate == Fate::Delete {
-            self.delete().await;
+            report::end(&self.node, &self.pod).await;
         }
         if fate != Fate::Keep {
-            self.node.host.release_address(&self.uid);
+            self.node.host.release(&self.uid);
             remove(self.folder.clone()).await;
         }
-    }
-
-    /// Whether any of its containers has a program of ours.
-    pub(super) fn is_real(&self) -> bool {
-        self.spec().containers.iter().any(|container| role(&self.pod, container).is_some())
     }
 
     fn spec(&self) -> &PodSpec {
@@ -126,7 +126,7 @@ impl Worker {
     }
 
     async fn live(&self) {
-        if self.is_real() && !self.fill_volumes().await {
+        if self.is_real && !self.fill_volumes().await {
             return;
         }
         for (index, container) in self.spec().init_containers.iter().flatten().enumerate() {
@@ -152,7 +152,7 @@ impl Worker {
         if status::is_complete(slot.of(&mut self.containers())) {
             return true;
         }
-        match role(&self.pod, container) {
+        match role(&self.pod, container).filter(|_| self.is_real) {
             Some(role) => Runner { worker: self, container, slot, role, restart: "OnFailure" }.run().await,
             None => self.update(slot, |status| status.state = Some(status::completed())),
         }
@@ -172,10 +172,16 @@ impl Worker {
         });
     }
 
+    /// Fills the volumes, as often as it takes; `false` if the pod ends before.
     async fn fill_volumes(&self) -> bool {
         loop {
             let look = Look::new(self.node.client.clone());
-            let Err(error) = self.volumes.refresh(&look).await else { return true };
+            let filled = tokio::select! {
+                biased;
+                () = self.ended() => return false,
+                filled = self.volumes.refresh(&look) => filled,
+            };
+            let Err(error) = filled else { return true };
             for slot in (0..self.spec().containers.len()).map(Slot::Main) {
                 self.wait_with(slot, "ContainerCreating", &error);
             }
@@ -183,36 +189,6 @@ impl Worker {
                 return false;
             }
         }
-    }
-
-    /// Tells the API server whatever changes.
-    async fn publish(&self) {
-        let pods = Api::<Pod>::namespaced(self.node.client.clone(), &self.namespace);
-        let mut told = None;
-        let mut previous = self.pod.status.clone().unwrap_or_default();
-        loop {
-            let status = status::compose(&self.containers(), self.address, &previous);
-            if told.as_ref() != Some(&status) {
-                let patch = Patch::Strategic(status::patch(&self.uid, &status));
-                match pods.patch_status(&self.name, &PatchParams::default(), &patch).await {
-                    Ok(_) => {}
-                    // It is gone, and the watch will say so.
-                    Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {}
-                    Err(error) => {
-                        tracing::warn!(pod = self.name, %error, "status not told");
-                        pause(RETRY).await;
-                        continue;
-                    }
-                }
-                previous.clone_from(&status);
-                told = Some(status);
-            }
-            self.changed.notified().await;
-        }
-    }
-
-    async fn delete(&self) {
-        delete(&self.node, &self.pod).await;
     }
 
     /// Changes what is known of a container, and has it told if that is news.
@@ -292,7 +268,8 @@ impl Worker {
         }
     }
 
-    fn containers(&self) -> MutexGuard<'_, Containers> {
+    /// What is known of the containers.
+    pub(super) fn containers(&self) -> MutexGuard<'_, Containers> {
         self.containers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -303,25 +280,6 @@ impl Slot {
             Self::Init(index) => &mut containers.init[index],
             Self::Main(index) => &mut containers.main[index],
         }
-    }
-}
-
-/// Tells the API server that a pod has ended.
-pub(super) async fn delete(node: &Node, pod: &Pod) {
-    let pods = Api::<Pod>::namespaced(node.client.clone(), &pod.namespace().unwrap_or_default());
-    let preconditions = Preconditions { uid: pod.uid(), resource_version: None };
-    let parameters = DeleteParams {
-        grace_period_seconds: Some(0),
-        preconditions: Some(preconditions),
-        ..DeleteParams::default()
-    };
-    loop {
-        match pods.delete(&pod.name_any(), &parameters).await {
-            Ok(_) => return,
-            Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => return,
-            Err(error) => tracing::warn!(pod = pod.name_any(), %error, "pod not deleted"),
-        }
-        pause(RETRY).await;
     }
 }
 

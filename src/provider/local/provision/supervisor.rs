@@ -80,7 +80,8 @@ impl Supervisor {
         }
         match state.failing() {
             Some(process) if self.started.load(Ordering::Relaxed) => {
-                let hint = format!("its log is {}", process.log.display());
+                let log = process.log.display();
+                let hint = format!("its log is {log}; `down` and `up` make the cluster anew");
                 Err(Failure::from(self.keeps_ending(process)).with_hint(hint).into())
             }
             Some(process) => restart(self.keeps_ending(process).to_string()),
@@ -149,7 +150,7 @@ impl Step for Supervisor {
     fn apply<'a>(&'a self, _facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(async move {
             let layout = &self.subject.layout;
-            let wanted = self.wanted()?;
+            let wanted = self.wanted().map_err(with_hint)?;
             writer.perform(async { wanted.write(layout) }).await?;
             writer.perform(end(layout)).await?;
             let started = writer.perform(start(&self.subject)).await?;
@@ -157,6 +158,12 @@ impl Step for Supervisor {
             if started { Ok(()) } else { Err(self.ended()) }
         })
     }
+}
+
+fn with_hint(error: ConfigurationError) -> Failure {
+    let is_component = matches!(error, ConfigurationError::Component { .. });
+    let failure = Failure::from(error);
+    if is_component { failure.with_hint("`bridgehead components fetch` gets it") } else { failure }
 }
 
 /// Ends the supervisor that runs and everything that it has left, if there is any.
@@ -175,6 +182,8 @@ async fn start(subject: &Subject) -> Result<bool, SupervisorStepError> {
         .arg("supervise")
         .arg(layout.folder())
         .current_dir(layout.folder())
+        // It outlives this command, and what the environment of this command holds may be secret.
+        .env_clear()
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(output)

@@ -12,11 +12,10 @@ struct Left(ClusterName, String);
 pub(super) struct Audit(pub(super) Subject);
 
 impl Audit {
+    /// A port is held by a process only: what listens on the cluster's block when none of its processes is left
+    /// is a stranger, who may.
     fn left(&self) -> Vec<String> {
-        let processes =
-            leftovers::find(&self.0.layout).into_iter().map(|process| format!("process {process}"));
-        let ports = self.0.ports.get().into_iter().flat_map(|ports| ports.in_use());
-        processes.chain(ports.map(|port| format!("port {port} in use"))).collect()
+        leftovers::find(&self.0.layout).into_iter().map(|process| format!("process {process}")).collect()
     }
 }
 

@@ -3,7 +3,6 @@
 use super::Subject;
 use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::provider::local::leftovers;
-use crate::provider::local::ports::Ports;
 use crate::provider::local::state;
 use crate::site::name::ClusterName;
 
@@ -20,9 +19,6 @@ impl Step for Supervisor {
 
     fn observe<'a>(&'a self, _facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
         Box::pin(async move {
-            if let Ok(Some(ports)) = Ports::read(&self.0.layout) {
-                let _ = self.0.ports.set(ports);
-            }
             let processes = leftovers::find(&self.0.layout);
             let change = |process| Change::delete(format!("process {process} of {}", self.0.cluster));
             Ok(Observed::differs(processes.iter().map(change).collect()))

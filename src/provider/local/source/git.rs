@@ -100,6 +100,10 @@ impl Git {
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .env("GIT_TEMPLATE_DIR", "")
             .env_remove("GIT_DEFAULT_HASH")
+            // What git makes is for nobody else to read either, whatever the person's umask is.
+            .env("GIT_CONFIG_COUNT", "1")
+            .env("GIT_CONFIG_KEY_0", "core.sharedRepository")
+            .env("GIT_CONFIG_VALUE_0", "0600")
             .envs(who.into_iter().chain(address).chain(date));
         git
     }

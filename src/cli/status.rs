@@ -1,0 +1,43 @@
+//! `status`: the site as it is.
+
+use std::io::Write;
+
+use clap::Args;
+
+use super::Global;
+use super::error::CommandError;
+use super::exit::Exit;
+use super::session::{Session, Show};
+use crate::flow;
+use crate::flow::status::Status as SiteStatus;
+use crate::report::Output;
+use crate::site::name::SiteName;
+
+/// Show clusters, Argo CD, Applications, and what is not as the profile says
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  bridgehead status local\n  bridgehead status local --exit-code --output json"
+)]
+pub(super) struct Status {
+    /// The site: a folder under sites/
+    site: SiteName,
+    /// Exit 3 when anything is not as the profile says
+    #[arg(long)]
+    exit_code: bool,
+}
+
+impl Status {
+    pub(super) fn run(self, global: &Global) -> Result<Exit, CommandError> {
+        Session::run(global, &self.site.clone(), Show::Nothing, async |session| {
+            let report = session.look(&flow::up::tree(&session.site, &session.env)).await;
+            let status = SiteStatus::of(&session.site, &session.env, &report).await;
+            let mut stdout = std::io::stdout().lock();
+            let _ = if session.output == Output::Json {
+                writeln!(stdout, "{}", serde_json::to_string_pretty(&status).unwrap_or_default())
+            } else {
+                write!(stdout, "{status}")
+            };
+            Ok(if self.exit_code && status.has_drift() { Exit::Changes } else { Exit::Done })
+        })
+    }
+}

@@ -1,0 +1,51 @@
+//! The step `site/remove/files`: what the site keeps besides its clusters is gone.
+
+use std::path::PathBuf;
+
+use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::files;
+use crate::site::name::ClusterName;
+
+/// The site's folder. Its lock is held by the run itself, which discards it at its end.
+pub(super) struct SiteFolder {
+    pub(super) folder: PathBuf,
+}
+
+impl SiteFolder {
+    const LOCK: &str = "lock";
+
+    fn entries(&self) -> Vec<PathBuf> {
+        let entries = self.folder.read_dir().into_iter().flatten().flatten();
+        entries.filter(|entry| entry.file_name() != Self::LOCK).map(|entry| entry.path()).collect()
+    }
+}
+
+impl Step for SiteFolder {
+    fn id(&self) -> StepId {
+        StepId::site("remove/files")
+    }
+
+    fn cluster(&self) -> Option<&ClusterName> {
+        None
+    }
+
+    fn observe<'a>(&'a self, _facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
+        Box::pin(async move {
+            let changes = self.entries().into_iter().map(|path| Change::delete(path.display().to_string()));
+            Ok(Observed::differs(changes.collect()))
+        })
+    }
+
+    fn apply<'a>(&'a self, _facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            for path in self.entries() {
+                writer
+                    .perform(async {
+                        if path.is_dir() { files::remove_folder(&path) } else { files::remove(&path) }
+                    })
+                    .await?;
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,5 @@
+//! The command line where no cluster is needed: help, exit codes, and what goes to which stream.
+
+mod help;
+mod profile;
+mod run;
