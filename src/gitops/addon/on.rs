@@ -56,7 +56,7 @@ impl On {
         let Some(registered) = fleet.registered(&self.cluster) else {
             return Err(OnError::NotRegistered(self.cluster.clone()).into());
         };
-        let expected = Expected::new(hub, &fleet);
+        let expected = Expected::new(hub, &fleet).with_reasons(&self.scope, facts).await;
         let mut changes = self.of_sets(&fleet, &expected, registered)?;
         let applications: Vec<_> = self.applications(&fleet, registered).collect();
         changes.extend(applications.iter().filter_map(|application| expected.of_application(application)));
