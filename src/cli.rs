@@ -76,10 +76,9 @@ impl Global {
     fn output(&self) -> Output {
         match self.output {
             Some(OutputChoice::Live) => Output::Live,
-            Some(OutputChoice::Lines) => Output::Lines,
             Some(OutputChoice::Json) => Output::Json,
             None if rustix::termios::isatty(std::io::stderr()) => Output::Live,
-            None => Output::Lines,
+            Some(OutputChoice::Lines) | None => Output::Lines,
         }
     }
 }

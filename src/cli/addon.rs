@@ -135,8 +135,8 @@ fn what_goes(addon: &AddonName, removals: &[Removal]) -> String {
         if !removal.cascades {
             text.push_str(" (its set leaves its objects behind; they are uninstalled all the same)");
         }
-        objects.iter().for_each(|object| text.push_str(&format!("\n    - {object}")));
-        removal.stays.iter().for_each(|object| text.push_str(&format!("\n    stays: {object}")));
+        text.extend(objects.iter().map(|object| format!("\n    - {object}")));
+        text.extend(removal.stays.iter().map(|object| format!("\n    stays: {object}")));
         if let Some(namespace) = &removal.namespace {
             text.push_str(&format!("\n    stays: Namespace {namespace}, which others may use too"));
         }
@@ -148,11 +148,11 @@ fn what_goes(addon: &AddonName, removals: &[Removal]) -> String {
 fn matrix(site: &Site, addons: &[AddonRow]) -> String {
     const WIDTH: usize = 26;
     let mut text = format!("{:<28}", "ADDON");
-    site.clusters().for_each(|cluster| text.push_str(&format!("{:<WIDTH$}", cluster.name)));
+    text.extend(site.clusters().map(|cluster| format!("{:<WIDTH$}", cluster.name)));
     for row in addons {
         text.truncate(text.trim_end().len());
         text.push_str(&format!("\n{:<28}", row.addon));
-        row.clusters.iter().for_each(|cell| text.push_str(&format!("{:<WIDTH$}", cell_text(cell))));
+        text.extend(row.clusters.iter().map(|cell| format!("{:<WIDTH$}", cell_text(cell))));
     }
     format!("{}\n", text.trim_end())
 }

@@ -111,7 +111,7 @@ impl CommandError {
                 Some("add --yes (with make: YES=1)"),
             ),
             Self::Interrupted => {
-                report::error("stopped at once", &[], Some("run the same command again to continue"))
+                report::error("stopped at once", &[], Some("run the same command again to continue"));
             }
         }
     }

@@ -31,16 +31,13 @@ impl Kubeconfig {
         Session::run(global, &site, Show::Nothing, async |session| {
             let facts = session.look(&flow::up::clusters(&session.site, &session.env)).await.facts;
             let document = flow::kubeconfig(&session.site, &facts)?;
-            let text = match global.output {
-                Some(_) if session.output == Output::Json => serde_json::to_string_pretty(&document),
-                _ => return print(&flow::yaml(&document)?),
+            let text = if session.output == Output::Json {
+                serde_json::to_string_pretty(&document).unwrap_or_default()
+            } else {
+                flow::yaml(&document)?
             };
-            print(&text.unwrap_or_default())
+            let _ = writeln!(std::io::stdout().lock(), "{}", text.trim_end());
+            Ok(Exit::Done)
         })
     }
-}
-
-fn print(text: &str) -> Result<Exit, CommandError> {
-    let _ = writeln!(std::io::stdout().lock(), "{}", text.trim_end());
-    Ok(Exit::Done)
 }
