@@ -144,10 +144,10 @@ impl ApplicationSet {
     pub(super) fn preserves(&self) -> bool {
         let finalizers = &self.spec.template.metadata.finalizers;
         // The controller adds the finalizer only where the template says nothing of finalizers.
-        match finalizers.is_empty() {
-            true => self.spec.sync_policy.preserve_resources_on_deletion,
-            false => !finalizers.iter().any(|finalizer| finalizer.starts_with(RESOURCES_FINALIZER)),
+        if finalizers.is_empty() {
+            return self.spec.sync_policy.preserve_resources_on_deletion;
         }
+        !finalizers.iter().any(|finalizer| finalizer.starts_with(RESOURCES_FINALIZER))
     }
 
     /// Whether it deletes Applications of clusters that it does not select any more.

@@ -51,9 +51,9 @@ impl Fleet {
         let secrets = format!("{SECRET_TYPE}={CLUSTER}");
         let [secret, set, application] = [Kind::SECRET, Kind::APPLICATION_SET, Kind::APPLICATION];
         let (secrets, sets, applications) = futures::try_join!(
-            api::list_of::<Secret>(client, &secret, hub.namespace(), &secrets),
-            api::list_of(client, &set, hub.namespace(), ""),
-            api::list_of(client, &application, hub.namespace(), ""),
+            api::list_of::<Secret>(client, &secret, Some(hub.namespace()), &secrets),
+            api::list_of(client, &set, Some(hub.namespace()), ""),
+            api::list_of(client, &application, Some(hub.namespace()), ""),
         )?;
         Ok(Self { registered: registered(site, secrets), sets, applications })
     }

@@ -48,19 +48,19 @@ impl Hub {
         }
     }
 
-    /// The namespace, as calls take it.
-    pub(super) fn namespace(&self) -> Option<&str> {
-        Some(&self.namespace)
+    /// The namespace.
+    pub(super) fn namespace(&self) -> &str {
+        &self.namespace
     }
 
     /// What a person calls an object here.
     pub(super) fn subject(&self, kind: &Kind, name: &str) -> String {
-        kind.subject(self.namespace(), name)
+        kind.subject(Some(&self.namespace), name)
     }
 
     /// Changes some fields of an object, which may be gone by now.
     pub(super) async fn change(&self, kind: &Kind, name: &str, patch: &Value) -> Result<(), ApiError> {
-        match api::merge(&self.client, kind, self.namespace(), name, patch).await {
+        match api::merge(&self.client, kind, Some(&self.namespace), name, patch).await {
             Err(error) if error.is_absent() => Ok(()),
             result => result,
         }
@@ -68,7 +68,7 @@ impl Hub {
 
     /// Deletes an object, which may be gone by now.
     pub(super) async fn delete(&self, kind: &Kind, name: &str) -> Result<(), ApiError> {
-        api::delete(&self.client, kind, self.namespace(), name).await
+        api::delete(&self.client, kind, Some(&self.namespace), name).await
     }
 }
 

@@ -77,7 +77,7 @@ impl Tracking {
     /// Reads how a hub's Argo CD does it.
     pub(super) async fn of(hub: &Hub) -> Result<Self, ApiError> {
         let kind = Kind::CONFIG_MAP;
-        let settings = api::get(&hub.client, &kind, hub.namespace(), "argocd-cm").await?;
+        let settings = api::get(&hub.client, &kind, Some(hub.namespace()), "argocd-cm").await?;
         let setting = |key| settings.as_ref().and_then(|settings| settings.text(&["data", key]));
         Ok(Self::from_settings(
             setting("application.resourceTrackingMethod"),

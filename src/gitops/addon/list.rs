@@ -9,8 +9,8 @@ use super::{applications, uninstalls};
 use crate::engine::{Facts, Stop};
 use crate::env::Env;
 use crate::gitops::Scope;
-use crate::gitops::application::ApplicationSummary;
-use crate::gitops::application_set::ADDON_LABEL_PREFIX;
+use crate::gitops::application::{Application, ApplicationSummary};
+use crate::gitops::application_set::{ADDON_LABEL_PREFIX, ApplicationSet};
 use crate::gitops::fleet::{Fleet, Registered};
 use crate::gitops::hub::{Hub, Life, life};
 use crate::gitops::tracking::{ObjectName, Tracked, Tracking};
@@ -87,7 +87,7 @@ fn known(site: &Site, fleet: &Fleet) -> BTreeSet<AddonName> {
     let profile = site.clusters().flat_map(|cluster| cluster.addons.keys().cloned());
     let labels = fleet.ours().flat_map(|cluster| cluster.labels.keys());
     let labels = labels.filter_map(|key| key.strip_prefix(ADDON_LABEL_PREFIX)?.parse().ok());
-    let sets = fleet.sets.iter().flat_map(|set| set.addons());
+    let sets = fleet.sets.iter().flat_map(ApplicationSet::addons);
     profile.chain(labels).chain(sets.filter_map(|name| name.parse().ok())).collect()
 }
 
@@ -127,7 +127,7 @@ fn cell(
     if let Some(registered) = fleet.registered(&cluster.name) {
         let sets = fleet.sets_of(addon.as_str());
         let applications = sets.flat_map(|set| fleet.made_for(set, registered));
-        cell.applications = applications.map(crate::gitops::application::Application::summary).collect();
+        cell.applications = applications.map(Application::summary).collect();
         cell.label = registered.labels.get(&format!("{ADDON_LABEL_PREFIX}{addon}")).cloned();
         let names = gone(site, fleet, addon, registered);
         cell.left_behind = left.get(&cluster.name).map(|tracked| left_behind(&names, tracked));

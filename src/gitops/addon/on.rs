@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Tree, Writer};
 use crate::env::Env;
 use crate::gitops::Scope;
-use crate::gitops::application::Application;
+use crate::gitops::application::{Application, Resource};
 use crate::gitops::application_set::ADDON_LABEL_PREFIX;
 use crate::gitops::expected::Expected;
 use crate::gitops::fleet::{Fleet, Registered};
@@ -127,7 +127,7 @@ impl On {
             applications.iter().map(|application| application.name().to_owned()).collect();
         let tracked = Tracking::of(hub).await?.objects(&client, &names).await?;
         let wanted = applications.iter().flat_map(|application| application.resources());
-        let wanted = wanted.filter(|resource| is_tracked(&resource.kind)).map(|resource| resource.object());
+        let wanted = wanted.filter(|resource| is_tracked(&resource.kind)).map(Resource::object);
         let missing = wanted.filter(|object| !tracked.iter().any(|found| found.object == *object));
         Ok(missing
             .map(|object| Change::wait(object.to_string(), format!("it is not in {} yet", self.cluster)))

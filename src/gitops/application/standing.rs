@@ -120,9 +120,10 @@ impl Application {
     /// Whether the last comparison was with what it is told to be now.
     fn is_compared(&self) -> bool {
         let ComparedTo { destination, source, sources } = &self.status.sync.compared_to;
-        let is_same_source = match self.spec.sources.is_empty() {
-            true => self.spec.source.as_ref().is_none_or(|told| told == source),
-            false => self.spec.sources == *sources,
+        let is_same_source = if self.spec.sources.is_empty() {
+            self.spec.source.as_ref().is_none_or(|told| told == source)
+        } else {
+            self.spec.sources == *sources
         };
         is_same_source && self.spec.destination == *destination
     }

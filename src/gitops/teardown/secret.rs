@@ -34,10 +34,8 @@ impl Unregistered {
 fn difference(hub: &Hub, registered: &Registered) -> Option<Change> {
     let subject = hub.subject(&Kind::SECRET, registered.secret.as_deref()?);
     if registered.ours {
-        return Some(match registered.is_deleting {
-            true => Change::wait(subject, "it is being deleted"),
-            false => Change::delete(subject),
-        });
+        let leaving = registered.is_deleting.then(|| Change::wait(&subject, "it is being deleted"));
+        return Some(leaving.unwrap_or_else(|| Change::delete(subject)));
     }
     let [labels, annotations] = METADATA.map(|field| own_keys(&registered.managed, field).len());
     (labels + annotations > 0).then(|| {

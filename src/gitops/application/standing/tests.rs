@@ -35,7 +35,7 @@ fn standing(patch: Value) -> Standing {
     application(patch).standing(NOW.parse().expect("a time"))
 }
 
-fn status(patch: Value) -> Standing {
+fn status(patch: &Value) -> Standing {
     standing(json!({ "status": patch }))
 }
 
@@ -45,9 +45,9 @@ fn waiting(reason: &str) -> Standing {
 
 #[test]
 fn synced_and_healthy_is_settled_and_so_is_suspended() {
-    assert_eq!(status(json!({})), Standing::Settled);
-    assert_eq!(status(json!({"health": {"status": "Suspended"}})), Standing::Settled);
-    let degraded = status(json!({"health": {"status": "Degraded"}}));
+    assert_eq!(status(&json!({})), Standing::Settled);
+    assert_eq!(status(&json!({"health": {"status": "Suspended"}})), Standing::Settled);
+    let degraded = status(&json!({"health": {"status": "Degraded"}}));
     assert_eq!(degraded, Standing::Unhealthy("it is Synced and Degraded".to_owned()));
 }
 
@@ -56,7 +56,7 @@ fn a_new_target_is_not_settled_before_it_was_compared() {
     let moved = standing(json!({"spec": {"source": {"targetRevision": "v2"}}}));
     assert_eq!(moved, waiting("it has not been compared with its repository yet"));
     assert_eq!(
-        status(json!({"sync": {"status": ""}})),
+        status(&json!({"sync": {"status": ""}})),
         waiting("it has not been compared with its repository yet")
     );
 }
@@ -66,7 +66,7 @@ fn a_failed_comparison_is_waited_for_at_first() {
     let failed = |since: &str| {
         let condition =
             json!({"type": "ComparisonError", "message": "no such path", "lastTransitionTime": since});
-        status(json!({"sync": {"status": "Unknown"}, "conditions": [condition]}))
+        status(&json!({"sync": {"status": "Unknown"}, "conditions": [condition]}))
     };
     assert_eq!(failed("2026-01-01T00:00:45Z"), waiting("no such path"));
     assert_eq!(failed("2026-01-01T00:00:15Z"), Standing::Stuck("no such path".to_owned(), Retry::Comparison));
@@ -75,7 +75,7 @@ fn a_failed_comparison_is_waited_for_at_first() {
 #[test]
 fn a_sync_that_failed_for_good_may_be_tried_again() {
     let out =
-        |operation: Value| status(json!({"sync": {"status": "OutOfSync"}, "operationState": operation}));
+        |operation: Value| status(&json!({"sync": {"status": "OutOfSync"}, "operationState": operation}));
     let running = json!({"phase": "Running", "message": "retrying", "finishedAt": null});
     assert_eq!(out(running), waiting("retrying"));
     let failed = json!({"phase": "Failed", "message": "refused"});
