@@ -4,8 +4,11 @@
 
 #![cfg(test)]
 
+mod addon;
 mod bridge;
 mod cli;
+mod down;
+mod drift;
 mod kit;
 mod local;
 mod repository;

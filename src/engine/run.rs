@@ -258,10 +258,7 @@ impl Walk<'_> {
             self.run.cancel.clone(),
             self.run.fault.clone(),
         );
-        if !changes.iter().all(Change::is_wait) {
-            step.apply(&self.facts(), &writer).await?;
-        }
-        let facts = self.settle(step, &subject, list(&changes)).await?;
+        let facts = self.settle(step, &subject, &writer, &changes).await?;
         let mut state = self.state();
         state.facts.merge(facts);
         state.changes.insert(step.id(), changes.clone());
@@ -275,39 +272,55 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Observes until nothing differs, as long as everything that differs is something to wait for.
-    /// What has been `told` already is not said again.
-    async fn settle(&self, step: &dyn Step, subject: &Subject, mut told: String) -> Result<Facts, Halt> {
+    /// Applies once, as soon as something differs that is not only to be waited for, and observes until nothing
+    /// differs. What was told as the changes before is not said again.
+    async fn settle(
+        &self,
+        step: &dyn Step,
+        subject: &Subject,
+        writer: &Writer,
+        before: &[Change],
+    ) -> Result<Facts, Halt> {
         let mut pace = Pace::new(step.patience());
+        let (mut changes, mut told, mut applied) = (before.to_vec(), list(before), false);
         loop {
-            let Observed { facts, changes } = match step.observe(&self.facts()).await {
+            if changes.iter().all(Change::is_wait) {
+                self.pause(step, &mut pace, &told).await?;
+            } else if applied {
+                return Err(RunError::NotConverged(step.id(), list(&changes)).into());
+            } else {
+                step.apply(&self.facts(), writer).await?;
+                applied = true;
+            }
+            let observed = match step.observe(&self.facts()).await {
                 Ok(observed) => observed,
                 Err(Stop::Failed(failure)) => return Err(failure.into()),
                 Err(Stop::Blocked(missing)) => {
                     return Err(RunError::Blocked(step.id(), missing.to_string()).into());
                 }
             };
+            changes = observed.changes;
             if changes.is_empty() {
-                return Ok(facts);
+                return Ok(observed.facts);
             }
-            let differences = list(&changes);
-            if !changes.iter().all(Change::is_wait) {
-                return Err(RunError::NotConverged(step.id(), differences).into());
-            }
-            if differences != told {
-                let message = differences.clone();
+            let message = list(&changes);
+            if message != told {
+                told.clone_from(&message);
                 self.run.events.send(Event::Progress { subject: subject.clone(), message });
-                told = differences;
-            }
-            let more = tokio::select! {
-                more = pace.pause() => more,
-                () = self.run.cancel.cancelled() => return Err(Halt::Left(INTERRUPTED.to_owned())),
-            };
-            if !more {
-                let seconds = step.patience().as_secs();
-                return Err(Halt::TimedOut(RunError::TimedOut(step.id(), seconds, told).into()));
             }
         }
+    }
+
+    async fn pause(&self, step: &dyn Step, pace: &mut Pace, waiting_for: &str) -> Result<(), Halt> {
+        let more = tokio::select! {
+            more = pace.pause() => more,
+            () = self.run.cancel.cancelled() => return Err(Halt::Left(INTERRUPTED.to_owned())),
+        };
+        if more {
+            return Ok(());
+        }
+        let seconds = step.patience().as_secs();
+        Err(Halt::TimedOut(RunError::TimedOut(step.id(), seconds, waiting_for.to_owned()).into()))
     }
 
     fn fail(&self, step: &dyn Step, failure: &Failure) -> Because {

@@ -30,6 +30,12 @@ impl StepId {
         Self(format!("site/{path}"))
     }
 
+    /// The same step as part of a survey: `survey/<path>`.
+    #[must_use]
+    pub fn survey(&self) -> Self {
+        Self(format!("survey/{}", self.0))
+    }
+
     /// The path as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

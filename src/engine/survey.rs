@@ -11,7 +11,7 @@ struct Survey(Box<dyn Step>);
 
 impl Step for Survey {
     fn id(&self) -> StepId {
-        self.0.id()
+        self.0.id().survey()
     }
 
     fn cluster(&self) -> Option<&ClusterName> {
@@ -38,6 +38,6 @@ pub fn survey(tree: Tree) -> Tree {
         Tree::Step(step) => Survey(step).into(),
         Tree::Seq(parts) => Tree::Seq(all(parts)),
         Tree::Par(parts) => Tree::Par(all(parts)),
-        Tree::Gate(step) => Tree::Gate(step),
+        Tree::Gate(step) => Tree::Gate(step.survey()),
     }
 }

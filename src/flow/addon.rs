@@ -70,28 +70,26 @@ impl Edited {
     /// Switches the addon on and waits until its objects are there.
     #[must_use]
     pub fn on(self, env: &Arc<Env>) -> Tree {
-        let proofs = self.clusters.iter().map(|cluster| on(&self.site, env, &self.addon, cluster).into());
-        seq![
-            self.profile.clone(),
-            provider::prepare(&self.site, env),
-            known(&self.site, env),
-            secrets(&self.site, env),
-            refresh(&self.site, env),
-            Tree::Par(proofs.collect()),
-        ]
+        let proof = on(&self.site, env, &self.addon, &self.clusters);
+        self.switch(env, proof)
     }
 
     /// Switches the addon off and waits until what was shown, `removals`, is gone.
     #[must_use]
     pub fn off(self, env: &Arc<Env>, removals: &[Removal]) -> Tree {
-        let proofs = self.clusters.iter().map(|cluster| off(&self.site, env, &self.addon, cluster, removals));
+        let proof = off(&self.site, env, &self.addon, &self.clusters, removals);
+        self.switch(env, proof)
+    }
+
+    fn switch(self, env: &Arc<Env>, proof: Tree) -> Tree {
+        let Self { site, profile, .. } = self;
         seq![
-            self.profile.clone(),
-            provider::prepare(&self.site, env),
-            known(&self.site, env),
-            secrets(&self.site, env),
-            refresh(&self.site, env),
-            Tree::Par(proofs.collect()),
+            profile,
+            provider::prepare(&site, env),
+            known(&site, env),
+            secrets(&site, env),
+            refresh(&site, env),
+            proof,
         ]
     }
 
@@ -101,6 +99,7 @@ impl Edited {
     pub fn keep(self, env: &Arc<Env>) -> Tree {
         let Self { site, clusters, addon, profile } = self;
         seq![
+            survey(provider::prepare(&site, env)),
             known(&site, env),
             release(&site, env, &addon, &clusters),
             secrets(&site, env),

@@ -28,7 +28,6 @@ use super::hub::{Hub, Life, life};
 use super::tracking::{ObjectName, Tracking};
 use crate::engine::{Facts, Failure, Stop};
 use crate::env::Env;
-use crate::k8s::SITE_LABEL;
 use crate::site::Site;
 use crate::site::name::{AddonName, ClusterName};
 

@@ -1,12 +1,16 @@
-//! Applications: what they say of themselves, and whether anything is left to wait for.
+//! Applications: what they say of themselves.
+
+mod standing;
 
 use std::fmt;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+
+pub(super) use standing::{Retry, Standing};
 
 use super::tracking::ObjectName;
 
@@ -14,11 +18,6 @@ use super::tracking::ObjectName;
 pub(super) const RESOURCES_FINALIZER: &str = "resources-finalizer.argocd.argoproj.io";
 /// The annotation that asks for a comparison now. Argo CD takes it off again.
 pub(super) const REFRESH: &str = "argocd.argoproj.io/refresh";
-
-/// How long the comparison that follows a sync may take before its result counts as final.
-const COMPARISON: SignedDuration = SignedDuration::from_secs(5);
-/// After this, Argo CD has compared again by itself (every 2 to 3 minutes): an error that is older stays.
-const RESYNC: SignedDuration = SignedDuration::from_secs(200);
 
 /// An Application, as far as it matters here.
 #[derive(Debug, Clone, Deserialize)]
@@ -143,26 +142,6 @@ pub(super) struct Resource {
     requires_pruning: bool,
 }
 
-/// Whether anything is left to wait for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Standing {
-    /// It is as its own policy wants it.
-    Settled,
-    /// Argo CD is still at it; the text says with what.
-    Waiting(String),
-    /// Argo CD has given up by itself: one more try may be asked for.
-    Stuck(String, Retry),
-}
-
-/// What to ask Argo CD for once more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Retry {
-    /// To compare with the repository.
-    Comparison,
-    /// To sync.
-    Sync,
-}
-
 /// An Application in a few words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ApplicationSummary {
@@ -270,128 +249,6 @@ impl Application {
             reason: None,
         }
     }
-
-    /// Whether anything is left to wait for.
-    pub(super) fn standing(&self, now: Timestamp) -> Standing {
-        let waiting = |reason: &str| Standing::Waiting(reason.to_owned());
-        if self.is_deleting() {
-            return Standing::Waiting(self.reason().unwrap_or_else(|| "it is being deleted".to_owned()));
-        }
-        if let Some(error) = self.error() {
-            let reason = error.message.clone();
-            return match error.last_transition_time {
-                Some(since) if since + RESYNC < now => Standing::Stuck(reason, Retry::Comparison),
-                _ => Standing::Waiting(reason),
-            };
-        }
-        if self.is_operating() {
-            return Standing::Waiting(self.reason().unwrap_or_else(|| "it is being synced".to_owned()));
-        }
-        if self.status.sync.status.is_empty() || !self.is_compared() {
-            return waiting("it has not been compared with its repository yet");
-        }
-        if !self.is_automated() {
-            return Standing::Settled;
-        }
-        match self.status.sync.status.as_str() {
-            "Synced" => self.health(),
-            "OutOfSync" => self.out_of_sync(now),
-            _ => waiting("it has not been compared with its repository yet"),
-        }
-    }
-
-    fn health(&self) -> Standing {
-        match self.status.health.status.as_str() {
-            // What is suspended stays so until somebody resumes it.
-            "Healthy" | "Suspended" => Standing::Settled,
-            _ => Standing::Waiting(self.reason().unwrap_or_else(|| "its health is not known yet".to_owned())),
-        }
-    }
-
-    fn out_of_sync(&self, now: Timestamp) -> Standing {
-        let automated = self.spec.sync_policy.automated.clone().unwrap_or_default();
-        let last = self.status.operation_state.as_ref();
-        let phase = last.map_or("", |last| last.phase.as_str());
-        let compared = last.and_then(|last| last.finished_at).is_some_and(|at| at + COMPARISON < now);
-        let prunes_only = self
-            .status
-            .resources
-            .iter()
-            .all(|resource| resource.requires_pruning || resource.status.as_deref() == Some("Synced"));
-        match phase {
-            "Failed" | "Error" if compared => {
-                Standing::Stuck(last.map_or_else(String::new, |last| last.message.clone()), Retry::Sync)
-            }
-            // Its policy leaves what differs now alone, so it stays.
-            "Succeeded" if compared && (!automated.self_heal || (prunes_only && !automated.prune)) => {
-                Standing::Settled
-            }
-            _ => Standing::Waiting(self.reason().unwrap_or_else(|| "it is out of sync".to_owned())),
-        }
-    }
-
-    fn is_automated(&self) -> bool {
-        self.spec.sync_policy.automated.as_ref().is_some_and(|automated| automated.enabled != Some(false))
-    }
-
-    /// Whether the last comparison was with what it is told to be now.
-    fn is_compared(&self) -> bool {
-        let ComparedTo { destination, source, sources } = &self.status.sync.compared_to;
-        let same_source = match self.spec.sources.is_empty() {
-            true => self.spec.source.as_ref().is_none_or(|told| told == source),
-            false => self.spec.sources == *sources,
-        };
-        same_source && self.spec.destination == *destination
-    }
-
-    /// Why it could not be compared with its repository, if so.
-    pub(super) fn error_message(&self) -> Option<&str> {
-        self.error().map(|condition| condition.message.as_str())
-    }
-
-    fn error(&self) -> Option<&Condition> {
-        const ERRORS: [&str; 3] = ["ComparisonError", "InvalidSpecError", "UnknownError"];
-        self.status.conditions.iter().find(|condition| ERRORS.contains(&condition.kind.as_str()))
-    }
-
-    /// Why it is not synced and healthy, in Argo CD's words.
-    pub(super) fn reason(&self) -> Option<String> {
-        let Status { sync, health, operation_state, conditions, .. } = &self.status;
-        if self.is_deleting() {
-            return Some(self.deletion());
-        }
-        let fine = sync.status == "Synced" && health.status == "Healthy";
-        let condition = conditions.iter().find(|condition| condition.kind.ends_with("Error"));
-        let operation = operation_state.as_ref().filter(|state| state.phase != "Succeeded");
-        let unhealthy = self.status.resources.iter().find_map(Resource::unhealthy);
-        let message = health.message.clone().filter(|message| !message.is_empty());
-        condition
-            .map(|condition| condition.message.clone())
-            .or_else(|| operation.map(|state| state.message.clone()).filter(|message| !message.is_empty()))
-            .filter(|_| !fine || condition.is_some())
-            .or_else(|| unhealthy.filter(|_| !fine))
-            .or_else(|| message.filter(|_| !fine))
-            .or_else(|| (!fine).then(|| self.in_words()))
-    }
-
-    /// How its deletion gets on.
-    fn deletion(&self) -> String {
-        let failed = self.status.conditions.iter().find(|condition| condition.kind == "DeletionError");
-        let operation = self.status.operation_state.as_ref().filter(|_| self.is_operating());
-        match (failed, operation) {
-            (Some(condition), _) => format!("it cannot be deleted: {}", condition.message),
-            (None, Some(state)) => format!("it is being deleted after a sync: {}", state.message),
-            (None, None) => "it is being deleted".to_owned(),
-        }
-    }
-
-    fn in_words(&self) -> String {
-        let ApplicationSummary { sync, health, .. } = self.words();
-        let resources = &mut self.status.resources.iter();
-        let differing = resources.find(|resource| resource.status.as_deref() == Some("OutOfSync"));
-        let subject = differing.map(|resource| format!(": {} {}", resource.kind, resource.name));
-        format!("it is {sync} and {health}{}", subject.unwrap_or_default())
-    }
 }
 
 /// What to write into an Application's status to end the sync that it is in the middle of, if it is.
@@ -406,12 +263,5 @@ impl Resource {
         let Self { group, kind, namespace, name, .. } = self;
         let namespace = namespace.clone().filter(|namespace| !namespace.is_empty());
         ObjectName { group: group.clone(), kind: kind.clone(), namespace, name: name.clone() }
-    }
-
-    fn unhealthy(&self) -> Option<String> {
-        let health =
-            self.health.as_ref().filter(|health| !matches!(health.status.as_str(), "" | "Healthy"))?;
-        let message = health.message.as_deref().unwrap_or_default();
-        Some(format!("{} {} is {}: {message}", self.kind, self.name, health.status))
     }
 }

@@ -263,3 +263,6 @@ fn wanted_addons(selector: &LabelSelector) -> BTreeSet<String> {
     let keys = labels.map(|(key, _)| key).chain(expressions.map(|expression| &expression.key));
     keys.filter_map(|key| key.strip_prefix(ADDON_LABEL_PREFIX)).map(ToOwned::to_owned).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,25 +1,46 @@
 //! What is left until ApplicationSets have made what they should and Applications are as they should be.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
+use kube::Client;
 use serde_json::{Value, json};
 
+use super::Scope;
 use super::application::{Application, REFRESH, Retry, Standing};
 use super::application_set::ApplicationSet;
 use super::fleet::{Fleet, Registered};
 use super::hub::Hub;
-use crate::engine::{Change, Writer};
-use crate::k8s::{ApiError, FIELD_MANAGER, Kind};
+use crate::engine::{Change, Facts, Writer};
+use crate::k8s::{ApiError, FIELD_MANAGER, Kind, api, unready};
 
 /// An observation of a fleet.
 pub(super) struct Expected<'a> {
-    pub(super) hub: &'a Hub,
-    pub(super) fleet: &'a Fleet,
-    pub(super) now: Timestamp,
+    hub: &'a Hub,
+    fleet: &'a Fleet,
+    now: Timestamp,
+    /// Why Applications are not healthy, as their clusters say it: Argo CD does not.
+    reasons: BTreeMap<String, String>,
 }
 
 impl<'a> Expected<'a> {
     pub(super) fn new(hub: &'a Hub, fleet: &'a Fleet) -> Self {
-        Self { hub, fleet, now: Timestamp::now() }
+        Self { hub, fleet, now: Timestamp::now(), reasons: BTreeMap::new() }
+    }
+
+    /// Asks the clusters why Applications are not healthy.
+    pub(super) async fn with_reasons(mut self, scope: &Scope, facts: &Facts) -> Self {
+        for application in &self.fleet.applications {
+            let Standing::Unhealthy(_) = application.standing(self.now) else { continue };
+            let Some(cluster) = self.fleet.cluster_of(application) else { continue };
+            // A cluster that cannot be asked leaves it at what Argo CD says.
+            if let Ok(client) = scope.client(cluster, facts).await
+                && let Ok(Some(reason)) = unready_workload(&client, application).await
+            {
+                self.reasons.insert(application.name().to_owned(), reason);
+            }
+        }
+        self
     }
 
     /// What keeps a set from making Applications at all.
@@ -61,6 +82,9 @@ impl<'a> Expected<'a> {
         let subject = self.hub.subject(&Kind::APPLICATION, application.name());
         match application.standing(self.now) {
             Standing::Waiting(reason) => Some(Change::wait(subject, reason)),
+            Standing::Unhealthy(reason) => {
+                Some(Change::wait(subject, self.reasons.get(application.name()).unwrap_or(&reason)))
+            }
             Standing::Stuck(reason, Retry::Comparison) => {
                 Some(Change::update(subject, format!("compare again: {reason}")))
             }
@@ -85,6 +109,22 @@ impl<'a> Expected<'a> {
         }
         Ok(())
     }
+}
+
+/// What keeps the first workload of an Application that has not rolled out from doing so.
+async fn unready_workload(client: &Client, application: &Application) -> Result<Option<String>, ApiError> {
+    let kinds = [Kind::DEPLOYMENT, Kind::STATEFUL_SET, Kind::DAEMON_SET];
+    for resource in application.resources() {
+        let Some(kind) = kinds.iter().find(|kind| kind.name() == resource.kind) else { continue };
+        let Some(namespace) = resource.namespace.as_deref() else { continue };
+        let Some(workload) = api::get(client, kind, Some(namespace), &resource.name).await? else { continue };
+        if let Some(Change { subject, detail, .. }) =
+            unready(client, namespace, &[workload]).await?.into_iter().next()
+        {
+            return Ok(Some(format!("{subject}: {}", detail.unwrap_or_default())));
+        }
+    }
+    Ok(None)
 }
 
 fn again(application: &Application, retry: Retry) -> Value {

@@ -1,12 +1,13 @@
 //! Step `<hub>/gitops/refresh`: Argo CD looks at once at a repository that this machine has just served anew.
 //!
-//! Left alone it would look every few minutes. What it has looked at is seen from the revisions that it compared
-//! with; an ApplicationSet has none, so what it was last asked to look at is kept in an annotation.
+//! Left alone it would look every few minutes. What it has looked at is seen from the revisions that Applications
+//! were compared with. An ApplicationSet has none; it generates again when an Application shows a new commit.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Scope;
 use super::application::{Application, REFRESH, termination};
@@ -21,15 +22,18 @@ use crate::site::name::ClusterName;
 
 /// The annotation that makes the controller generate again. It takes it off when it has.
 const SET_REFRESH: &str = "argocd.argoproj.io/application-set-refresh";
-/// The commit that an ApplicationSet was last made to look at.
-const COMMIT: &str = "bridgehead/commit";
 
 /// The step.
 pub fn refresh(site: &Arc<Site>, env: &Arc<Env>) -> impl Step + use<> {
-    Refresh(Scope::new(site, env))
+    Refresh { scope: Scope::new(site, env), asked: AtomicBool::new(false) }
 }
 
-struct Refresh(Scope);
+struct Refresh {
+    scope: Scope,
+    /// Whether this run has asked for comparisons. Those that fail then are no more to ask for: the commit may be
+    /// about to take their Application away, and if not, the step that waits for Applications says so.
+    asked: AtomicBool,
+}
 
 /// What stands at a repository that this machine serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,109 +41,107 @@ struct Served {
     url: String,
     revision: String,
     commit: String,
+    /// Whether comparisons that failed have been with this commit.
+    is_failed: bool,
 }
 
 impl Served {
     /// Every repository that this machine serves.
-    fn all(site: &Site, facts: &Facts) -> Vec<Self> {
+    fn all(site: &Site, facts: &Facts, is_failed: bool) -> Vec<Self> {
         let repositories = site.repositories.iter().filter_map(|(name, repository)| {
             let facts = facts.repository(name)?;
             let revision = repository.revision.clone();
-            Some(Self { url: facts.url.clone(), revision, commit: facts.commit.clone()? })
+            Some(Self { url: facts.url.clone(), revision, commit: facts.commit.clone()?, is_failed })
         });
         repositories.collect()
     }
 
-    /// The commit that an Application has not been compared with although it reads it: from which, to which.
-    fn behind<'a>(served: &'a [Self], application: &'a Application) -> Option<(&'a str, &'a str)> {
-        application.revisions().find_map(|(source, revision)| {
+    /// What an Application was last compared with, if it reads this and that was another commit.
+    fn behind<'a>(&self, application: &'a Application) -> Option<&'a str> {
+        let (_, compared) = application.revisions().find(|(source, compared)| {
             let target = source.target_revision.as_deref().unwrap_or_default();
-            let reads = |served: &&Self| {
-                served.url == source.repository && ["", "HEAD", &served.revision].contains(&target)
-            };
-            let commit = served.iter().find(reads)?.commit.as_str();
-            (revision != commit).then_some((revision, commit))
-        })
+            let is_read = source.repository == self.url && ["", "HEAD", &self.revision].contains(&target);
+            is_read && *compared != self.commit
+        })?;
+        let is_behind = match application.error_message() {
+            Some(_) => !self.is_failed || application.is_refreshing(),
+            // What has never been compared is about to be, with the newest commit.
+            None => !compared.is_empty(),
+        };
+        (is_behind && !application.is_deleting()).then_some(compared)
     }
-}
 
-impl Refresh {
-    fn difference(&self, hub: &Hub, served: &[Served], application: &Application) -> Option<Change> {
-        let (from, to) = Served::behind(served, application)?;
-        let subject = hub.subject(&Kind::APPLICATION, application.name());
+    fn of_application(&self, hub: &Hub, application: &Application) -> Option<Change> {
+        let compared = self.behind(application)?;
+        let (subject, commit) = (hub.subject(&Kind::APPLICATION, application.name()), short(&self.commit));
         if application.is_refreshing() {
-            return Some(Change::wait(subject, format!("it is being compared with {}", short(to))));
+            return Some(Change::wait(subject, format!("it is being compared with {commit}")));
         }
-        // What has not been compared at all is about to be, with the newest commit.
-        let error = application.error_message();
-        if from.is_empty() && error.is_none() {
+        let error = application.error_message().map(|error| format!(": {error}")).unwrap_or_default();
+        Some(Change::update(subject, format!("compare with {commit} instead of {}{error}", short(compared))))
+    }
+
+    fn of_set(&self, hub: &Hub, fleet: &Fleet, set: &ApplicationSet) -> Option<Change> {
+        if !set.reads(&self.url) {
             return None;
         }
-        let error = error.map(|error| format!(": {error}")).unwrap_or_default();
-        Some(Change::update(subject, format!("compare with {} instead of {}{error}", short(to), short(from))))
-    }
-
-    fn set_difference(&self, hub: &Hub, served: &[Served], set: &ApplicationSet) -> Option<Change> {
-        let commit = commit_of(served, set)?;
-        let annotation = |key| set.metadata.annotations.as_ref().and_then(|annotations| annotations.get(key));
         let subject = hub.subject(&Kind::APPLICATION_SET, set.name());
-        if annotation(COMMIT).is_none_or(|seen| seen != commit) {
-            return Some(Change::update(subject, format!("generate from {}", short(commit))));
+        let annotations = set.metadata.annotations.as_ref();
+        if annotations.is_some_and(|annotations| annotations.contains_key(SET_REFRESH)) {
+            return Some(Change::wait(subject, "it is being generated again"));
         }
-        annotation(SET_REFRESH).map(|_| Change::wait(subject, format!("it generates from {}", short(commit))))
+        let mut applications = fleet.applications.iter();
+        let is_new = applications.any(|each| !each.is_refreshing() && self.behind(each).is_some());
+        is_new.then(|| Change::update(subject, format!("generate from {}", short(&self.commit))))
     }
 }
 
 impl Step for Refresh {
     fn id(&self) -> StepId {
-        StepId::of(self.0.hub(), "gitops/refresh")
+        StepId::of(self.scope.hub(), "gitops/refresh")
     }
 
     fn cluster(&self) -> Option<&ClusterName> {
-        Some(self.0.hub())
+        Some(self.scope.hub())
     }
 
     fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
         Box::pin(async move {
-            let served = Served::all(&self.0.site, facts);
+            let served = Served::all(&self.scope.site, facts, self.asked.load(Ordering::Relaxed));
             if served.is_empty() {
                 return Ok(Observed::default());
             }
-            let hub = Hub::of(&self.0, facts).await?;
-            let fleet = Fleet::look(&hub, &self.0.site).await?;
+            let hub = Hub::of(&self.scope, facts).await?;
+            let fleet = Fleet::look(&hub, &self.scope.site).await?;
+            let sets =
+                fleet.sets.iter().filter_map(|set| first(&served, |one| one.of_set(&hub, &fleet, set)));
             let applications = fleet.applications.iter();
-            let changes = applications.filter_map(|application| self.difference(&hub, &served, application));
-            let sets = fleet.sets.iter().filter_map(|set| self.set_difference(&hub, &served, set));
-            Ok(Observed::differs(changes.chain(sets).collect()))
+            let applications = applications
+                .filter_map(|application| first(&served, |one| one.of_application(&hub, application)));
+            Ok(Observed::differs(sets.chain(applications).collect()))
         })
     }
 
+    /// Sets first: whoever stops in between finds the Applications still behind, and asks again for both.
     fn apply<'a>(&'a self, facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(async move {
-            let served = Served::all(&self.0.site, facts);
-            let hub = Hub::of(&self.0, facts).await.map_err(Stop::into_failure)?;
-            let fleet = Fleet::look(&hub, &self.0.site).await?;
-            for application in &fleet.applications {
-                let change = self.difference(&hub, &served, application);
-                if change.is_some_and(|change| !change.is_wait()) {
-                    let mut patch = json!({"metadata": {"annotations": {REFRESH: "normal"}}});
-                    // A sync of the old commit that is being retried would hold up that of the new one.
-                    if let Some(termination) = termination(application) {
-                        patch["status"] = termination;
-                    }
-                    writer.perform(hub.change(&Kind::APPLICATION, application.name(), &patch)).await?;
-                }
-            }
+            let served = Served::all(&self.scope.site, facts, false);
+            let hub = Hub::of(&self.scope, facts).await.map_err(Stop::into_failure)?;
+            let fleet = Fleet::look(&hub, &self.scope.site).await?;
+            let is_asked = |change: Option<Change>| change.is_some_and(|change| !change.is_wait());
             for set in &fleet.sets {
-                let change = self.set_difference(&hub, &served, set);
-                if let Some(commit) =
-                    commit_of(&served, set).filter(|_| change.is_some_and(|change| !change.is_wait()))
-                {
-                    let annotations = json!({SET_REFRESH: "true", COMMIT: commit});
-                    let patch = json!({"metadata": {"annotations": annotations}});
+                if is_asked(first(&served, |one| one.of_set(&hub, &fleet, set))) {
+                    let patch = json!({"metadata": {"annotations": {SET_REFRESH: "true"}}});
                     writer.perform(hub.change(&Kind::APPLICATION_SET, set.name(), &patch)).await?;
                 }
             }
+            for application in &fleet.applications {
+                if is_asked(first(&served, |one| one.of_application(&hub, application))) {
+                    let patch = comparison(application);
+                    writer.perform(hub.change(&Kind::APPLICATION, application.name(), &patch)).await?;
+                }
+            }
+            self.asked.store(true, Ordering::Relaxed);
             Ok(())
         })
     }
@@ -149,8 +151,18 @@ impl Step for Refresh {
     }
 }
 
-fn commit_of<'a>(served: &'a [Served], set: &ApplicationSet) -> Option<&'a str> {
-    served.iter().find(|served| set.reads(&served.url)).map(|served| served.commit.as_str())
+/// What the first of the served repositories that has something to say says.
+fn first(served: &[Served], says: impl Fn(&Served) -> Option<Change>) -> Option<Change> {
+    served.iter().find_map(says)
+}
+
+/// Asks for a comparison. A sync of the old commit that is being retried would hold up that of the new one.
+fn comparison(application: &Application) -> Value {
+    let mut patch = json!({"metadata": {"annotations": {REFRESH: "normal"}}});
+    if let Some(termination) = termination(application) {
+        patch["status"] = termination;
+    }
+    patch
 }
 
 /// As much of a commit as people use.

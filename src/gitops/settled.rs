@@ -27,8 +27,7 @@ pub fn settled(site: &Arc<Site>, env: &Arc<Env>) -> impl Step + use<> {
 struct Settled(Scope);
 
 impl Settled {
-    fn differences(&self, hub: &Hub, fleet: &Fleet) -> Vec<Change> {
-        let expected = Expected::new(hub, fleet);
+    fn differences(&self, hub: &Hub, fleet: &Fleet, expected: &Expected<'_>) -> Vec<Change> {
         let missing = self.missing_sets(fleet);
         let missing =
             missing.map(|name| Change::wait(hub.subject(&Kind::APPLICATION_SET, name), "it is not there"));
@@ -75,7 +74,8 @@ impl Step for Settled {
         Box::pin(async move {
             let hub = Hub::of(&self.0, facts).await?;
             let fleet = Fleet::look(&hub, &self.0.site).await?;
-            Ok(Observed::differs(self.differences(&hub, &fleet)))
+            let expected = Expected::new(&hub, &fleet).with_reasons(&self.0, facts).await;
+            Ok(Observed::differs(self.differences(&hub, &fleet, &expected)))
         })
     }
 

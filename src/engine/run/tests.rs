@@ -30,6 +30,8 @@ struct Make {
     yields_version: bool,
     looks_to_ready: usize,
     looks: AtomicUsize,
+    /// What goes by itself, and has to be gone before.
+    after: Option<&'static str>,
 }
 
 fn make(world: &World, cluster: &str, path: &'static str) -> Make {
@@ -43,6 +45,7 @@ fn make(world: &World, cluster: &str, path: &'static str) -> Make {
         yields_version: false,
         looks_to_ready: 0,
         looks: AtomicUsize::new(0),
+        after: None,
     }
 }
 
@@ -65,6 +68,11 @@ impl Step for Make {
         Box::pin(async move {
             if self.needs_version {
                 facts.access(&self.cluster)?;
+            }
+            if let Some(after) = self.after
+                && self.world.lock().unwrap().remove(after)
+            {
+                return Ok(Observed::differs(vec![Change::wait(self.path, format!("{after} is going"))]));
             }
             if !self.exists() {
                 return Ok(Observed::differs(vec![Change::create(self.path)]));
@@ -169,6 +177,16 @@ async fn waits_are_waited_out_within_the_steps_patience() {
     let (report, events) = walk(Mode::Apply, None, &seq![endless]).await;
     assert_eq!(report.result, RunResult::TimedOut);
     assert!(contains(&events, "failed hub/endless"));
+}
+
+#[tokio::test]
+async fn what_has_to_be_waited_for_first_is_made_afterwards() {
+    let world = World::default();
+    world.lock().unwrap().insert("hub/old".to_owned());
+    let (report, _) =
+        walk(Mode::Apply, None, &seq![Make { after: Some("hub/old"), ..make(&world, "hub", "new") }]).await;
+    assert_eq!(report.result, RunResult::Converged);
+    assert!(world.lock().unwrap().contains("hub/new"));
 }
 
 #[tokio::test]

@@ -6,7 +6,6 @@
 //! Stopped anywhere in between, the next `up` makes the world as the profile then says; as long as the profile is
 //! edited after the label was applied, no object is ever deleted.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::off::Gone;

@@ -1,6 +1,5 @@
 //! The steps that prove an addon off on one cluster: its Applications are gone, and then what they left behind is.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,25 +12,29 @@ use crate::gitops::application::{Application, termination};
 use crate::gitops::expected::Expected;
 use crate::gitops::fleet::{Fleet, Registered};
 use crate::gitops::hub::Hub;
+use crate::gitops::pause::resumed;
 use crate::k8s::Kind;
 use crate::seq;
 use crate::site::Site;
 use crate::site::name::{AddonName, ClusterName};
 
 /// The steps `<cluster>/addon/<addon>/applications` and `<cluster>/addon/<addon>/objects`, after the cluster
-/// Secret's step. `removals` is what the person was shown.
+/// Secrets' steps. `removals` is what the person was shown.
 #[must_use]
 pub fn off(
     site: &Arc<Site>,
     env: &Arc<Env>,
     addon: &AddonName,
-    cluster: &ClusterName,
+    clusters: &[ClusterName],
     removals: &[Removal],
 ) -> Tree {
     let scope = Scope::new(site, env);
-    let shown = removals.iter().filter(|removal| removal.cluster == *cluster);
-    let shown: BTreeSet<_> = shown.map(|removal| removal.application.clone()).collect();
-    seq![Gone::new(&scope, addon, cluster), Leftover::new(&scope, addon, cluster, shown)]
+    let off = clusters.iter().map(|cluster| {
+        let shown = removals.iter().filter(|removal| removal.cluster == *cluster);
+        let shown = shown.map(|removal| removal.application.clone()).collect();
+        seq![Gone::new(&scope, addon, cluster), Leftover::new(&scope, addon, cluster, shown)]
+    });
+    seq![resumed(site, env), Tree::Par(off.collect())]
 }
 
 /// The step that waits until the addon's Applications are gone.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Tree, Writer};
 use crate::env::Env;
 use crate::gitops::Scope;
 use crate::gitops::application::Application;
@@ -12,14 +12,22 @@ use crate::gitops::application_set::ADDON_LABEL_PREFIX;
 use crate::gitops::expected::Expected;
 use crate::gitops::fleet::{Fleet, Registered};
 use crate::gitops::hub::Hub;
+use crate::gitops::pause::resumed;
 use crate::gitops::tracking::{Tracking, is_tracked};
+use crate::seq;
 use crate::site::Site;
 use crate::site::name::{AddonName, ClusterName};
 
-/// The step `<cluster>/addon/<addon>`, after the cluster Secret's: every set that the addon's label switches has
-/// made its Application for the cluster, it is settled, and its objects are in the cluster.
-pub fn on(site: &Arc<Site>, env: &Arc<Env>, addon: &AddonName, cluster: &ClusterName) -> impl Step + use<> {
-    On { scope: Scope::new(site, env), addon: addon.clone(), cluster: cluster.clone() }
+/// The steps `<cluster>/addon/<addon>`, after the cluster Secrets' steps: every set that the addon's label switches
+/// has made its Application for the cluster, it is settled, and its objects are in the cluster.
+#[must_use]
+pub fn on(site: &Arc<Site>, env: &Arc<Env>, addon: &AddonName, clusters: &[ClusterName]) -> Tree {
+    let scope = Scope::new(site, env);
+    let on = clusters.iter().map(|cluster| {
+        let (scope, addon) = (scope.clone(), addon.clone());
+        On { scope, addon, cluster: cluster.clone() }.into()
+    });
+    seq![resumed(site, env), Tree::Par(on.collect())]
 }
 
 struct On {
@@ -48,7 +56,7 @@ impl On {
         let Some(registered) = fleet.registered(&self.cluster) else {
             return Err(OnError::NotRegistered(self.cluster.clone()).into());
         };
-        let expected = Expected::new(hub, &fleet);
+        let expected = Expected::new(hub, &fleet).with_reasons(&self.scope, facts).await;
         let mut changes = self.of_sets(&fleet, &expected, registered)?;
         let applications: Vec<_> = self.applications(&fleet, registered).collect();
         changes.extend(applications.iter().filter_map(|application| expected.of_application(application)));

@@ -1,0 +1,182 @@
+//! Addons switched by label, on real servers: on, off, off with its objects left running, and off of a set that
+//! leaves its objects behind, as those of the ecosystem do.
+
+use bridgehead::files;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::scheduling::v1::PriorityClass;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
+
+use crate::kit::Lab;
+
+const PROFILE: &str = r#"
+[hub.local]
+[spokes.dev]
+environment = "dev"   # a comment that stays
+[spokes.dev.local]
+[addons]
+priority_classes = false
+team_docs = false
+[repos.addons]
+url = "../.."
+basepath = "addons/"
+path = "bootstrap"
+"#;
+
+/// A set of the ecosystem's kind: what it deploys stays when its Application goes.
+const PRESERVING_SET: &str = r"
+apiVersion: argoproj.io/v1alpha1
+kind: ApplicationSet
+metadata: {name: team-docs}
+spec:
+  goTemplate: true
+  syncPolicy: {preserveResourcesOnDeletion: true}
+  generators:
+    - clusters:
+        selector:
+          matchExpressions: [{key: enable_team_docs, operator: In, values: ['true']}]
+  template:
+    metadata: {name: 'team-docs-{{ .name }}'}
+    spec:
+      project: default
+      source:
+        repoURL: '{{ .metadata.annotations.addons_repo_url }}'
+        targetRevision: '{{ .metadata.annotations.addons_repo_revision }}'
+        path: '{{ .metadata.annotations.addons_repo_basepath }}team_docs'
+      destination: {name: '{{ .name }}', namespace: default}
+      syncPolicy: {automated: {}}
+";
+
+const DOCS: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: team-docs}\ndata: {where: wiki}\n";
+
+struct Site {
+    lab: Lab,
+    classes: Api<PriorityClass>,
+    docs: Api<ConfigMap>,
+    secrets: Api<Secret>,
+}
+
+impl Site {
+    /// A hub and a spoke with the addons off, and keys of somebody else on the spoke's Secret.
+    async fn up() -> Self {
+        let lab = Lab::new();
+        lab.write_profile("switch", PROFILE);
+        let addons = lab.path("root/addons");
+        files::make_folder(&addons.join("team_docs")).unwrap();
+        files::replace(&addons.join("bootstrap/team_docs.yaml"), PRESERVING_SET.as_bytes(), 0o644).unwrap();
+        files::replace(&addons.join("team_docs/docs.yaml"), DOCS.as_bytes(), 0o644).unwrap();
+        lab.ok(&["up", "switch"]);
+        let dev = lab.client("switch", "dev").await;
+        let secrets: Api<Secret> = Api::namespaced(lab.client("switch", "hub").await, "argocd");
+        let theirs =
+            json!({"metadata": {"labels": {"team": "docs"}, "annotations": {"example.com/why": "ours"}}});
+        secrets.patch("dev", &PatchParams::default(), &Patch::Merge(theirs)).await.unwrap();
+        Self { classes: Api::all(dev.clone()), docs: Api::namespaced(dev, "default"), secrets, lab }
+    }
+
+    fn profile(&self) -> String {
+        files::read(&self.lab.profile("switch")).unwrap()
+    }
+
+    async fn label(&self, cluster: &str, addon: &str) -> String {
+        let secret = self.secrets.get(cluster).await.unwrap().metadata;
+        secret.labels.unwrap()[&format!("enable_{addon}")].clone()
+    }
+
+    async fn classes_are_there(&self) -> bool {
+        self.classes.get_opt("workload-high").await.unwrap().is_some()
+    }
+
+    async fn docs_are_there(&self) -> bool {
+        self.docs.get_opt("team-docs").await.unwrap().is_some()
+    }
+
+    /// The cell of the matrix of an addon on the spoke.
+    fn cell(&self, addon: &str) -> Value {
+        let matrix = self.lab.ok(&["addon", "list", "switch", "--output", "json"]).document();
+        let row = matrix.as_array().unwrap().iter().find(|row| row["addon"] == addon).unwrap();
+        row["clusters"].as_array().unwrap().iter().find(|cell| cell["cluster"] == "dev").unwrap().clone()
+    }
+
+    /// Nothing is left to do, and the keys of others are where they were.
+    async fn is_settled(&self) {
+        let plan = self.lab.bridgehead(&["plan", "switch", "--exit-code"]);
+        assert_eq!(plan.code(), 0, "{}", plan.stdout);
+        let secret = self.secrets.get("dev").await.unwrap().metadata;
+        assert_eq!(secret.labels.unwrap()["team"], "docs");
+        assert_eq!(secret.annotations.unwrap()["example.com/why"], "ours");
+        assert!(self.profile().contains("# a comment that stays"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn addons_are_switched_by_label() {
+    let site = Site::up().await;
+    on(&site).await;
+    off_says_what_goes_and_asks(&site).await;
+    off_with_keep(&site).await;
+    what_was_kept_is_uninstalled_by_a_later_off(&site).await;
+    a_preserving_set_is_uninstalled_all_the_same(&site).await;
+    an_addon_that_no_set_knows_is_an_error(&site);
+}
+
+async fn on(site: &Site) {
+    site.lab.ok(&["addon", "on", "switch", "priority_classes", "--cluster", "dev"]);
+    assert!(site.classes_are_there().await);
+    assert_eq!(site.label("dev", "priority_classes").await, "true");
+    assert_eq!(site.label("hub", "priority_classes").await, "false");
+    let cell = site.cell("priority_classes");
+    assert_eq!((&cell["profile"], &cell["label"]), (&json!(true), &json!("true")));
+    assert_eq!(cell["applications"][0]["name"], "priority-classes-dev");
+    site.is_settled().await;
+}
+
+async fn off_says_what_goes_and_asks(site: &Site) {
+    let before = site.profile();
+    let asked = site.lab.bridgehead(&["addon", "off", "switch", "priority_classes", "--cluster", "dev"]);
+    assert_eq!(asked.code(), 2, "{}", asked.stderr);
+    for named in ["priority-classes-dev", "PriorityClass workload-high", "--yes"] {
+        assert!(asked.stderr.contains(named), "{named}:\n{}", asked.stderr);
+    }
+    assert_eq!(site.profile(), before);
+    assert!(site.classes_are_there().await, "nobody had said yes");
+    site.lab.ok(&["addon", "off", "switch", "priority_classes", "--cluster", "dev", "--yes"]);
+    assert!(!site.classes_are_there().await);
+    assert_eq!(site.label("dev", "priority_classes").await, "false");
+    site.is_settled().await;
+}
+
+async fn off_with_keep(site: &Site) {
+    site.lab.ok(&["addon", "on", "switch", "priority_classes", "--cluster", "dev"]);
+    site.lab.ok(&["addon", "off", "switch", "priority_classes", "--cluster", "dev", "--keep"]);
+    assert!(site.classes_are_there().await);
+    assert_eq!(site.label("dev", "priority_classes").await, "false");
+    let cell = site.cell("priority_classes");
+    assert_eq!(cell["applications"], json!([]));
+    assert_eq!(cell["left_behind"][0]["application"], "priority-classes-dev");
+    site.is_settled().await;
+}
+
+async fn what_was_kept_is_uninstalled_by_a_later_off(site: &Site) {
+    site.lab.ok(&["addon", "off", "switch", "priority_classes", "--cluster", "dev", "--yes"]);
+    assert!(!site.classes_are_there().await);
+    assert_eq!(site.cell("priority_classes")["left_behind"], json!([]));
+    site.is_settled().await;
+}
+
+async fn a_preserving_set_is_uninstalled_all_the_same(site: &Site) {
+    site.lab.ok(&["addon", "on", "switch", "team_docs", "--cluster", "dev"]);
+    assert!(site.docs_are_there().await);
+    let off = site.lab.ok(&["addon", "off", "switch", "team_docs", "--cluster", "dev", "--yes"]);
+    assert!(off.stderr.contains("leaves its objects behind"), "{}", off.stderr);
+    assert!(!site.docs_are_there().await);
+    assert_eq!(site.cell("team_docs")["left_behind"], json!([]));
+    site.is_settled().await;
+}
+
+fn an_addon_that_no_set_knows_is_an_error(site: &Site) {
+    let on = site.lab.bridgehead(&["addon", "on", "switch", "no_such_addon", "--cluster", "dev"]);
+    assert_eq!(on.code(), 4, "{}", on.stderr);
+    assert!(on.stderr.contains("enable_no_such_addon"), "{}", on.stderr);
+}
