@@ -23,6 +23,8 @@ async fn secrets_follow_the_contract_and_sets_of_others_work_on_them() {
     others::an_edited_file_is_on_the_spokes_after_the_next_up(&lab).await;
     contract::keys_of_others_stay_and_keys_no_longer_wanted_go(&lab).await;
     assert_eq!(written(&lab.ok(&["up", "fleet", "--output", "json"])), 0, "one more `up` changed something");
+    lab.ok(&["down", "fleet"]);
+    assert!(lab.processes().is_empty() && !lab.state("fleet").exists(), "`down` left something");
 }
 
 /// A site without repositories, on a hub that somebody registered before bridgehead did; its spoke comes later.

@@ -145,7 +145,7 @@ pub(super) async fn one_name_for_all_clusters_collides_and_ours_does_not(lab: &L
     hub.api("ApplicationSet").create(&PostParams::default(), &set).await.unwrap();
     eventually("the collision", async || hub.set_error("cluster-addons").await.is_some()).await;
     let error = hub.set_error("cluster-addons").await.unwrap();
-    assert!(error.contains("duplicate"), "{error}");
+    assert!(error.contains("applications with duplicate name: cluster-addons"), "{error}");
     let after = hub.applications().await.into_keys().collect::<Vec<_>>();
     assert_eq!(after, before, "it has no Application for any cluster");
     assert_eq!(hub.set_error("addons").await, None);
