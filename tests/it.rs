@@ -9,6 +9,7 @@ mod bridge;
 mod cli;
 mod down;
 mod drift;
+mod kill;
 mod kit;
 mod local;
 mod repository;

@@ -7,6 +7,9 @@ use serde_json::Value;
 
 use crate::kit::{Lab, Outcome, world};
 
+/// The lasting objects of every cluster.
+type World = BTreeMap<String, BTreeMap<String, Value>>;
+
 /// 128 + SIGKILL.
 const KILLED: i32 = 137;
 
@@ -30,7 +33,8 @@ path = "demo"
 /// The steps of a run that wrote something, with how often, in the order in which they were done.
 fn written(outcome: &Outcome) -> Vec<(String, u64)> {
     let applied = outcome.events_of("applied").into_iter();
-    let writes = applied.map(|event| (event["step"].as_str().unwrap().to_owned(), event["writes"].as_u64().unwrap()));
+    let writes =
+        applied.map(|event| (event["step"].as_str().unwrap().to_owned(), event["writes"].as_u64().unwrap()));
     writes.filter(|(_, writes)| *writes > 0).collect()
 }
 
@@ -48,7 +52,7 @@ fn killed_and_run_again(lab: &Lab, arguments: &[&str], fault: &str) {
     lab.ok(arguments);
 }
 
-async fn world(lab: &Lab) -> BTreeMap<String, BTreeMap<String, Value>> {
+async fn world(lab: &Lab) -> World {
     let mut clusters = BTreeMap::new();
     for cluster in ["hub", "dev"] {
         clusters.insert(cluster.to_owned(), world::objects(&lab.client("kill", cluster).await).await);
@@ -56,22 +60,26 @@ async fn world(lab: &Lab) -> BTreeMap<String, BTreeMap<String, Value>> {
     clusters
 }
 
-/// The first thing in which two worlds differ, short enough to read.
-fn difference<'a>(one: &'a BTreeMap<String, BTreeMap<String, Value>>, other: &'a BTreeMap<String, BTreeMap<String, Value>>) -> Option<String> {
-    one.keys().find_map(|cluster| {
-        let (one, other) = (&one[cluster], &other[cluster]);
-        let keys: BTreeSet<_> = one.keys().chain(other.keys()).collect();
-        keys.into_iter().find(|key| one.get(*key) != other.get(*key)).map(|key| {
-            format!("{cluster}: {key}\n{:#?}\n{:#?}", one.get(key), other.get(key))
-        })
-    })
+/// What two worlds do not agree on, with both sides of the first of it.
+fn difference(one: &World, other: &World) -> Vec<String> {
+    let mut different = Vec::new();
+    for (cluster, objects) in one {
+        let others = &other[cluster];
+        let names: BTreeSet<_> = objects.keys().chain(others.keys()).collect();
+        for name in names.into_iter().filter(|name| objects.get(*name) != others.get(*name)) {
+            if different.is_empty() {
+                different.push(format!("{:#?}\n{:#?}", objects.get(name), others.get(name)));
+            }
+            different.push(format!("{cluster}: {name}"));
+        }
+    }
+    different
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_killed_in_any_step_and_run_again_ends_like_an_undisturbed_one() {
     let lab = Lab::new();
     lab.write_profile("kill", PROFILE);
-    let before = world::files(&lab.path("state"));
     lab.ok(&["plan", "kill"]);
     let state = world::files(&lab.state("kill"));
     assert_eq!(state, BTreeSet::new(), "`plan` wrote to the state folder");
@@ -92,15 +100,16 @@ async fn a_run_killed_in_any_step_and_run_again_ends_like_an_undisturbed_one() {
         } else {
             lab.ok(&up);
         }
-        assert_eq!(difference(&undisturbed, &world(&lab).await), None, "after {:?}", steps_up.get(index));
+        let different = difference(&undisturbed, &world(&lab).await);
+        assert!(different.is_empty(), "after {:?}: {different:#?}", steps_up.get(index));
         if let Some((step, writes)) = steps_down.get(index) {
             killed_and_run_again(&lab, &down, &fault(index, step, *writes));
         } else {
             lab.ok(&down);
         }
-        assert_eq!(lab.processes(), Vec::<i32>::new(), "after {:?}", steps_down.get(index));
-        let left: Vec<_> = world::files(&lab.path("state")).difference(&before).cloned().collect();
-        let left: Vec<_> = left.into_iter().filter(|name| !name.starts_with("bridgehead/log")).collect();
-        assert_eq!(left, ["bridgehead"], "after {:?}", steps_down.get(index));
+        assert!(lab.processes().is_empty(), "{:?} after {:?}", lab.processes(), steps_down.get(index));
+        let left = world::files(&lab.path("state/bridgehead"));
+        let left: Vec<_> = left.into_iter().filter(|name| !name.starts_with("log")).collect();
+        assert_eq!(left, Vec::<String>::new(), "after {:?}", steps_down.get(index));
     }
 }

@@ -10,7 +10,7 @@ use kube::discovery::{Discovery, verbs};
 use serde_json::Value;
 
 /// Kinds whose objects come and go by themselves, or whose names are drawn by chance.
-const FLEETING: [&str; 9] = [
+const FLEETING: [&str; 10] = [
     "Event",
     "Lease",
     "Pod",
@@ -20,6 +20,7 @@ const FLEETING: [&str; 9] = [
     "EndpointSlice",
     "ComponentStatus",
     "PodMetrics",
+    "IPAddress",
 ];
 
 /// Every lasting object of a cluster, as `kind namespace/name`, with what is not drawn by chance or time.
@@ -43,37 +44,57 @@ pub(crate) async fn objects(client: &Client) -> BTreeMap<String, Value> {
     objects
 }
 
-/// An object without uid, versions, times, status and values drawn by chance.
+/// Fields that a server draws by chance or by its clock, wherever they stand.
+const CHANCE: [&str; 12] = [
+    "uid",
+    "resourceVersion",
+    "creationTimestamp",
+    "generation",
+    "managedFields",
+    "ownerReferences",
+    "clusterIP",
+    "clusterIPs",
+    "status",
+    "operation",
+    "kubernetes.io/service-account.uid",
+    "kubernetes.io/legacy-token-last-used",
+];
+
+/// An object without what is drawn by chance; of a Secret's data only the keys.
 fn normal(kind: &str, mut object: Value) -> Value {
-    for field in
-        ["uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "ownerReferences"]
-    {
-        object["metadata"].as_object_mut().unwrap().remove(field);
-    }
-    let map = object.as_object_mut().unwrap();
-    for field in ["status", "operation"] {
-        map.remove(field);
-    }
     if kind == "Secret" {
         let keys: BTreeSet<String> =
             object["data"].as_object().map(|data| data.keys().cloned().collect()).unwrap_or_default();
         object["data"] = serde_json::to_value(keys).unwrap();
     }
-    let text = object.to_string();
-    serde_json::from_str(&without_chance(&text)).unwrap()
+    without_chance(&mut object);
+    object
 }
 
-/// Cluster IPs, ports and uids are drawn by chance; what they stand in must still agree.
-fn without_chance(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.find("127.0.0.1:") {
-        let end = start + "127.0.0.1:".len();
-        out.push_str(&rest[..end]);
-        out.push_str("PORT");
-        rest = rest[end..].trim_start_matches(|character: char| character.is_ascii_digit());
+fn without_chance(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|name, _| !CHANCE.contains(&name.as_str()));
+            fields.values_mut().for_each(without_chance);
+        }
+        Value::Array(values) => values.iter_mut().for_each(without_chance),
+        Value::String(text) if text.contains("-----BEGIN CERTIFICATE-----") => {
+            "a certificate".clone_into(text)
+        }
+        Value::String(text) => *text = without_ports(text),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
-    out.push_str(rest);
+}
+
+/// Addresses on this machine without their ports.
+fn without_ports(text: &str) -> String {
+    const ADDRESS: &str = "127.0.0.1:";
+    let mut parts = text.split(ADDRESS);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out.push_str(ADDRESS);
+        out.push_str(part.trim_start_matches(|character: char| character.is_ascii_digit()));
+    }
     out
 }
 
