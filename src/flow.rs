@@ -37,16 +37,20 @@ pub fn is_disposable(site: &Site) -> bool {
     site.clusters().all(|cluster| matches!(cluster.provider, Provider::Local(_)))
 }
 
-/// One kubeconfig of all the site's clusters, the hub's first.
+/// One kubeconfig of the site's clusters that answer, the hub's first, and the names of those that do not.
 ///
 /// # Errors
-/// When a cluster does not answer.
-pub fn kubeconfig(site: &Site, facts: &Facts) -> Result<Kubeconfig, Failure> {
-    let mut contexts = Vec::new();
-    for cluster in site.clusters() {
-        contexts.push((format!("{}/{}", site.name, cluster.name), access(site, facts, &cluster.name)?));
+/// When no cluster answers.
+pub fn kubeconfig<'a>(site: &'a Site, facts: &Facts) -> Result<(Kubeconfig, Vec<&'a ClusterName>), Failure> {
+    let names = || site.clusters().map(|cluster| &cluster.name);
+    let known: Vec<_> = names().filter_map(|name| Some((name, facts.access(name).ok()?))).collect();
+    if known.is_empty() {
+        access(site, facts, &site.hub.name)?;
     }
-    Ok(k8s::kubeconfig::of(contexts.iter().map(|(name, access)| (name.as_str(), *access))))
+    let silent = names().filter(|name| facts.access(name).is_err()).collect();
+    let contexts: Vec<_> =
+        known.into_iter().map(|(name, access)| (format!("{}/{name}", site.name), access)).collect();
+    Ok((k8s::kubeconfig::of(contexts.iter().map(|(name, access)| (name.as_str(), *access))), silent))
 }
 
 /// How to reach a cluster that has to be up for an answer.

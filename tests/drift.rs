@@ -164,6 +164,7 @@ async fn a_crashed_process_comes_back_by_itself(lab: &Lab) {
     };
     let before = supervisor(lab, "dev");
     for name in ["kube-scheduler", "kube-apiserver", "etcd"] {
+        eventually(name, async || find(name).is_some()).await;
         let crashed = find(name).unwrap();
         process::signal(crashed, Signal::KILL);
         eventually(name, async || find(name).is_some_and(|pid| pid != crashed)).await;

@@ -9,7 +9,7 @@ use super::error::CommandError;
 use super::exit::Exit;
 use super::session::{Session, Show};
 use crate::flow;
-use crate::report::Output;
+use crate::report::{self, Output};
 use crate::site::name::SiteName;
 
 /// A kubeconfig of the site's clusters
@@ -30,7 +30,10 @@ impl Kubeconfig {
         let Self::Show { site } = self;
         Session::run(global, &site, Show::Nothing, async |session| {
             let facts = session.look(&flow::up::clusters(&session.site, &session.env)).await.facts;
-            let document = flow::kubeconfig(&session.site, &facts)?;
+            let (document, silent) = flow::kubeconfig(&session.site, &facts)?;
+            for cluster in silent {
+                report::say(&format!("{cluster} does not answer and is left out"));
+            }
             let text = if session.output == Output::Json {
                 serde_json::to_string_pretty(&document).unwrap_or_default()
             } else {

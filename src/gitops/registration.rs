@@ -6,6 +6,7 @@ mod proof;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use kube::Client;
 
@@ -25,7 +26,7 @@ use crate::site::secret::Secret;
 /// The step `<spoke>/registration/account`: the account is there, and its token is known to work.
 #[must_use]
 pub fn register(site: &Arc<Site>, env: &Arc<Env>, cluster: &ClusterName) -> Register {
-    Register { scope: Scope::new(site, env), cluster: cluster.clone() }
+    Register { scope: Scope::new(site, env), cluster: cluster.clone(), made: AtomicBool::new(false) }
 }
 
 /// The step `<spoke>/registration/account` of a teardown: the account is gone, as far as we made it. A cluster
@@ -40,6 +41,9 @@ pub fn unregister(site: &Arc<Site>, env: &Arc<Env>, cluster: &ClusterName) -> Un
 pub struct Register {
     scope: Scope,
     cluster: ClusterName,
+    /// Whether this run has seen to the account. A token that is not accepted before that never will be, such as
+    /// one of before the cluster lost its keys; after that it is a matter of moments.
+    made: AtomicBool,
 }
 
 /// See [`unregister`].
@@ -74,7 +78,7 @@ impl Register {
                 let learnt = ClusterFacts { registration: Some(account), ..ClusterFacts::default() };
                 Ok(Observed { facts: Facts::of(&self.cluster, learnt), changes })
             }
-            Err(wait) if changes.is_empty() => Ok(Observed::differs(vec![wait])),
+            Err(change) if changes.is_empty() => Ok(Observed::differs(vec![change])),
             Err(_) => Ok(Observed::differs(changes)),
         }
     }
@@ -90,8 +94,23 @@ impl Register {
         // The server learns of a token, and of what it may do, a moment after both are stored.
         let proven = prove(&self.scope.env.clients, &account).await;
         Ok(proven.map(|()| account).map_err(|error| {
+            if error.is_unauthorized() && !self.made.load(Ordering::Relaxed) {
+                let subject = Kind::SECRET.subject(namespace, objects::TOKEN);
+                return Change::update(subject, "the API server does not accept its token");
+            }
             Change::wait(Kind::SERVICE_ACCOUNT.subject(namespace, objects::ACCOUNT), error.reason())
         }))
+    }
+
+    /// Removes a token that is not accepted, so that another is made.
+    async fn discard_token(&self, client: &Client, access: &Access, writer: &Writer) -> Result<(), ApiError> {
+        match self.account(client, access).await? {
+            Err(change) if !change.is_wait() => {
+                let namespace = Some(objects::NAMESPACE);
+                writer.perform(api::delete(client, &Kind::SECRET, namespace, objects::TOKEN)).await
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -111,9 +130,12 @@ impl Step for Register {
     fn apply<'a>(&'a self, facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(async move {
             let client = self.scope.client(&self.cluster, facts).await.map_err(Stop::into_failure)?;
+            let access = facts.access(&self.cluster).map_err(Stop::from).map_err(Stop::into_failure)?;
+            self.discard_token(&client, access, writer).await?;
             for set in self.sets() {
                 set.apply(&client, writer).await?;
             }
+            self.made.store(true, Ordering::Relaxed);
             Ok(())
         })
     }

@@ -21,6 +21,11 @@ pub(in crate::gitops) enum ProofError {
 }
 
 impl ProofError {
+    /// Whether the server does not know the identity.
+    pub(in crate::gitops) fn is_unauthorized(&self) -> bool {
+        matches!(self, Self::Api(error) if error.status().is_some_and(|status| status.code == 401))
+    }
+
     /// The whole of it in one line.
     pub(in crate::gitops) fn reason(&self) -> String {
         let mut reason = self.to_string();
