@@ -1,4 +1,4 @@
-//! Argo CD and what it is told: its installation, the clusters that it serves, the sets it starts from.
+//! Argo CD: its installation, what it is told, what it makes of that, and how all of it is taken away again.
 
 pub mod addon;
 mod application;

@@ -22,10 +22,10 @@ pub use off::off;
 pub use on::on;
 
 use super::Scope;
-use super::application::Application;
+use super::application::{Application, Resource};
 use super::fleet::{Fleet, Registered, is_marked};
 use super::hub::{Hub, Life, life};
-use super::tracking::{ObjectName, Tracking};
+use super::tracking::{ObjectName, Tracking, is_tracked};
 use crate::engine::{Facts, Failure, Stop};
 use crate::env::Env;
 use crate::site::Site;
@@ -48,7 +48,7 @@ pub struct Removal {
     pub cascades: bool,
     /// What it deployed and what goes.
     pub objects: Vec<ObjectName>,
-    /// What it deployed and what says of itself that it stays. CRDs always stay.
+    /// What it deployed and what stays: CRDs, and what says so of itself.
     pub stays: Vec<ObjectName>,
     /// The namespace that it had made, which stays: nobody knows what else lives in it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -104,12 +104,16 @@ pub async fn removals(
             if application.is_none() && objects.is_empty() {
                 continue;
             }
+            // Argo CD writes on no CRD whose it is, and deletes none.
+            let definitions = application.into_iter().flat_map(Application::resources);
+            let definitions = definitions.map(Resource::object).filter(|object| !is_tracked(&object.kind));
+            let stays = stays.into_iter().map(|found| found.object.clone());
             removals.push(Removal {
                 cluster: cluster.clone(),
                 exists: application.is_some(),
                 cascades: application.is_some_and(Application::cascades),
                 objects: objects.into_iter().map(|found| found.object.clone()).collect(),
-                stays: stays.into_iter().map(|found| found.object.clone()).collect(),
+                stays: stays.chain(definitions).collect(),
                 namespace: application.filter(|found| found.makes_namespace()).and_then(namespace),
                 application: name,
             });

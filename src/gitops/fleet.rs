@@ -154,3 +154,58 @@ fn from_secret(site: &Site, secret: Secret) -> Registered {
         labels,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::ByteString;
+
+    use super::*;
+    use crate::site::load;
+
+    fn secret(object: &str, name: &str, labels: &[(&str, &str)]) -> Secret {
+        let pairs = |pairs: &[(&str, &str)]| {
+            let pairs = pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+            pairs.collect::<BTreeMap<_, _>>()
+        };
+        let data = pairs(&[("name", name), ("server", &format!("https://{object}/"))]).into_iter();
+        Secret {
+            metadata: ObjectMeta {
+                name: Some(object.to_owned()),
+                labels: Some(pairs(labels)),
+                ..ObjectMeta::default()
+            },
+            data: Some(data.map(|(key, value)| (key, ByteString(value.into_bytes()))).collect()),
+            ..Secret::default()
+        }
+    }
+
+    #[test]
+    fn a_secret_is_ours_by_its_marks_and_a_cluster_of_ours_by_its_keys() {
+        let name = "home".parse().expect("valid");
+        let site = load::from_text(None, &name, "[hub.local]\n[spokes.dev.local]\n[spokes.lab.local]\n");
+        let site = site.expect("valid");
+        let made = [(SITE_LABEL, "home"), (MANAGED_BY_LABEL, FIELD_MANAGER), ("cluster_name", "dev")];
+        let found = registered(
+            &site,
+            vec![
+                secret("dev", "dev", &made),
+                secret("adopted", "lab", &[("cluster_name", "lab")]),
+                secret("by-hand", "lab", &[]),
+                secret("others", "dev", &[(SITE_LABEL, "other"), ("cluster_name", "dev")]),
+            ],
+        );
+        let seen: Vec<_> = found
+            .iter()
+            .map(|each| (each.server.as_str(), each.cluster.as_ref().map(ClusterName::as_str), each.ours))
+            .collect();
+        let expected = [
+            ("https://dev", Some("dev"), true),
+            ("https://adopted", Some("lab"), false),
+            ("https://by-hand", None, false),
+            ("https://others", None, false),
+            // Nobody registered the hub, so it is there without a Secret.
+            (HUB_SERVER, None, false),
+        ];
+        assert_eq!(seen, expected);
+    }
+}

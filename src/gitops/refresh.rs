@@ -172,3 +172,53 @@ fn short(commit: &str) -> &str {
         commit => commit.get(..7).unwrap_or(commit),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const URL: &str = "file:///served.git";
+
+    fn served(is_failed: bool) -> Served {
+        Served { url: URL.to_owned(), revision: "main".to_owned(), commit: "new".to_owned(), is_failed }
+    }
+
+    fn application(sources: &Value, status: &Value) -> Application {
+        let value = json!({ "metadata": { "name": "a" }, "spec": { "sources": sources }, "status": status });
+        serde_json::from_value(value).expect("it is an Application")
+    }
+
+    fn source(url: &str, target: &str) -> Value {
+        json!({ "repoURL": url, "targetRevision": target })
+    }
+
+    #[test]
+    fn any_of_several_sources_may_be_behind() {
+        let values = json!([source("https://charts.example", "1.0.0"), source(URL, "main")]);
+        let compared = |revisions: &[&str]| json!({ "sync": { "revisions": revisions } });
+        let behind = |revisions: &[&str]| {
+            served(false).behind(&application(&values, &compared(revisions))).map(ToOwned::to_owned)
+        };
+        assert_eq!(behind(&["1.0.0", "old"]).as_deref(), Some("old"));
+        assert_eq!(behind(&["1.0.0", "new"]), None);
+        // It has not been compared at all, and is about to be.
+        assert_eq!(behind(&[]), None);
+    }
+
+    #[test]
+    fn what_follows_another_branch_or_repository_is_not_behind() {
+        let status = json!({ "sync": { "revisions": ["old"] } });
+        let behind = |source: Value| served(false).behind(&application(&json!([source]), &status)).is_some();
+        assert!(behind(source(URL, "HEAD")) && behind(json!({ "repoURL": URL })));
+        assert!(!behind(source(URL, "v1.0.0")) && !behind(source("https://other.example", "main")));
+    }
+
+    #[test]
+    fn a_comparison_that_failed_is_asked_for_once() {
+        let condition = json!({ "type": "ComparisonError", "message": "no such path" });
+        let status = json!({ "sync": { "revisions": ["main"] }, "conditions": [condition] });
+        let failed = application(&json!([source(URL, "main")]), &status);
+        assert_eq!(served(false).behind(&failed), Some("main"));
+        assert_eq!(served(true).behind(&failed), None);
+    }
+}

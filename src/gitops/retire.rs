@@ -121,3 +121,39 @@ impl Tracked {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn application(metadata: &Value, phase: &str) -> Application {
+        let value =
+            json!({ "metadata": metadata, "spec": {}, "status": { "operationState": { "phase": phase } } });
+        serde_json::from_value(value).expect("it is an Application")
+    }
+
+    #[test]
+    fn one_that_would_leave_its_objects_behind_is_told_to_take_them_along() {
+        let preserved = application(&json!({ "name": "a" }), "Succeeded");
+        let finalizers = json!({ "metadata": { "finalizers": [RESOURCES_FINALIZER] } });
+        assert_eq!(patch(&preserved, &Objects::Go), Some(finalizers));
+        let cascading = json!({ "name": "a", "finalizers": [format!("{RESOURCES_FINALIZER}/background")] });
+        assert_eq!(patch(&application(&cascading, "Succeeded"), &Objects::Go), None);
+    }
+
+    #[test]
+    fn one_whose_cluster_is_gone_is_let_go_of_by_argo_cd_only() {
+        let held = json!({ "name": "a", "deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers":
+            [RESOURCES_FINALIZER, "post-delete-finalizer.argocd.argoproj.io", "example.com/theirs"] });
+        let stay = Objects::Stay("it is gone".to_owned());
+        let left = json!({ "metadata": { "finalizers": ["example.com/theirs"] } });
+        assert_eq!(patch(&application(&held, ""), &stay), Some(left));
+    }
+
+    #[test]
+    fn a_sync_is_ended_before_a_deletion() {
+        let metadata = json!({ "name": "a", "finalizers": [RESOURCES_FINALIZER] });
+        let ended = json!({ "status": { "operationState": { "phase": "Terminating" } } });
+        assert_eq!(patch(&application(&metadata, "Running"), &Objects::Go), Some(ended));
+    }
+}

@@ -58,3 +58,26 @@ fn of_cluster(fleet: &Fleet, cluster: &ClusterName) -> Deployed {
     applications.sort_by(|one, other| one.name.cmp(&other.name));
     Deployed { cluster: cluster.clone(), registered: fleet.registered(cluster).is_some(), applications }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_without_applications_is_not_called_unknown() {
+        let deployed = |registered: bool, reasons: &[Option<&str>]| {
+            let applications = reasons.iter().map(|reason| ApplicationSummary {
+                name: "a".to_owned(),
+                sync: "Synced".to_owned(),
+                health: "Healthy".to_owned(),
+                reason: reason.map(ToOwned::to_owned),
+            });
+            let cluster = "dev".parse().expect("valid");
+            Deployed { cluster, registered, applications: applications.collect() }.to_string()
+        };
+        assert_eq!(deployed(false, &[]), "not registered");
+        assert_eq!(deployed(true, &[]), "registered, nothing deployed yet");
+        assert_eq!(deployed(true, &[None]), "1 Application, synced and healthy");
+        assert_eq!(deployed(true, &[None, Some("x")]), "1 of 2 Applications not synced and healthy");
+    }
+}

@@ -27,7 +27,7 @@ use crate::site::name::ClusterName;
 
 /// Takes away everything that the site's ApplicationSets made, the sets, and the cluster Secrets.
 ///
-/// The generator stays paused: whoever leaves the hub standing adds [`resumed`](super::pause::resumed).
+/// The generator stays paused: whoever leaves the hub standing adds [`resumed`].
 #[must_use]
 pub fn site(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
     let scope = Scope::new(site, env);

@@ -67,3 +67,53 @@ impl Ours {
         self.applications.contains(application.name())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::site::load;
+
+    fn set(name: &str, site: Option<&str>) -> ApplicationSet {
+        let labels = site.map(|site| json!({ "bridgehead/site": site }));
+        let value = json!({ "metadata": { "name": name, "labels": labels }, "spec": {} });
+        serde_json::from_value(value).expect("it is an ApplicationSet")
+    }
+
+    fn application(name: &str, owner: &str, deployed: &[[&str; 2]]) -> Application {
+        let owner = json!({ "apiVersion": "argoproj.io/v1alpha1", "kind": "ApplicationSet", "name": owner,
+                            "uid": "x", "controller": true });
+        let resources =
+            deployed.iter().map(|[kind, name]| json!({ "group": "argoproj.io", "kind": kind, "name": name }));
+        let resources: Vec<Value> = resources.collect();
+        let value = json!({ "metadata": { "name": name, "ownerReferences": [owner] }, "spec": {},
+                            "status": { "resources": resources } });
+        serde_json::from_value(value).expect("it is an Application")
+    }
+
+    #[test]
+    fn what_follows_from_a_marked_set_is_ours_and_nothing_else() {
+        let name = "home".parse().expect("valid");
+        let site = load::from_text(None, &name, "[hub.local]\n").expect("valid");
+        let fleet = Fleet {
+            registered: Vec::new(),
+            sets: vec![
+                set("addons", Some("home")),
+                set("web", None),
+                set("theirs", None),
+                set("x", Some("other")),
+            ],
+            applications: vec![
+                application("addons", "addons", &[["ApplicationSet", "web"], ["Application", "parent"]]),
+                application("web-dev", "web", &[]),
+                application("parent", "", &[["Application", "child"]]),
+                application("theirs-dev", "theirs", &[]),
+            ],
+        };
+        let ours = Ours::of(&site, &fleet);
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+        assert_eq!(ours.sets, names(&["addons", "web"]));
+        assert_eq!(ours.applications, names(&["addons", "child", "parent", "web-dev"]));
+    }
+}

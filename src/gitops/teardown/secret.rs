@@ -99,3 +99,33 @@ impl Step for Unregistered {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_keys_that_nobody_else_wrote_are_ours_to_take_off() {
+        let entry = |manager: &str, fields: Value| {
+            let value =
+                json!({ "manager": manager, "fieldsType": "FieldsV1", "fieldsV1": { "f:metadata": fields } });
+            serde_json::from_value::<ManagedFieldsEntry>(value).expect("it is an entry")
+        };
+        let kind = "f:argocd.argoproj.io/secret-type";
+        let managed = [
+            entry(
+                "bridgehead",
+                json!({ "f:labels": { kind: {}, "f:enable_web": {} },
+                                        "f:annotations": { "f:addons_repo_url": {} } }),
+            ),
+            entry("kubectl-client-side-apply", json!({ "f:labels": { kind: {}, "f:team": {} } })),
+        ];
+        let patch = without_our_keys(&managed);
+        assert_eq!(
+            patch,
+            json!({ "metadata": { "labels": { "enable_web": null },
+                                                "annotations": { "addons_repo_url": null } } })
+        );
+        assert!(own_keys(&managed[1..], "labels").is_empty());
+    }
+}
