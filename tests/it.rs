@@ -7,6 +7,9 @@
 mod bridge;
 mod cli;
 mod drift;
+mod interrupt;
 mod kit;
 mod local;
+mod node;
 mod repository;
+mod sites;
