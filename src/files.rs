@@ -1,8 +1,8 @@
 //! Files of this machine: every error names the path, and what we make is not for others to read.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// An operation on a file failed.
@@ -163,13 +163,31 @@ pub fn remove(path: &Path) -> Result<(), FileError> {
     present(named("remove", path, fs::remove_file(path)))
 }
 
-/// Removes a folder with everything in it; it may be absent.
+/// Removes a folder with everything in it; it may be absent. Folders of ours that may not be listed or changed go
+/// as well: Argo CD's repo-server locks its own up.
 ///
 /// # Errors
 /// When something in it cannot be removed.
 #[expect(clippy::disallowed_methods, reason = "the error names the path here")]
 pub fn remove_folder(path: &Path) -> Result<(), FileError> {
-    present(named("remove the folder", path, fs::remove_dir_all(path)))
+    let removed = match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            unlock(path).and_then(|()| fs::remove_dir_all(path))
+        }
+        removed => removed,
+    };
+    present(named("remove the folder", path, removed))
+}
+
+fn unlock(folder: &Path) -> io::Result<()> {
+    fs::set_permissions(folder, Permissions::from_mode(0o700))?;
+    for entry in folder.read_dir()? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            unlock(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Where the new content of a file is written before it takes the file's place.

@@ -3,11 +3,12 @@
 //! Figures are medians. Ratios compare commands that took turns within one run, so that a machine's changing
 //! speed falls on both.
 
+#![expect(clippy::unwrap_used, reason = "a measurement that cannot be made ends the benchmarks")]
+
 #[expect(dead_code, reason = "the tests use what the benchmarks do not")]
 mod kit;
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -17,6 +18,7 @@ use k8s_openapi::api::scheduling::v1::PriorityClass;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value, json};
 
+use bridgehead::files;
 use kit::command::run;
 use kit::lab::REPOSITORY;
 use kit::{Lab, Outcome};
@@ -62,16 +64,16 @@ async fn main() {
     page.push_str(&manifest().await);
     page.push_str(&fleet().await);
     let path = Path::new(REPOSITORY).join("docs/bench.md");
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(&path, page).unwrap();
+    files::make_folder(path.parent().unwrap()).unwrap();
+    files::replace(&path, page.as_bytes(), 0o644).unwrap();
 }
 
 fn machine() -> String {
-    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap();
+    let cpu = read("/proc/cpuinfo");
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
-    let memory = fs::read_to_string("/proc/meminfo").unwrap();
+    let memory = read("/proc/meminfo");
     let kib: u64 = memory.split_whitespace().nth(1).unwrap().parse().unwrap();
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let kernel = read("/proc/sys/kernel/osrelease");
     let cores = std::thread::available_parallelism().unwrap();
     let gib = kib / 1024 / 1024;
     format!(
@@ -79,6 +81,10 @@ fn machine() -> String {
         model.trim_matches([' ', '\t', ':']),
         kernel.trim()
     )
+}
+
+fn read(path: &str) -> String {
+    files::read(Path::new(path)).unwrap()
 }
 
 fn median(mut seconds: Vec<f64>) -> f64 {
@@ -142,7 +148,8 @@ async fn manifest() -> String {
 
 async fn kubectl_apply(lab: &Lab) -> f64 {
     let kubeconfig = lab.path("kubeconfig");
-    fs::write(&kubeconfig, lab.ok(&["kubeconfig", "show", "bench"]).stdout).unwrap();
+    let text = lab.ok(&["kubeconfig", "show", "bench"]).stdout;
+    files::replace(&kubeconfig, text.as_bytes(), 0o600).unwrap();
     let components: Value =
         serde_json::from_str(&lab.ok(&["components", "--output", "json"]).stdout).unwrap();
     let manifest =

@@ -79,7 +79,7 @@ fn without_chance(value: &mut Value) {
         }
         Value::Array(values) => values.iter_mut().for_each(without_chance),
         Value::String(text) if text.contains("-----BEGIN CERTIFICATE-----") => {
-            "a certificate".clone_into(text)
+            "a certificate".clone_into(text);
         }
         Value::String(text) => *text = without_ports(text),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
