@@ -78,10 +78,11 @@ impl ApiError {
         }
     }
 
-    /// Whether the object, its namespace or its kind is not there.
+    /// Whether the object, its namespace or its kind is not there. By the code: an answer about a kind that is not
+    /// served has no reason (`404 page not found`).
     #[must_use]
     pub fn is_absent(&self) -> bool {
-        matches!(self, Self::UnknownKind { .. }) || self.status().is_some_and(Status::is_not_found)
+        matches!(self, Self::UnknownKind { .. }) || self.status().is_some_and(|status| status.code == 404)
     }
 }
 
