@@ -22,7 +22,8 @@ fn check_help(lab: &Lab, path: &[String]) -> usize {
     let about = help.lines().next().unwrap_or_default();
     assert!(about.len() > 10 && !about.starts_with("Usage"), "{path:?} does not say what it does: {help}");
     // Of options, clap puts the text on the line after; of arguments too.
-    for option in help.lines().skip_while(|line| *line != "Options:").filter(|line| line.contains("--")) {
+    let options = help.lines().skip_while(|line| *line != "Options:").take_while(|line| *line != "Examples:");
+    for option in options.filter(|line| line.contains("--")) {
         let mut after = help.lines().skip_while(|line| *line != option).skip(1);
         let text = after.next().unwrap_or_default();
         assert!(option.trim().contains("  ") || !text.trim().is_empty(), "{path:?}: {option} has no text");
