@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use crate::kit::lab::variable;
 use crate::kit::{Lab, Outcome, world};
 
 /// The lasting objects of every cluster.
@@ -38,11 +39,22 @@ fn written(outcome: &Outcome) -> Vec<(String, u64)> {
     writes.filter(|(_, writes)| *writes > 0).collect()
 }
 
-/// Where to kill the step number `index`: its first, middle and last write in turn, before and after in turn.
-fn fault(index: usize, step: &str, writes: u64) -> String {
-    let ordinal = [1, writes.div_ceil(2), writes][index % 3];
-    let moment = ["before", "after"][index % 2];
-    format!("{moment}:{ordinal}:{step}")
+/// Where to kill the run: at every write, before and after, if that is asked for; else once in every step, at its
+/// first, middle or last write, before or after it, in turn.
+fn faults(steps: &[(String, u64)]) -> Vec<String> {
+    if variable("BRIDGEHEAD_KILL_MATRIX").is_some() {
+        let writes =
+            steps.iter().flat_map(|(step, writes)| (1..=*writes).map(move |ordinal| (step, ordinal)));
+        let moments =
+            |(step, ordinal)| ["before", "after"].map(|moment| format!("{moment}:{ordinal}:{step}"));
+        return writes.flat_map(moments).collect();
+    }
+    let once = |(index, (step, writes)): (usize, &(String, u64))| {
+        let ordinal = [1, writes.div_ceil(2), *writes][index % 3];
+        let moment = ["before", "after"][index % 2];
+        format!("{moment}:{ordinal}:{step}")
+    };
+    steps.iter().enumerate().map(once).collect()
 }
 
 /// Runs a command that is killed at a write, then runs it again to its end.
@@ -94,22 +106,23 @@ async fn a_run_killed_in_any_step_and_run_again_ends_like_an_undisturbed_one() {
     let steps_down = written(&lab.ok(&down));
     assert!(steps_up.len() > 8 && steps_down.len() > 4, "{steps_up:?} {steps_down:?}");
 
-    for index in 0..steps_up.len().max(steps_down.len()) {
-        if let Some((step, writes)) = steps_up.get(index) {
-            killed_and_run_again(&lab, &up, &fault(index, step, *writes));
+    let (faults_up, faults_down) = (faults(&steps_up), faults(&steps_down));
+    for index in 0..faults_up.len().max(faults_down.len()) {
+        if let Some(fault) = faults_up.get(index) {
+            killed_and_run_again(&lab, &up, fault);
         } else {
             lab.ok(&up);
         }
         let different = difference(&undisturbed, &world(&lab).await);
-        assert!(different.is_empty(), "after {:?}: {different:#?}", steps_up.get(index));
-        if let Some((step, writes)) = steps_down.get(index) {
-            killed_and_run_again(&lab, &down, &fault(index, step, *writes));
+        assert!(different.is_empty(), "after {:?}: {different:#?}", faults_up.get(index));
+        if let Some(fault) = faults_down.get(index) {
+            killed_and_run_again(&lab, &down, fault);
         } else {
             lab.ok(&down);
         }
-        assert!(lab.processes().is_empty(), "{:?} after {:?}", lab.processes(), steps_down.get(index));
+        assert!(lab.processes().is_empty(), "{:?} after {:?}", lab.processes(), faults_down.get(index));
         let left = world::files(&lab.path("state/bridgehead"));
         let left: Vec<_> = left.into_iter().filter(|name| !name.starts_with("log")).collect();
-        assert_eq!(left, Vec::<String>::new(), "after {:?}", steps_down.get(index));
+        assert_eq!(left, Vec::<String>::new(), "after {:?}", faults_down.get(index));
     }
 }
