@@ -38,6 +38,7 @@ impl Application {
         if let Some(error) = self.error().filter(|_| !self.is_deleting()) {
             let reason = error.message.clone();
             return match error.last_transition_time {
+                _ if self.is_refreshing() => Standing::Waiting(reason),
                 Some(since) if since + GRACE < now => Standing::Stuck(reason, Retry::Comparison),
                 _ => Standing::Waiting(reason),
             };

@@ -1,5 +1,6 @@
 use serde_json::{Value, json};
 
+use super::super::REFRESH;
 use super::*;
 
 const NOW: &str = "2026-01-01T00:01:00Z";
@@ -70,6 +71,16 @@ fn a_failed_comparison_is_waited_for_at_first() {
     };
     assert_eq!(failed("2026-01-01T00:00:45Z"), waiting("no such path"));
     assert_eq!(failed("2026-01-01T00:00:15Z"), Standing::Stuck("no such path".to_owned(), Retry::Comparison));
+}
+
+#[test]
+fn a_comparison_that_was_asked_for_is_waited_for() {
+    let error = json!({"type": "InvalidSpecError", "message": "no project", "lastTransitionTime": "2026-01-01T00:00:00Z"});
+    let asked = json!({
+        "metadata": {"annotations": {REFRESH: "hard"}},
+        "status": {"sync": {"status": "Unknown"}, "conditions": [error]},
+    });
+    assert_eq!(standing(asked), waiting("no project"));
 }
 
 #[test]
