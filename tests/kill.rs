@@ -1,18 +1,23 @@
-//! The five properties, with a kill in every step: a plan writes nothing, a second run changes nothing, a killed
-//! run that is run again ends like an undisturbed one, `down` leaves nothing, and a later look agrees with the run.
+//! The five properties: a plan writes nothing; a second run changes nothing; a run that is killed anywhere and
+//! run again ends like an undisturbed one; `down` leaves nothing, also when it is killed; and what is known at
+//! the end of a run is what a later look finds.
+//!
+//! Runs are killed in chains: one dies in the first step, the next one, which goes on where that stopped, in the
+//! second, and so on. So a round of bringing the site up and taking it down has a kill in most of its steps. What
+//! was done already when its turn came, in a branch at the side, has its turn in the next round.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use serde_json::Value;
+use std::collections::BTreeSet;
 
 use crate::kit::lab::variable;
+use crate::kit::wait::eventually;
+use crate::kit::world::World;
 use crate::kit::{Lab, Outcome, world};
-
-/// The lasting objects of every cluster.
-type World = BTreeMap<String, BTreeMap<String, Value>>;
 
 /// 128 + SIGKILL.
 const KILLED: i32 = 137;
+
+const SITE: &str = "kill";
+const CLUSTERS: [&str; 2] = ["hub", "dev"];
 
 const PROFILE: &str = r#"
 [hub.local]
@@ -31,98 +36,120 @@ basepath = "workloads/"
 path = "demo"
 "#;
 
-/// The steps of a run that wrote something, with how often, in the order in which they were done.
-fn written(outcome: &Outcome) -> Vec<(String, u64)> {
-    let applied = outcome.events_of("applied").into_iter();
-    let writes =
-        applied.map(|event| (event["step"].as_str().unwrap().to_owned(), event["writes"].as_u64().unwrap()));
-    writes.filter(|(_, writes)| *writes > 0).collect()
-}
-
-/// Where to kill the run: at every write, before and after, if that is asked for; else once in every step, at its
-/// first, middle or last write, before or after it, in turn.
-fn faults(steps: &[(String, u64)]) -> Vec<String> {
-    if variable("BRIDGEHEAD_KILL_MATRIX").is_some() {
-        let writes =
-            steps.iter().flat_map(|(step, writes)| (1..=*writes).map(move |ordinal| (step, ordinal)));
-        let moments =
-            |(step, ordinal)| ["before", "after"].map(|moment| format!("{moment}:{ordinal}:{step}"));
-        return writes.flat_map(moments).collect();
-    }
-    let once = |(index, (step, writes)): (usize, &(String, u64))| {
-        let ordinal = [1, writes.div_ceil(2), *writes][index % 3];
-        let moment = ["before", "after"][index % 2];
-        format!("{moment}:{ordinal}:{step}")
-    };
-    steps.iter().enumerate().map(once).collect()
-}
-
-/// Runs a command that is killed at a write, then runs it again to its end.
-fn killed_and_run_again(lab: &Lab, arguments: &[&str], fault: &str) {
-    let killed = lab.bridgehead_with(arguments, &[("BRIDGEHEAD_FAULT", fault)]);
-    assert_eq!(killed.code(), KILLED, "{fault} was not reached:\n{}", killed.stderr);
-    lab.ok(arguments);
-}
-
-async fn world(lab: &Lab) -> World {
-    let mut clusters = BTreeMap::new();
-    for cluster in ["hub", "dev"] {
-        clusters.insert(cluster.to_owned(), world::objects(&lab.client("kill", cluster).await).await);
-    }
-    clusters
-}
-
-/// What two worlds do not agree on, with both sides of the first of it.
-fn difference(one: &World, other: &World) -> Vec<String> {
-    let mut different = Vec::new();
-    for (cluster, objects) in one {
-        let others = &other[cluster];
-        let names: BTreeSet<_> = objects.keys().chain(others.keys()).collect();
-        for name in names.into_iter().filter(|name| objects.get(*name) != others.get(*name)) {
-            if different.is_empty() {
-                different.push(format!("{:#?}\n{:#?}", objects.get(name), others.get(name)));
-            }
-            different.push(format!("{cluster}: {name}"));
-        }
-    }
-    different
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_killed_in_any_step_and_run_again_ends_like_an_undisturbed_one() {
     let lab = Lab::new();
-    lab.write_profile("kill", PROFILE);
-    lab.ok(&["plan", "kill"]);
-    let state = world::files(&lab.state("kill"));
-    assert_eq!(state, BTreeSet::new(), "`plan` wrote to the state folder");
+    lab.write_profile(SITE, PROFILE);
+    lab.ok(&["plan", SITE]);
+    nothing_is_left(&lab);
 
-    let up = ["up", "kill", "--output", "json"];
-    let down = ["down", "kill", "--output", "json"];
-    let first = lab.ok(&up);
-    let undisturbed = world(&lab).await;
-    assert_eq!(written(&lab.ok(&up)), [], "a second `up` changed something");
-    assert_eq!(lab.bridgehead(&["plan", "kill", "--exit-code"]).code(), 0);
-    let steps_up = written(&first);
-    let steps_down = written(&lab.ok(&down));
-    assert!(steps_up.len() > 8 && steps_down.len() > 4, "{steps_up:?} {steps_down:?}");
+    let first = run(&lab, "up", None);
+    let undisturbed = world::look(&lab, SITE, &CLUSTERS).await;
+    let second = run(&lab, "up", None);
+    assert_eq!(steps(&second), [], "a second `up` changed something");
+    let mut ups = kills(&first);
+    let mut downs = kills(&run(&lab, "down", None));
+    nothing_is_left(&lab);
+    assert!(ups.len() > 8 && downs.len() > 4, "{ups:?} {downs:?}");
 
-    let (faults_up, faults_down) = (faults(&steps_up), faults(&steps_down));
-    for index in 0..faults_up.len().max(faults_down.len()) {
-        if let Some(fault) = faults_up.get(index) {
-            killed_and_run_again(&lab, &up, fault);
-        } else {
-            lab.ok(&up);
-        }
-        let different = difference(&undisturbed, &world(&lab).await);
-        assert!(different.is_empty(), "after {:?}: {different:#?}", faults_up.get(index));
-        if let Some(fault) = faults_down.get(index) {
-            killed_and_run_again(&lab, &down, fault);
-        } else {
-            lab.ok(&down);
-        }
-        assert!(lab.processes().is_empty(), "{:?} after {:?}", lab.processes(), faults_down.get(index));
-        let left = world::files(&lab.path("state/bridgehead"));
-        let left: Vec<_> = left.into_iter().filter(|name| !name.starts_with("log")).collect();
-        assert_eq!(left, Vec::<String>::new(), "after {:?}", faults_down.get(index));
+    while !(ups.is_empty() && downs.is_empty()) {
+        let mut struck = chain(&lab, "up", &mut ups);
+        ends_like(&lab, &undisturbed, &struck).await;
+        struck.extend(chain(&lab, "down", &mut downs));
+        nothing_is_left(&lab);
+        assert!(!struck.is_empty(), "these writes are never reached: {ups:?} {downs:?}");
     }
+}
+
+/// A write at which a run is killed.
+#[derive(Debug, Clone)]
+struct Kill {
+    step: String,
+    fault: String,
+}
+
+/// Runs a command to its end, or to where it is to be killed.
+fn run(lab: &Lab, command: &str, kill: Option<&Kill>) -> Outcome {
+    let environment: Vec<_> = kill.iter().map(|kill| ("BRIDGEHEAD_FAULT", kill.fault.as_str())).collect();
+    let outcome = lab.bridgehead_with(&[command, SITE, "--output", "json"], &environment);
+    let killed = kill.is_some() && outcome.code() == KILLED;
+    let text = format!("{}{}", outcome.stdout, outcome.stderr);
+    assert!(killed || outcome.code() == 0, "{command}, {kill:?}, ended with {}:\n{text}", outcome.code());
+    outcome
+}
+
+/// The steps of a run that wrote something, with how often, in the order in which they were done.
+fn steps(outcome: &Outcome) -> Vec<(String, u64)> {
+    let applied = outcome.events_of("applied").into_iter();
+    let steps =
+        applied.map(|event| (event["step"].as_str().unwrap().to_owned(), event["writes"].as_u64().unwrap()));
+    steps.filter(|(_, writes)| *writes > 0).collect()
+}
+
+/// Where runs are to be killed. Usually once in every step, in turn at its first, a middle and its last write, in
+/// turn before and after it; with `BRIDGEHEAD_KILL_MATRIX=all` before and after every write.
+fn kills(undisturbed: &Outcome) -> Vec<Kill> {
+    let all = variable("BRIDGEHEAD_KILL_MATRIX").is_some_and(|value| value == "all");
+    let mut kills = Vec::new();
+    for (index, (step, writes)) in steps(undisturbed).into_iter().enumerate() {
+        let one = ([1, writes.div_ceil(2), writes][index % 3], ["before", "after"][index % 2]);
+        let every = (1..=writes).flat_map(|ordinal| [(ordinal, "before"), (ordinal, "after")]);
+        let chosen: Vec<_> = if all { every.collect() } else { vec![one] };
+        let fault = |(ordinal, moment)| format!("{moment}:{ordinal}:{step}");
+        kills.extend(chosen.into_iter().map(|at| Kill { step: step.clone(), fault: fault(at) }));
+    }
+    kills
+}
+
+/// Kills a command in one step after the other, at most once in each, and then lets it end. What was reached is
+/// taken out of `kills`, and returned.
+fn chain(lab: &Lab, command: &str, kills: &mut Vec<Kill>) -> Vec<Kill> {
+    let mut struck: Vec<Kill> = Vec::new();
+    let mut tried = BTreeSet::new();
+    for kill in kills.clone() {
+        if !tried.insert(kill.step.clone()) || command == "up" && !is_ahead(lab, &kill.step) {
+            continue;
+        }
+        if run(lab, command, Some(&kill)).code() != KILLED {
+            break;
+        }
+        println!("{command} killed {}", kill.fault);
+        struck.push(kill);
+    }
+    kills.retain(|kill| !struck.iter().any(|struck| struck.fault == kill.fault));
+    run(lab, command, None);
+    struck
+}
+
+/// Whether `up` has something to write in a step, as far as a plan can tell.
+fn is_ahead(lab: &Lab, step: &str) -> bool {
+    let events = lab.ok(&["plan", SITE, "--output", "json"]).events();
+    let events = events.iter().filter(|event| event["step"] == step);
+    let mut writes = events.map(|event| match event["event"].as_str().unwrap() {
+        "planned" => event["changes"].as_array().unwrap().iter().any(|change| change["kind"] != "wait"),
+        name => name == "blocked",
+    });
+    writes.any(|writes| writes)
+}
+
+async fn ends_like(lab: &Lab, undisturbed: &World, struck: &[Kill]) {
+    // Controllers may still be at what does not matter to the site, such as counting replicas.
+    let mut differences = Vec::new();
+    eventually(&format!("after {struck:?} nothing differs"), async || {
+        let now = world::differences(undisturbed, &world::look(lab, SITE, &CLUSTERS).await);
+        if now != differences {
+            println!("{}", now.join("\n"));
+            differences = now;
+        }
+        differences.is_empty()
+    })
+    .await;
+    assert_eq!(lab.bridgehead(&["plan", SITE, "--exit-code"]).code(), 0);
+}
+
+fn nothing_is_left(lab: &Lab) {
+    assert_eq!(lab.processes(), []);
+    let left: Vec<_> =
+        world::files(&lab.path("state")).into_iter().filter(|name| !name.contains("/log/")).collect();
+    assert_eq!(left, ["bridgehead", "bridgehead/log"]);
 }
