@@ -1,5 +1,7 @@
 //! Providers: what makes a cluster. The only place where a site's choice of provider is matched.
 
+pub mod existing;
+pub mod k3s;
 pub mod local;
 
 use std::sync::Arc;
@@ -23,7 +25,9 @@ pub fn prepare(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
 #[must_use]
 pub fn serve(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>) -> Tree {
     match cluster.provider {
-        Provider::Local(_) => local::provision::serve(site, cluster, env, &components::folder(env)),
+        Provider::Local(ref local) => local::provision::serve(site, cluster, local, env),
+        Provider::K3s(ref k3s) => k3s::serve(site, cluster, k3s, env),
+        Provider::Existing(ref existing) => existing::serve(site, cluster, existing, env),
     }
 }
 
@@ -31,7 +35,9 @@ pub fn serve(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>) -> Tree {
 #[must_use]
 pub fn ready(cluster: &Cluster, env: &Arc<Env>) -> Tree {
     match cluster.provider {
-        Provider::Local(_) => local::provision::ready(cluster, env),
+        Provider::Local(ref local) => local::provision::ready(cluster, local, env),
+        Provider::K3s(_) => k3s::ready(cluster, env),
+        Provider::Existing(_) => existing::ready(cluster, env),
     }
 }
 
@@ -40,6 +46,8 @@ pub fn ready(cluster: &Cluster, env: &Arc<Env>) -> Tree {
 pub fn remove(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>) -> Tree {
     match cluster.provider {
         Provider::Local(_) => local::remove::remove(site, cluster, env),
+        Provider::K3s(ref k3s) => k3s::remove(site, cluster, k3s, env),
+        Provider::Existing(_) => existing::remove(site, cluster, env),
     }
 }
 
@@ -56,5 +64,6 @@ pub async fn service_address(site: &Site, cluster: &Cluster, env: &Env, service:
             let state = local::state::supervisor_state(env, &site.name, &cluster.name).await.ok()??;
             state.services.get(service).map(|port| format!("127.0.0.1:{port}"))
         }
+        Provider::K3s(_) | Provider::Existing(_) => None,
     }
 }

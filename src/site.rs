@@ -2,6 +2,7 @@
 
 pub mod edit;
 pub mod finding;
+pub mod inventory;
 pub mod load;
 pub mod name;
 mod profile;
@@ -11,6 +12,7 @@ mod validate;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use inventory::Host;
 use name::{AddonName, ClusterName, RepositoryName, SiteName};
 
 /// The release of Argo CD on hubs of the provider `local`: manifest and binary have one version there. Why it is
@@ -78,10 +80,54 @@ pub enum Role {
 }
 
 /// What makes a cluster. Matched in exactly one other place: the module `provider`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Provider {
     /// Processes on this machine.
     Local(Local),
+    /// k3s on hosts that are reached over SSH.
+    K3s(K3s),
+    /// A cluster that somebody else made: a context of the kubeconfig.
+    Existing(Existing),
+}
+
+/// A cluster of k3s on hosts that are reached over SSH.
+#[derive(Debug, Clone, PartialEq)]
+pub struct K3s {
+    /// Where the control plane runs. The first one is installed first and removed last.
+    pub servers: Vec<Host>,
+    /// Further hosts for workloads.
+    pub agents: Vec<Host>,
+    /// What is installed.
+    pub release: K3sRelease,
+    /// Goes to `/etc/rancher/k3s/config.yaml` of every server as it is.
+    pub config: serde_json::Map<String, serde_json::Value>,
+    /// Where releases are: `<mirror>/<tag>/k3s`. GitHub's, or a mirror of them.
+    pub mirror: String,
+    /// Whether the release's tarball of container images is put on the hosts too, which then need no registry.
+    pub images: bool,
+}
+
+/// Which release of k3s.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum K3sRelease {
+    /// This one, such as `v1.34.4+k3s1`.
+    Version(String),
+    /// What this channel, such as `stable`, names at the time of the run.
+    Channel {
+        /// Its name.
+        name: String,
+        /// `<server>/<name>` redirects to the release.
+        server: String,
+    },
+}
+
+/// A cluster that somebody else made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Existing {
+    /// The file that has the context.
+    pub kubeconfig: PathBuf,
+    /// The context's name.
+    pub context: String,
 }
 
 /// A cluster of processes on this machine.

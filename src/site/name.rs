@@ -47,6 +47,13 @@ fn key(text: &str) -> bool {
         && text.as_bytes().first().is_some_and(u8::is_ascii_lowercase)
 }
 
+const ALIAS: &str = "is made of letters, digits, `.`, `_` and `-`, and begins with a letter or digit";
+
+fn alias(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+        && text.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric)
+}
+
 macro_rules! name {
     ($(#[$doc:meta])* $type:ident, $kind:literal, $most:literal, $valid:ident, $rule:ident) => {
         $(#[$doc])*
@@ -97,4 +104,12 @@ name!(
 name!(
     /// The name of a repository table `[repos.<name>]`: the prefix of its annotation keys.
     RepositoryName, "a repository name", 40, key, KEY
+);
+name!(
+    /// The alias of a host in the inventory: the name of its table `[vms.<host>]`.
+    HostName, "a host's alias", 63, alias, ALIAS
+);
+name!(
+    /// The name of a Secret that a profile declares: that of the object in the cluster.
+    SecretName, "the name of a Secret", 63, dns_label, DNS_LABEL
 );

@@ -4,36 +4,31 @@ mod files;
 mod ready;
 mod supervisor;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::layout::Layout;
+use crate::components;
 use crate::engine::Tree;
 use crate::env::Env;
 use crate::seq;
 use crate::site::name::ClusterName;
-use crate::site::{Cluster, Local, Provider, Site};
+use crate::site::{Cluster, Local, Site};
 use files::Files;
 use ready::Ready;
 use supervisor::Supervisor;
 
-/// Makes a cluster until its nodes are ready.
-#[must_use]
-pub fn provision(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>, components: &Path) -> Tree {
-    seq![serve(site, cluster, env, components), ready(cluster, env)]
-}
-
 /// Makes a cluster until its API serves, which is all that those need who write objects.
 #[must_use]
-pub fn serve(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>, components: &Path) -> Tree {
-    let subject = Subject::new(site, cluster, env, components);
+pub fn serve(site: &Arc<Site>, cluster: &Cluster, local: &Local, env: &Arc<Env>) -> Tree {
+    let subject = Subject::new(site, cluster, local, env);
     seq![Files(subject.clone()), Supervisor::new(subject)]
 }
 
 /// Waits until workloads can run in a cluster whose API serves.
 #[must_use]
-pub fn ready(cluster: &Cluster, env: &Arc<Env>) -> Tree {
-    Ready::new(cluster.name.clone(), nodes(cluster), Arc::clone(env)).into()
+pub fn ready(cluster: &Cluster, local: &Local, env: &Arc<Env>) -> Tree {
+    Ready::new(cluster.name.clone(), nodes(cluster, local), Arc::clone(env)).into()
 }
 
 /// What the steps of one cluster are about.
@@ -47,18 +42,17 @@ struct Subject {
 }
 
 impl Subject {
-    fn new(site: &Site, cluster: &Cluster, env: &Arc<Env>, components: &Path) -> Self {
+    fn new(site: &Site, cluster: &Cluster, local: &Local, env: &Arc<Env>) -> Self {
         Self {
             cluster: cluster.name.clone(),
-            nodes: nodes(cluster),
+            nodes: nodes(cluster, local),
             layout: Layout::new(env.cluster_folder(&site.name, &cluster.name)),
-            components: components.to_owned(),
+            components: components::folder(env),
             env: Arc::clone(env),
         }
     }
 }
 
-fn nodes(cluster: &Cluster) -> Vec<String> {
-    let Provider::Local(Local { nodes }) = cluster.provider;
-    (1..=nodes).map(|number| format!("{}-node-{number}", cluster.name)).collect()
+fn nodes(cluster: &Cluster, local: &Local) -> Vec<String> {
+    (1..=local.nodes).map(|number| format!("{}-node-{number}", cluster.name)).collect()
 }
