@@ -3,6 +3,7 @@
 pub(crate) mod command;
 pub(crate) mod lab;
 pub(crate) mod process;
+pub(crate) mod profile;
 pub(crate) mod site;
 pub(crate) mod wait;
 pub(crate) mod world;
