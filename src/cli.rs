@@ -13,6 +13,7 @@ mod exit;
 mod hidden;
 mod kubeconfig;
 mod log;
+mod overrides;
 mod plan;
 mod session;
 mod status;
@@ -60,6 +61,8 @@ struct Global {
     /// Log to stderr; twice: everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
+    #[command(flatten)]
+    overrides: overrides::OverrideOptions,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

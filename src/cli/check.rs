@@ -27,7 +27,7 @@ impl Check {
         let sites = if self.site.is_empty() { load::names(env.root.as_deref())? } else { self.site };
         let mut exit = Exit::Done;
         for site in &sites {
-            match load::load(env.root.as_deref(), site) {
+            match load::load(env.root.as_deref(), site, &global.overrides.resolve()) {
                 Ok(_) if global.output() == Output::Json => {}
                 Ok(_) => {
                     let _ = writeln!(std::io::stdout().lock(), "{site}: valid");

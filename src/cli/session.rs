@@ -64,7 +64,9 @@ impl Session {
             events.send(Event::Finished { result: error.result(), changes: 0, seconds, digest: None });
             error.with_log(log.clone())
         };
-        let site = load::load(env.root.as_deref(), name).map_err(CommandError::from).map_err(finish)?;
+        let site = load::load(env.root.as_deref(), name, &global.overrides.resolve())
+            .map_err(CommandError::from)
+            .map_err(finish)?;
         let session = Arc::new(Self {
             site: Arc::new(site),
             env,
