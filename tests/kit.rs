@@ -4,8 +4,10 @@ pub(crate) mod command;
 pub(crate) mod lab;
 pub(crate) mod process;
 pub(crate) mod site;
+pub(crate) mod sshd;
 pub(crate) mod wait;
 pub(crate) mod world;
 
 pub(crate) use command::Outcome;
 pub(crate) use lab::Lab;
+pub(crate) use sshd::Sshd;
