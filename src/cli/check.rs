@@ -23,7 +23,7 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) fn run(self, global: &Global) -> Result<Exit, CommandError> {
-        let env = environment::read(global.root.as_deref())?;
+        let env = environment::read(global)?;
         let sites = if self.site.is_empty() { load::names(env.root.as_deref())? } else { self.site };
         let mut exit = Exit::Done;
         for site in &sites {
