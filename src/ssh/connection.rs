@@ -22,8 +22,9 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// How slow a line may be, in bytes a second.
 const SLOWEST: u64 = 64 << 10;
 
-/// How many scripts run at once on a host. `sshd` allows ten sessions in a connection (`MaxSessions`).
-const SESSIONS: usize = 8;
+/// How many scripts run at once on a host. `sshd` allows ten sessions in a connection if nobody says less
+/// (`MaxSessions`).
+const SESSIONS: usize = 4;
 
 /// The status with which our scripts say that a file is absent. `cat` ends with 1 at most.
 const ABSENT: i32 = 44;

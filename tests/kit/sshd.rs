@@ -44,7 +44,7 @@ impl Sshd {
         assert!(rustix::process::geteuid().is_root(), "only root can make users, also in a namespace");
         let mut sshd = Self::prepare(OPS.to_owned());
         files::make_folder(&sshd.path("hidden")).unwrap();
-        sshd.write("sudoers", &format!("Defaults env_reset\nroot ALL=(ALL) ALL\n{lines}\n"));
+        sshd.write("sudoers", &format!("Defaults env_reset, use_pty\nroot ALL=(ALL) ALL\n{lines}\n"));
         sshd.write("password", &format!("{OPS}:{PASSWORD}"));
         fs::set_permissions(sshd.folder.path(), fs::Permissions::from_mode(0o711)).unwrap();
         sshd.serve().await;

@@ -1,6 +1,6 @@
 //! Becoming another user, with real PAM and real `sudo`.
 
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
 
 use bridgehead::engine::step::Failure;
 use bridgehead::site::inventory::Host;
@@ -51,13 +51,11 @@ async fn sudo_with_a_password_takes_it_and_nothing_of_the_script() {
     let name = path.to_str().unwrap();
     connection.put(name, 0o600, "one\ntwo\n").await.unwrap();
     assert_eq!(connection.get(name).await.unwrap().unwrap(), b"one\ntwo\n");
-    assert!(is_of_root(&path));
+    assert_eq!(path.metadata().unwrap().uid(), 0);
+    let large = vec![b'x'; 20 << 20];
+    connection.put(name, 0o600, large.as_slice()).await.unwrap();
+    assert!(connection.get(name).await.unwrap().unwrap() == large);
     assert_eq!(sshd.logins(), 1);
-}
-
-fn is_of_root(path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    path.metadata().unwrap().uid() == 0
 }
 
 #[tokio::test(flavor = "multi_thread")]
