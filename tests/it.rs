@@ -17,3 +17,4 @@ mod node;
 mod repository;
 mod sites;
 mod ssh;
+mod timeout;
