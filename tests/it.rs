@@ -10,6 +10,7 @@ mod cli;
 mod down;
 mod drift;
 mod interrupt;
+mod inventory;
 mod kill;
 mod kit;
 mod local;
