@@ -3,10 +3,12 @@
 pub(crate) mod command;
 pub(crate) mod hosts;
 pub(crate) mod lab;
+pub(crate) mod mirror;
 pub(crate) mod process;
 pub(crate) mod profile;
 pub(crate) mod site;
 pub(crate) mod wait;
+pub(crate) mod watch;
 pub(crate) mod world;
 
 pub(crate) use command::Outcome;

@@ -154,7 +154,7 @@ fn commands(host: &Host, world: &mut World) {
         ("unit", "systemctl list-unit-files --plain --no-legend --no-pager"),
         ("failed", "systemctl list-units --failed --plain --no-legend --no-pager"),
         ("runs", "systemctl list-units --type=service --state=running --plain --no-legend --no-pager"),
-        ("address", "ip -brief -4 address"),
+        ("address", "ip -brief -4 address | sed 's/@[^ ]*//'"),
         ("route", "ip -4 route"),
     ];
     for (what, script) in table {
