@@ -91,7 +91,10 @@ async fn label(client: Client, host: &Host, options: &Options) {
     let patch = json!({ "metadata": { "labels": labels, "annotations": annotations } });
     let nodes = Api::<NodeObject>::all(client);
     while let Err(error) = nodes.patch(&host.name, &PatchParams::default(), &Patch::Merge(&patch)).await {
-        log::info(format!("Failed to set annotations and labels on node {}: {error}", host.name));
+        // While the node agent has not made the object yet, there is nothing to say.
+        if !matches!(&error, kube::Error::Api(status) if status.is_not_found()) {
+            log::info(format!("Failed to set annotations and labels on node {}: {error}", host.name));
+        }
         pause(Duration::from_millis(500)).await;
     }
     log::info(format!("Annotations and labels have been set successfully on node: {}", host.name));
