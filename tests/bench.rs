@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use bridgehead::files;
 use kit::command::run;
 use kit::lab::REPOSITORY;
-use kit::{Lab, Outcome};
+use kit::{Lab, Outcome, profile};
 
 /// How often each thing is measured.
 const ROUNDS: usize = 5;
@@ -29,26 +29,6 @@ const ROUNDS: usize = 5;
 const STARTS: usize = 20;
 
 const HUB: &str = "[hub.local]\n";
-const FLEET: &str = r#"
-[hub.local]
-[spokes.dev]
-environment = "dev"
-[spokes.dev.local]
-[spokes.staging]
-environment = "staging"
-[spokes.staging.local]
-[addons]
-priority_classes = true
-[repos.addons]
-url = "../.."
-basepath = "addons/"
-path = "bootstrap"
-[repos.workload]
-url = "../.."
-basepath = "workloads/"
-path = "demo"
-"#;
-
 #[tokio::main]
 async fn main() {
     // `cargo test --benches` only wants to know that it starts.
@@ -170,7 +150,7 @@ async fn fleet() -> String {
         (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let lab = Lab::new();
-        lab.write_profile("bench", FLEET);
+        lab.write_profile("bench", &profile::fleet(&["dev", "staging"]));
         let outcome = lab.ok(&["up", "bench", "--output", "json"]);
         up.push(outcome.elapsed.as_secs_f64());
         ratio.push(outcome.elapsed.as_secs_f64() / critical_path(&outcome));

@@ -9,6 +9,7 @@ mod bridge;
 mod cli;
 mod down;
 mod drift;
+mod hosts;
 mod interrupt;
 mod kill;
 mod kit;

@@ -1,8 +1,10 @@
 //! What the tests stand on: a lab with folders of its own, in which bridgehead runs as a user would run it.
 
 pub(crate) mod command;
+pub(crate) mod hosts;
 pub(crate) mod lab;
 pub(crate) mod process;
+pub(crate) mod profile;
 pub(crate) mod site;
 pub(crate) mod wait;
 pub(crate) mod world;

@@ -54,6 +54,12 @@ pub(crate) fn below(folder: &Path) -> Vec<Process> {
     all().into_iter().filter(|process| works(process) || named(process)).collect()
 }
 
+/// The supervisor of the cluster in a folder.
+pub(crate) fn supervisor(folder: &Path) -> Pid {
+    let pid = bridgehead::files::read(&folder.join("supervisor.pid")).unwrap();
+    Pid::from_raw(pid.trim().parse().unwrap()).unwrap()
+}
+
 /// Sends a signal to a process, which may be gone already.
 pub(crate) fn signal(pid: Pid, signal: Signal) {
     let _ = kill_process(pid, signal);
