@@ -11,6 +11,7 @@ mod environment;
 mod error;
 mod exit;
 mod hidden;
+mod inventory;
 mod kubeconfig;
 mod log;
 mod overrides;
@@ -105,6 +106,8 @@ enum Command {
     #[command(subcommand)]
     Argocd(argocd::ArgoCd),
     #[command(subcommand)]
+    Inventory(inventory::Inventory),
+    #[command(subcommand)]
     Kubeconfig(kubeconfig::Kubeconfig),
     Components(components::Components),
     Completions(completions::Completions),
@@ -140,6 +143,7 @@ impl Command {
             Self::Check(command) => command.run(global),
             Self::Addon(command) => command.run(global),
             Self::Argocd(command) => command.run(global),
+            Self::Inventory(command) => command.run(global),
             Self::Kubeconfig(command) => command.run(global),
             Self::Components(command) => command.run(global),
             Self::Completions(command) => Ok(command.run()),
