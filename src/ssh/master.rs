@@ -73,6 +73,11 @@ impl Master {
         }
     }
 
+    /// Whether it still is there to answer us.
+    pub(super) async fn answers(&self) -> bool {
+        self.session.check().await.is_ok()
+    }
+
     /// What `ssh` said last.
     pub(super) fn last_words(&self) -> String {
         failure::last(&read(&self.log)).to_owned()
