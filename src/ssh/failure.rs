@@ -78,38 +78,50 @@ pub(super) fn last(log: &str) -> &str {
 
 /// The error that a log of `ssh` tells of.
 pub(super) fn error(host: &Host, settings: &Settings, log: &str) -> SshError {
-    let label = label(host);
+    let (label, alias) = (label(host), &host.name);
+    let command = command_line(host, settings);
     match kind(log) {
-        Kind::Changed(_) if host.host_key.is_some() => SshError::ChangedHostKey {
+        Kind::Changed(_) | Kind::Unknown(_) if host.host_key.is_some() => SshError::ChangedHostKey {
             host: label,
             place: "the inventory".to_owned(),
             hint: Hint(format!(
-                "only if the machine is known to have a new key, change `host_key` of `[vms.{}]`",
-                host.name
+                "only if the machine is known to have a new key, change `host_key` of `[vms.{alias}]`"
             )),
         },
         Kind::Changed(place) => SshError::ChangedHostKey {
             host: label,
             place: format!("`{place}`"),
             hint: Hint(format!(
-                "only if the machine is known to have a new key, take that line out, and then: {}",
-                command_line(host, settings)
+                "only if the machine is known to have a new key, take that line out, and then: {command}"
             )),
         },
         Kind::Unknown(line) => SshError::UnknownHostKey {
             host: label,
             reason: line.to_owned(),
             hint: Hint(format!(
-                "`{}` shows the key and asks whether to record it; --accept-new-host-keys records it unseen",
-                command_line(host, settings)
+                "`{command}` shows the key and asks whether to record it; --accept-new-host-keys records it unseen"
             )),
         },
         Kind::Refused(line) => {
             SshError::LoginRefused { host: label, reason: line.to_owned(), hint: refused(settings, line) }
         }
-        Kind::Unreachable(line) => SshError::Unreachable { host: label, reason: line.to_owned() },
-        Kind::Other(line) => SshError::Connect { host: label, reason: line.to_owned() },
+        Kind::Unreachable(line) => unreachable(host, settings, line),
+        Kind::Other(line) => SshError::Connect {
+            host: label,
+            reason: line.to_owned(),
+            hint: Hint(format!("see what says: {command}")),
+        },
     }
+}
+
+/// Nothing answers there, or not in time.
+pub(super) fn unreachable(host: &Host, settings: &Settings, reason: &str) -> SshError {
+    let hint = Hint(format!(
+        "check that it runs, and `ansible_host` and `ansible_port` of `[vms.{}]`; to try it: {}",
+        host.name,
+        command_line(host, settings)
+    ));
+    SshError::Unreachable { host: label(host), reason: reason.to_owned(), hint }
 }
 
 fn refused(settings: &Settings, line: &str) -> Hint {

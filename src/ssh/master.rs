@@ -73,6 +73,11 @@ impl Master {
         }
     }
 
+    /// Whether it still is there to answer us.
+    pub(super) async fn answers(&self) -> bool {
+        self.session.check().await.is_ok()
+    }
+
     /// What `ssh` said last.
     pub(super) fn last_words(&self) -> String {
         failure::last(&read(&self.log)).to_owned()
@@ -115,8 +120,10 @@ async fn log_in(
     let mut command = Command::new("ssh");
     command.args(options::master(host, settings, paths)).process_group(0).kill_on_drop(true);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    // Not even the `ssh` to a jump host may ask on the terminal, where it would wait unseen.
+    command.env("SSH_ASKPASS_REQUIRE", "force");
     if let Some(desk) = &desk {
-        command.env("SSH_ASKPASS", desk.program()).env("SSH_ASKPASS_REQUIRE", "force");
+        command.env("SSH_ASKPASS", desk.program());
     }
     let mut ssh = command.spawn().map_err(|source| client(host, source))?;
     let process = ssh.id();
@@ -130,7 +137,13 @@ async fn log_in(
         ended = tokio::time::timeout(PATIENCE, ssh.wait()) => ended,
         never = answering => match never {},
     };
-    ended.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(|source| client(host, source))
+    match ended {
+        Ok(ended) => ended.map_err(|source| client(host, source)),
+        Err(_) => {
+            let reason = format!("no login within {} s", PATIENCE.as_secs());
+            Err(failure::unreachable(host, settings, &reason))
+        }
+    }
 }
 
 fn client(host: &Host, source: io::Error) -> SshError {
