@@ -8,6 +8,9 @@ YES     ?=
 KEEP    ?=
 EXPECT  ?=
 
+# What the hosts of the tests are made and run with.
+PARTS = systemd-container mmdebstrap openssh-client iproute2 util-linux
+
 BRIDGEHEAD = $(CARGO) run --quiet --locked --bin bridgehead --
 
 flag_cluster = $(foreach cluster,$(CLUSTER),--cluster $(cluster))
@@ -18,7 +21,7 @@ flag_expect  = $(if $(EXPECT),--expect $(EXPECT))
 
 .DEFAULT_GOAL := help
 .PHONY: help up plan status down check addon/list addon/on addon/off argocd/password kubeconfig \
-        components components/fetch test lint bench kill-matrix
+        components components/fetch test test/parts lint bench kill-matrix
 
 help: ## List the targets
 	@echo "make TARGET SITE=name   (default: local)"
@@ -61,8 +64,13 @@ components: ## Show what `local` runs: version, origin, checksum
 components/fetch: ## Get the components of `local` now
 	@$(BRIDGEHEAD) components fetch
 
-test: components/fetch ## Run every test, on real servers
+test: test/parts components/fetch ## Run every test, on real servers
 	$(CARGO) test --locked
+
+test/parts: ## Install what the tests' hosts need (Debian, as root)
+	@missing=$$(for part in $(PARTS); do dpkg-query --show --showformat='$${db:Status-Status}' $$part 2>/dev/null \
+		| grep -qx installed || echo $$part; done); \
+	test -z "$$missing" || { apt-get update && apt-get install --yes --no-install-recommends $$missing; }
 
 lint: ## Formatting and lints
 	$(CARGO) fmt --check
