@@ -7,6 +7,7 @@ pub(crate) mod mirror;
 pub(crate) mod process;
 pub(crate) mod profile;
 pub(crate) mod site;
+pub(crate) mod sshd;
 pub(crate) mod wait;
 pub(crate) mod watch;
 pub(crate) mod world;
