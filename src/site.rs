@@ -1,5 +1,6 @@
 //! A site: what its profile says, checked. Only these types travel; what was typed stays in [`load`].
 
+mod argocd;
 pub mod edit;
 pub mod finding;
 pub mod inventory;
@@ -12,12 +13,11 @@ mod validate;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use inventory::Host;
-use name::{AddonName, ClusterName, RepositoryName, SiteName};
+pub use argocd::{ARGOCD_VERSION, ArgoCd, Ingress, Login};
 
-/// The release of Argo CD on hubs of the provider `local`: manifest and binary have one version there. Why it is
-/// this one is said with the other components' pins.
-pub const ARGOCD_OF_LOCAL: &str = "v3.2.11";
+use inventory::Host;
+use name::{AddonName, ClusterName, RepositoryName, SecretName, SiteName};
+use secret::DeclaredSecret;
 
 /// A validated site.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +36,8 @@ pub struct Site {
     pub repositories: BTreeMap<RepositoryName, Repository>,
     /// Argo CD on the hub.
     pub argocd: ArgoCd,
+    /// The Secrets that it declares.
+    pub secrets: BTreeMap<SecretName, DeclaredSecret>,
 }
 
 impl Site {
@@ -157,13 +159,4 @@ pub enum RepositorySource {
     Url(String),
     /// A folder of this machine, whose content is served to the Argo CD of a `local` hub.
     Folder(PathBuf),
-}
-
-/// Argo CD on the hub.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ArgoCd {
-    /// Its release, such as `v3.2.11`.
-    pub version: String,
-    /// The namespace that it is installed to.
-    pub namespace: String,
 }

@@ -107,7 +107,16 @@ mod tests {
             hub,
             spokes: Vec::new(),
             repositories: repositories.iter().map(named).collect(),
-            argocd: ArgoCd { version: "v3.2.11".to_owned(), namespace: "gitops".to_owned() },
+            argocd: ArgoCd {
+                version: "v3.2.11".to_owned(),
+                namespace: "gitops".to_owned(),
+                server_insecure: false,
+                ingress: None,
+                cm: BTreeMap::new(),
+                params: BTreeMap::new(),
+                login: crate::site::Login::default(),
+            },
+            secrets: BTreeMap::new(),
         }
     }
 

@@ -14,7 +14,7 @@ use toml::Spanned;
 use super::finding::Finding;
 use super::name::{AddonName, ClusterName, RepositoryName, SiteName};
 use super::profile::{ArgoCdTable, ClusterTable, Map, Profile};
-use super::{ARGOCD_OF_LOCAL, ArgoCd, Cluster, Local, Provider, Role, Site};
+use super::{ARGOCD_VERSION, ArgoCd, Cluster, Local, Provider, Role, Site};
 
 /// The value of the label `environment` that sets select the hub by.
 const CONTROL_PLANE: &str = "control-plane";
@@ -65,6 +65,7 @@ pub(super) fn validate(
         spokes: spokes.into_iter().collect::<Option<_>>()?,
         repositories: repositories.into_iter().collect::<Option<_>>()?,
         argocd: argocd?,
+        secrets: BTreeMap::new(),
     };
     spread_addons(&mut site, defaults);
     Some(site)
@@ -198,18 +199,26 @@ impl Check<'_> {
 
     fn argocd(&mut self, table: &ArgoCdTable) -> Option<ArgoCd> {
         let version = match &table.version {
-            Some(typed) if typed.get_ref() != ARGOCD_OF_LOCAL => {
-                let message = format!("on a hub of the provider `local`, Argo CD is {ARGOCD_OF_LOCAL}");
+            Some(typed) if typed.get_ref() != ARGOCD_VERSION => {
+                let message = format!("on a hub of the provider `local`, Argo CD is {ARGOCD_VERSION}");
                 let help =
-                    format!("its binary is built for that hub: write `{ARGOCD_OF_LOCAL}`, or leave it out");
+                    format!("its binary is built for that hub: write `{ARGOCD_VERSION}`, or leave it out");
                 self.found(Finding::new(typed.span(), message).with_help(help))
             }
-            _ => Some(ARGOCD_OF_LOCAL.to_owned()),
+            _ => Some(ARGOCD_VERSION.to_owned()),
         };
         let namespace = match &table.namespace {
             Some(typed) => self.accept(typed.span(), labels::namespace(typed.get_ref())),
             None => Some("argocd".to_owned()),
         };
-        Some(ArgoCd { version: version?, namespace: namespace? })
+        Some(ArgoCd {
+            version: version?,
+            namespace: namespace?,
+            server_insecure: false,
+            ingress: None,
+            cm: BTreeMap::new(),
+            params: BTreeMap::new(),
+            login: super::Login::default(),
+        })
     }
 }

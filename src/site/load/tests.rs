@@ -47,7 +47,7 @@ fn the_smallest_profile_has_every_default() {
     assert_eq!(site.hub.addons, [("argocd".parse().unwrap(), false)].into());
     assert_eq!(
         (site.argocd.version.as_str(), site.argocd.namespace.as_str()),
-        (crate::site::ARGOCD_OF_LOCAL, "argocd")
+        (crate::site::ARGOCD_VERSION, "argocd")
     );
     assert!(!site.protect && site.spokes.is_empty() && site.repositories.is_empty());
 }

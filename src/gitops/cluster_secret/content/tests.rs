@@ -33,7 +33,16 @@ fn site() -> Site {
         hub: cluster("hub", Role::Hub, "control-plane"),
         spokes: vec![cluster("dev", Role::Spoke, "dev")],
         repositories: BTreeMap::from([("addons".parse().expect("valid"), repository)]),
-        argocd: ArgoCd { version: "v3.2.11".to_owned(), namespace: "argocd".to_owned() },
+        argocd: ArgoCd {
+            version: "v3.2.11".to_owned(),
+            namespace: "argocd".to_owned(),
+            server_insecure: false,
+            ingress: None,
+            cm: BTreeMap::new(),
+            params: BTreeMap::new(),
+            login: crate::site::Login::default(),
+        },
+        secrets: BTreeMap::new(),
     }
 }
 
