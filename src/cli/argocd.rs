@@ -1,6 +1,7 @@
 //! `argocd`: the parts of `up` that are about Argo CD, its password, and the way to it.
 
 mod password;
+mod port_forward;
 
 use clap::Subcommand;
 
@@ -21,6 +22,7 @@ pub(super) enum ArgoCd {
         site: SiteName,
     },
     Password(password::Password),
+    PortForward(port_forward::PortForward),
 }
 
 impl ArgoCd {
@@ -28,6 +30,7 @@ impl ArgoCd {
         match self {
             Self::Install { site } => install(global, &site),
             Self::Password(command) => command.run(global),
+            Self::PortForward(command) => command.run(global),
         }
     }
 }

@@ -76,7 +76,7 @@ impl Session {
         });
         let runtime = Runtime::new().map_err(CommandError::Runtime).map_err(finish)?;
         let result = runtime.block_on(async {
-            let interrupted = interrupted(session.cancel.clone());
+            let interrupted = interrupted(session.cancel.clone(), show);
             tokio::select! {
                 result = work(Arc::clone(&session)) => result,
                 error = interrupted => Err(error),
@@ -135,6 +135,11 @@ impl Session {
         run.walk(tree).await
     }
 
+    /// Resolves when somebody wants the command to end.
+    pub(super) async fn interrupted(&self) {
+        self.cancel.cancelled().await;
+    }
+
     /// Sends the last event and turns the report into an exit code.
     pub(super) fn finish(&self, report: &Report) -> Exit {
         self.finish_as(report.result, report.count(), Some(report.digest()))
@@ -180,7 +185,7 @@ fn events(name: &SiteName, output: Output, show: Show) -> Events {
 }
 
 /// The first signal stops the run before its next step; the second one ends the command.
-async fn interrupted(cancel: CancellationToken) -> CommandError {
+async fn interrupted(cancel: CancellationToken, show: Show) -> CommandError {
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
@@ -189,7 +194,9 @@ async fn interrupted(cancel: CancellationToken) -> CommandError {
     };
     either(&mut interrupt, &mut terminate).await;
     cancel.cancel();
-    report::say("stopping before the next step; once more to stop at once");
+    if show == Show::Events {
+        report::say("stopping before the next step; once more to stop at once");
+    }
     either(&mut interrupt, &mut terminate).await;
     CommandError::Interrupted
 }

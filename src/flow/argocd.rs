@@ -1,5 +1,7 @@
 //! The hub's Argo CD: answers about it, and its password.
 
+pub mod forward;
+
 use std::sync::Arc;
 
 use super::FlowError;
@@ -27,7 +29,13 @@ pub async fn password(site: &Site, env: &Env, facts: &Facts) -> Result<Secret<St
 /// Sets the password of `admin`.
 #[must_use]
 pub fn set_password(site: &Arc<Site>, env: &Arc<Env>, password: Secret<String>) -> Tree {
-    seq![survey(provider::serve(site, &site.hub, env)), Password::new(site, env, password)]
+    seq![hub(site, env), Password::new(site, env, password)]
+}
+
+/// How to reach the hub.
+#[must_use]
+pub fn hub(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
+    survey(provider::serve(site, &site.hub, env))
 }
 
 /// Where Argo CD's API answers from this machine; `None` if it does not (yet).

@@ -1,16 +1,20 @@
 //! Argo CD on the hub: its namespace, its release's manifest as it is, and every workload of it at work.
 
+mod ingress;
 mod namespace;
 mod password;
 mod pause;
 mod ready;
 mod release;
+mod server;
+mod settings;
 
 use std::sync::Arc;
 
 pub use password::{Password, initial_password};
 pub(super) use pause::look;
 pub use pause::{is_paused, pause, resume};
+pub use server::{Server, ServerPod};
 
 use super::Scope;
 use crate::engine::{BoxFuture, Stop, Tree};
