@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 pub use crate::k8s::Clients;
+pub use crate::ssh::{Hosts, Settings};
 
 use crate::site::name::{ClusterName, SiteName};
 
@@ -21,6 +22,8 @@ pub struct Env {
     pub executable: PathBuf,
     /// Connections to API servers, one per identity.
     pub clients: Clients,
+    /// Connections to hosts, one per host.
+    pub hosts: Hosts,
 }
 
 impl Env {

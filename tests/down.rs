@@ -1,35 +1,16 @@
-//! `down` of one spoke, and of a site with a spoke that is dead.
+//! `down` of one spoke, and of a site with a dead spoke and a hub whose pods nobody looks after.
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject, ListParams};
+use rustix::process::Signal;
 
-use crate::kit::{Lab, process};
-
-const PROFILE: &str = r#"
-[hub.local]
-[spokes.dev]
-environment = "dev"
-[spokes.dev.local]
-[spokes.staging]
-environment = "staging"
-[spokes.staging.local]
-[addons]
-priority_classes = true
-[repos.addons]
-url = "../.."
-basepath = "addons/"
-path = "bootstrap"
-[repos.workload]
-url = "../.."
-basepath = "workloads/"
-path = "demo"
-"#;
+use crate::kit::{Lab, process, profile};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn spokes_go_one_by_one_and_dead_ones_do_not_hang_the_rest() {
     let lab = Lab::new();
-    lab.write_profile("fleet", PROFILE);
+    lab.write_profile("fleet", &profile::fleet(&["dev", "staging"]));
     lab.ok(&["up", "fleet"]);
 
     lab.ok(&["down", "fleet", "--cluster", "dev"]);
@@ -46,8 +27,8 @@ async fn spokes_go_one_by_one_and_dead_ones_do_not_hang_the_rest() {
     lab.ok(&["up", "fleet"]);
     assert_eq!(registered(&lab).await, ["dev", "hub", "staging"]);
 
-    let folder = lab.state("fleet").join("staging");
-    process::kill_below(&folder);
+    process::kill_below(&lab.state("fleet").join("staging"));
+    process::signal(process::supervisor(&lab.state("fleet").join("hub")), Signal::STOP);
     lab.ok(&["down", "fleet"]);
     assert!(lab.processes().is_empty(), "{:?}", lab.processes());
     assert!(!lab.state("fleet").exists());

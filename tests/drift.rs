@@ -12,29 +12,12 @@ use rustix::process::{Pid, Signal};
 use serde_json::json;
 
 use crate::kit::wait::eventually;
-use crate::kit::{Lab, process};
-
-const PROFILE: &str = r#"
-[hub.local]
-[spokes.dev]
-environment = "dev"
-[spokes.dev.local]
-[addons]
-priority_classes = true
-[repos.addons]
-url = "../.."
-basepath = "addons/"
-path = "bootstrap"
-[repos.workload]
-url = "../.."
-basepath = "workloads/"
-path = "demo"
-"#;
+use crate::kit::{Lab, process, profile};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn drift_is_named_and_healed() {
     let lab = Lab::new();
-    lab.write_profile("drift", PROFILE);
+    lab.write_profile("drift", &profile::fleet(&["dev"]));
     lab.ok(&["up", "drift"]);
     somebody_adds_keys_of_their_own(&lab).await;
 
@@ -137,10 +120,8 @@ async fn a_removed_role(lab: &Lab) {
     named_and_healed(lab, &[("dev/registration/account", "ClusterRole argocd-manager-role")]).await;
 }
 
-/// The supervisor of a cluster.
 fn supervisor(lab: &Lab, cluster: &str) -> Pid {
-    let pid = files::read(&lab.state("drift").join(cluster).join("supervisor.pid")).unwrap();
-    Pid::from_raw(pid.trim().parse().unwrap()).unwrap()
+    process::supervisor(&lab.state("drift").join(cluster))
 }
 
 async fn a_stopped_and_a_killed_supervisor(lab: &Lab) {

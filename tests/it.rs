@@ -16,3 +16,4 @@ mod local;
 mod node;
 mod repository;
 mod sites;
+mod ssh;

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use crate::kit::lab::variable;
 use crate::kit::wait::eventually;
 use crate::kit::world::World;
-use crate::kit::{Lab, Outcome, world};
+use crate::kit::{Lab, Outcome, profile, world};
 
 /// 128 + SIGKILL.
 const KILLED: i32 = 137;
@@ -19,27 +19,10 @@ const KILLED: i32 = 137;
 const SITE: &str = "kill";
 const CLUSTERS: [&str; 2] = ["hub", "dev"];
 
-const PROFILE: &str = r#"
-[hub.local]
-[spokes.dev]
-environment = "dev"
-[spokes.dev.local]
-[addons]
-priority_classes = true
-[repos.addons]
-url = "../.."
-basepath = "addons/"
-path = "bootstrap"
-[repos.workload]
-url = "../.."
-basepath = "workloads/"
-path = "demo"
-"#;
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_killed_in_any_step_and_run_again_ends_like_an_undisturbed_one() {
     let lab = Lab::new();
-    lab.write_profile(SITE, PROFILE);
+    lab.write_profile(SITE, &profile::fleet(&["dev"]));
     lab.ok(&["plan", SITE]);
     nothing_is_left(&lab);
 

@@ -3,7 +3,9 @@
 pub(crate) mod command;
 pub(crate) mod lab;
 pub(crate) mod process;
+pub(crate) mod profile;
 pub(crate) mod site;
+pub(crate) mod sshd;
 pub(crate) mod wait;
 pub(crate) mod world;
 

@@ -40,7 +40,7 @@ impl Components {
 }
 
 fn list(global: &Global) -> Result<Exit, CommandError> {
-    let env = environment::read(global.root.as_deref())?;
+    let env = environment::read(global)?;
     let rows = components::list(&env).map_err(Failure::from)?;
     let mut stdout = std::io::stdout().lock();
     if global.output() == Output::Json {

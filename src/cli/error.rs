@@ -8,7 +8,7 @@ use super::environment::EnvironmentError;
 use super::exit::Exit;
 use crate::engine::event::RunResult;
 use crate::engine::lock::LockError;
-use crate::engine::step::Failure;
+use crate::engine::step::{Failure, Hint};
 use crate::files::FileError;
 use crate::report::{self, Output};
 use crate::site::load::LoadError;
@@ -141,11 +141,14 @@ fn print_profile(error: &LoadError, output: Output) {
     }
 }
 
-fn print_chain(error: &dyn Error, hint: Option<&str>) {
+fn print_chain<'a>(error: &'a dyn Error, mut hint: Option<&'a str>) {
     let mut causes = Vec::new();
     let mut source = error.source();
     while let Some(cause) = source {
-        causes.push(cause.to_string());
+        match cause.downcast_ref::<Hint>() {
+            Some(Hint(text)) => hint = Some(text),
+            None => causes.push(cause.to_string()),
+        }
         source = cause.source();
     }
     report::error(&error.to_string(), &causes, hint);

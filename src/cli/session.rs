@@ -55,7 +55,7 @@ impl Session {
         F: Future<Output = Result<Exit, CommandError>>,
     {
         let output = global.output();
-        let env = Arc::new(environment::read(global.root.as_deref())?);
+        let env = Arc::new(environment::read(global)?);
         let log = log::start(&env.state, name, global.verbose);
         let events = events(name, output, show);
         let started = Instant::now();
@@ -64,7 +64,9 @@ impl Session {
             events.send(Event::Finished { result: error.result(), changes: 0, seconds, digest: None });
             error.with_log(log.clone())
         };
-        let site = load::load(env.root.as_deref(), name).map_err(CommandError::from).map_err(finish)?;
+        let site = load::load(env.root.as_deref(), name, &global.overrides.resolve())
+            .map_err(CommandError::from)
+            .map_err(finish)?;
         let session = Arc::new(Self {
             site: Arc::new(site),
             env,
@@ -77,10 +79,12 @@ impl Session {
         let runtime = Runtime::new().map_err(CommandError::Runtime).map_err(finish)?;
         let result = runtime.block_on(async {
             let interrupted = interrupted(session.cancel.clone(), show);
-            tokio::select! {
+            let result = tokio::select! {
                 result = work(Arc::clone(&session)) => result,
                 error = interrupted => Err(error),
-            }
+            };
+            session.env.hosts.close().await;
+            result
         });
         runtime.shutdown_background();
         result.map_err(finish)

@@ -40,7 +40,7 @@ pub fn clusters(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
 /// The part of `up` that installs Argo CD on a hub that is there.
 #[must_use]
 pub fn argocd(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
-    seq![provider::serve(site, &site.hub, env), argocd::install(site, env, manifest(env))]
+    seq![provider::serve(site, &site.hub, env), argocd::install(site, env, &manifest(env))]
 }
 
 fn hub(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
@@ -49,7 +49,7 @@ fn hub(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
         provider::serve(site, hub, env),
         par![
             provider::ready(hub, env),
-            seq![argocd::install(site, env, manifest(env)), resumed(site, env), bootstrap(site, env)],
+            seq![argocd::install(site, env, &manifest(env)), resumed(site, env), bootstrap(site, env)],
             seq![gate(StepId::of(&hub.name, "argocd/namespace")), secret(site, env, hub)],
         ],
     ]

@@ -27,7 +27,7 @@ pub type ManifestSource = Arc<dyn Fn() -> BoxFuture<'static, Result<String, Stop
 
 /// Installs Argo CD and waits until it works.
 #[must_use]
-pub fn install(site: &Arc<Site>, env: &Arc<Env>, manifest: ManifestSource) -> Tree {
+pub fn install(site: &Arc<Site>, env: &Arc<Env>, manifest: &ManifestSource) -> Tree {
     let scope = Scope::new(site, env);
-    seq![namespace::step(scope.clone()), release::step(scope.clone(), manifest), ready::Ready(scope)]
+    seq![namespace::step(scope.clone()), release::steps(&scope, manifest), ready::Ready(scope)]
 }

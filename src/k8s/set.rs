@@ -1,5 +1,6 @@
 //! A set of objects that should be in a cluster: compared with what is there, and applied.
 
+mod definition;
 mod world;
 
 use std::cmp::Reverse;
@@ -143,7 +144,7 @@ impl ObjectSet {
     }
 
     /// Applies what differs: namespaces, then what pods read when they start, then everything else side by side,
-    /// then what is no longer wanted.
+    /// then what is no longer wanted. A definition of a kind still differs until that is served.
     ///
     /// # Errors
     /// When the cluster refuses an object. The others have been applied all the same.
@@ -191,14 +192,16 @@ impl ObjectSet {
             return difference(desired.clone(), Change::wait(subject, BEING_DELETED));
         }
         let desired = self.adapted(desired, live)?;
-        if compare::seeming_differences(&desired, live).is_empty() {
-            return Ok(None);
+        let mut paths = Vec::new();
+        if !compare::seeming_differences(&desired, live).is_empty() {
+            paths = compare::differences(live, &api::try_apply(client, kind, &desired).await?);
         }
-        let outcome = api::try_apply(client, kind, &desired).await?;
-        match compare::differences(live, &outcome) {
-            paths if paths.is_empty() => Ok(None),
-            paths => difference(desired, Change::update(subject, summary(&paths))),
-        }
+        let change = if paths.is_empty() {
+            definition::unserved(client, live).await?
+        } else {
+            Some(Change::update(subject, summary(&paths)))
+        };
+        Ok(change.map(|change| Difference { kind: kind.clone(), object: desired, change }))
     }
 
     /// What is desired of an object in view of what is there already.

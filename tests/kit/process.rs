@@ -54,6 +54,20 @@ pub(crate) fn below(folder: &Path) -> Vec<Process> {
     all().into_iter().filter(|process| works(process) || named(process)).collect()
 }
 
+/// The supervisor of the cluster in a folder.
+pub(crate) fn supervisor(folder: &Path) -> Pid {
+    let pid = bridgehead::files::read(&folder.join("supervisor.pid")).unwrap();
+    Pid::from_raw(pid.trim().parse().unwrap()).unwrap()
+}
+
+/// The processes that a process started, with those that they started.
+pub(crate) fn descendants(parent: Pid) -> Vec<Pid> {
+    let file = proc(parent).join("task").join(parent.as_raw_nonzero().to_string()).join("children");
+    let children = bridgehead::files::read(&file).unwrap_or_default();
+    let children = children.split_whitespace().filter_map(|pid| pid.parse().ok().and_then(Pid::from_raw));
+    children.flat_map(|pid| std::iter::once(pid).chain(descendants(pid))).collect()
+}
+
 /// Sends a signal to a process, which may be gone already.
 pub(crate) fn signal(pid: Pid, signal: Signal) {
     let _ = kill_process(pid, signal);

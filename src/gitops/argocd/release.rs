@@ -1,14 +1,17 @@
 //! The release's manifest with what the profile tells Argo CD, and the Ingress that it asks for.
 
+use std::sync::Arc;
+
 use kube::Client;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use super::settings::Settings;
 use super::{ManifestSource, ingress};
-use crate::engine::{Facts, StepId, Stop};
+use crate::engine::{Facts, StepId, Stop, Tree};
 use crate::gitops::{Scope, part};
 use crate::k8s::{ApiError, ApplyObjects, Desired, EditedData, Kind, Object, ObjectSet, Prune, parse};
+use crate::seq;
 use crate::site::Site;
 use crate::site::name::ClusterName;
 
@@ -31,19 +34,55 @@ const KINDS: [Kind; 12] = [
     Kind::STATEFUL_SET,
 ];
 
-pub(super) fn step(scope: Scope, manifest: ManifestSource) -> ApplyObjects<Release> {
-    ApplyObjects(Release { scope, manifest, parsed: OnceCell::new() })
+/// The definitions of its kinds, and then everything else: a controller that starts before the server serves
+/// the kinds that it watches looks for them again only after 10 seconds.
+pub(super) fn steps(scope: &Scope, manifest: &ManifestSource) -> Tree {
+    let manifest = Arc::new(Manifest { source: Arc::clone(manifest), objects: OnceCell::new() });
+    let step = |half| ApplyObjects(Release { scope: scope.clone(), half, manifest: Arc::clone(&manifest) });
+    seq![step(Half::Definitions), step(Half::Rest)]
 }
 
-pub(super) struct Release {
+/// The manifest, which is read once for both steps.
+struct Manifest {
+    source: ManifestSource,
+    objects: OnceCell<Vec<Object>>,
+}
+
+impl Manifest {
+    async fn objects(&self) -> Result<&[Object], Stop> {
+        let read = || async { Ok::<_, Stop>(parse("Argo CD", &(self.source)().await?)?) };
+        Ok(self.objects.get_or_try_init(read).await?)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Half {
+    Definitions,
+    Rest,
+}
+
+impl Half {
+    fn of(object: &Object) -> Self {
+        match object.kind() {
+            "CustomResourceDefinition" => Self::Definitions,
+            _ => Self::Rest,
+        }
+    }
+}
+
+struct Release {
     scope: Scope,
-    manifest: ManifestSource,
-    parsed: OnceCell<Vec<Object>>,
+    half: Half,
+    manifest: Arc<Manifest>,
 }
 
 impl Desired for Release {
     fn id(&self) -> StepId {
-        StepId::of(self.scope.hub(), "argocd/install")
+        let path = match self.half {
+            Half::Definitions => "argocd/definitions",
+            Half::Rest => "argocd/install",
+        };
+        StepId::of(self.scope.hub(), path)
     }
 
     fn cluster(&self) -> &ClusterName {
@@ -52,15 +91,16 @@ impl Desired for Release {
 
     async fn objects(&self, facts: &Facts) -> Result<(Client, ObjectSet), Stop> {
         let client = self.scope.client(self.scope.hub(), facts).await?;
-        let parsed = self.parsed.get_or_try_init(|| async {
-            let manifest = (self.manifest)().await?;
-            Ok::<_, Stop>(parse("Argo CD", &manifest)?)
-        });
-        let mut objects = parsed.await?.clone();
+        let all = self.manifest.objects().await?;
+        let mine = all.iter().filter(|object| Half::of(object) == self.half);
+        let mut objects: Vec<_> = mine.cloned().collect();
+        self.place(&client, &mut objects).await?;
         let Site { name, argocd, .. } = &*self.scope.site;
+        if self.half == Half::Definitions {
+            return Ok((client, ObjectSet::new(name, objects)));
+        }
         let settings = Settings::of(argocd);
         settings.place(&mut objects);
-        self.place(&client, &mut objects).await?;
         objects
             .extend(argocd.ingress.iter().map(|ingress| ingress::object(name, &argocd.namespace, ingress)));
         let namespace = |kind: &Kind| kind.is_namespaced().then(|| self.scope.namespace().to_owned());

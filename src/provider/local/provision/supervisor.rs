@@ -19,7 +19,7 @@ use crate::provider::local::layout::Layout;
 use crate::provider::local::leftovers;
 use crate::provider::local::pki::Pki;
 use crate::provider::local::ports::Ports;
-use crate::provider::local::state::{self, Process, StateError, last_lines};
+use crate::provider::local::state::{self, Process, State, StateError, last_lines};
 use crate::provider::local::supervisor::READY;
 use crate::site::name::ClusterName;
 
@@ -56,9 +56,9 @@ impl Supervisor {
     }
 
     /// What is wrong with the supervisor that runs, if one does.
-    async fn difference(&self) -> Result<Option<Change>, Stop> {
+    fn difference(&self, told: Result<Option<State>, StateError>) -> Result<Option<Change>, Stop> {
         let restart = |why: String| Ok(Some(Change::update(self.name(), format!("restart, {why}"))));
-        let state = match state::ask(&self.subject.layout).await {
+        let state = match told {
             Ok(Some(state)) => state,
             Ok(None) if self.started.load(Ordering::Relaxed) => return Err(self.ended().into()),
             Ok(None) => return Ok(Some(Change::create(self.name()))),
@@ -129,8 +129,11 @@ impl Step for Supervisor {
 
     fn observe<'a>(&'a self, _facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
         Box::pin(async move {
-            let mut changes: Vec<Change> = self.difference().await?.into_iter().collect();
-            let Some(access) = self.access() else {
+            let told = state::ask(&self.subject.layout).await;
+            // Its API may still serve, but nothing that is asked of it there would happen to a pod.
+            let is_silent = matches!(told, Err(StateError::Silent(_)));
+            let mut changes: Vec<Change> = self.difference(told)?.into_iter().collect();
+            let Some(access) = self.access().filter(|_| !is_silent) else {
                 return Ok(Observed::differs(changes));
             };
             let client = self.subject.env.clients.get(&access).await?;

@@ -47,6 +47,7 @@ impl World {
             components: None,
             executable: "/bin/false".into(),
             clients: crate::k8s::Clients::default(),
+            hosts: crate::env::Hosts::new(crate::env::Settings::default()),
         }
     }
 
