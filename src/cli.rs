@@ -16,6 +16,7 @@ mod log;
 mod overrides;
 mod password;
 mod plan;
+mod secret;
 mod session;
 mod status;
 mod up;
@@ -105,6 +106,8 @@ enum Command {
     #[command(subcommand)]
     Argocd(argocd::ArgoCd),
     #[command(subcommand)]
+    Secret(secret::Secret),
+    #[command(subcommand)]
     Kubeconfig(kubeconfig::Kubeconfig),
     Components(components::Components),
     Completions(completions::Completions),
@@ -140,6 +143,7 @@ impl Command {
             Self::Check(command) => command.run(global),
             Self::Addon(command) => command.run(global),
             Self::Argocd(command) => command.run(global),
+            Self::Secret(command) => command.run(global),
             Self::Kubeconfig(command) => command.run(global),
             Self::Components(command) => command.run(global),
             Self::Completions(command) => Ok(command.run()),

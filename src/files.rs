@@ -1,7 +1,7 @@
 //! Files of this machine: every error names the path, and what we make is not for others to read.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -131,16 +131,14 @@ pub fn link(target: &Path, path: &Path) -> Result<(), FileError> {
 /// # Errors
 /// When it cannot be read, is not UTF-8, or anybody but its owner may read it.
 pub fn read_private(path: &Path) -> Result<String, FileError> {
-    let read = || {
-        let mut file = File::open(path)?;
-        if file.metadata()?.permissions().mode() & 0o077 != 0 {
-            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "others than its owner may read it"));
-        }
-        let mut text = String::new();
-        file.read_to_string(&mut text)?;
-        Ok(text)
-    };
-    named("use", path, read())
+    if is_private(path)? {
+        return read(path);
+    }
+    named(
+        "use",
+        path,
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, "others than its owner may use it")),
+    )
 }
 
 /// The names of what is in a folder; none if the folder is absent.

@@ -14,6 +14,7 @@ pub mod pause;
 pub mod refresh;
 pub mod registration;
 mod retire;
+pub mod secret;
 pub mod settled;
 pub mod status;
 pub mod teardown;
@@ -81,4 +82,5 @@ mod part {
     pub(super) const BOOTSTRAP: &str = "bootstrap";
     pub(super) const CLUSTER_SECRET: &str = "cluster-secret";
     pub(super) const REGISTRATION: &str = "registration";
+    pub(super) const SECRET: &str = "secret";
 }
