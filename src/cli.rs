@@ -11,6 +11,7 @@ mod environment;
 mod error;
 mod exit;
 mod hidden;
+mod inventory;
 mod kubeconfig;
 mod log;
 mod overrides;
@@ -108,6 +109,8 @@ enum Command {
     #[command(subcommand)]
     Secret(secret::Secret),
     #[command(subcommand)]
+    Inventory(inventory::Inventory),
+    #[command(subcommand)]
     Kubeconfig(kubeconfig::Kubeconfig),
     Components(components::Components),
     Completions(completions::Completions),
@@ -144,6 +147,7 @@ impl Command {
             Self::Addon(command) => command.run(global),
             Self::Argocd(command) => command.run(global),
             Self::Secret(command) => command.run(global),
+            Self::Inventory(command) => command.run(global),
             Self::Kubeconfig(command) => command.run(global),
             Self::Components(command) => command.run(global),
             Self::Completions(command) => Ok(command.run()),

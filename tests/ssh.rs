@@ -3,5 +3,7 @@
 mod files;
 mod keys;
 mod lost;
+mod password;
 mod run;
+mod sudo;
 mod user;

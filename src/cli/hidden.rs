@@ -31,7 +31,7 @@ pub(super) struct Exec {
     parent: i32,
     name: String,
     program: PathBuf,
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(last = true)]
     arguments: Vec<String>,
 }
 

@@ -41,12 +41,15 @@ impl Up {
             let lock = session.lock()?;
             let tree = flow::up::tree(&session.site, &session.env);
             let asks = !self.yes && !flow::is_disposable(&session.site);
+            if asks {
+                confirm::somebody()?;
+            }
             if asks || self.expect.is_some() {
                 let plan = session.look(&tree).await;
                 if let Some(expected) = self.expect.filter(|expected| *expected != plan.digest()) {
                     return Err(CommandError::OtherPlan { expected, found: plan.digest() });
                 }
-                if asks {
+                if asks && !plan.is_unchanged() {
                     report::say(&report::plan(&plan));
                     if !confirm::ask("Go on? Type yes:", "yes")? {
                         return Ok(session.finish_as(RunResult::Declined, 0, None));

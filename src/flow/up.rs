@@ -41,7 +41,11 @@ pub fn clusters(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
 /// The part of `up` that installs Argo CD on a hub that is there.
 #[must_use]
 pub fn argocd(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
-    seq![provider::serve(site, &site.hub, env), argocd::install(site, env, &manifest(env))]
+    seq![
+        provider::components(site, env),
+        provider::serve(site, &site.hub, env),
+        argocd::install(site, env, &manifest(env)),
+    ]
 }
 
 fn hub(site: &Arc<Site>, env: &Arc<Env>) -> Tree {

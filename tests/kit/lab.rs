@@ -35,9 +35,11 @@ impl Lab {
     pub(crate) fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("bridgehead-").tempdir().unwrap();
         let lab = Self { folder, executable: env!("CARGO_BIN_EXE_bridgehead").into(), user: None };
-        for name in ["root/sites", "home", "state"] {
+        for name in ["root/sites", "home", "state", "ssh"] {
             files::make_folder(&lab.path(name)).unwrap();
         }
+        let config = format!("UserKnownHostsFile {}/known_hosts\n", lab.path("ssh").display());
+        files::replace(&lab.path("ssh/config"), config.as_bytes(), 0o600).unwrap();
         for name in ["addons", "workloads"] {
             copy(&Path::new(REPOSITORY).join(name), &lab.path("root").join(name));
         }
@@ -106,6 +108,8 @@ impl Lab {
             command.env("XDG_CACHE_HOME", self.path("cache"));
         }
         command.env("HOME", self.path("home")).env("XDG_STATE_HOME", self.path("state"));
+        // OpenSSH asks the system for a person's home, not HOME.
+        command.env("BRIDGEHEAD_SSH_CONFIG", self.path("ssh/config"));
         command
     }
 

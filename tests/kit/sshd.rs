@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -19,15 +20,50 @@ use super::wait::eventually;
 pub(crate) struct Sshd {
     folder: TempDir,
     port: u16,
+    /// Whom it lets in.
+    user: String,
     server: Option<Child>,
 }
 
+/// The user of a server that has users of its own.
+const OPS: &str = "ops";
+/// The password of that user. It has to be in no list of processes and no file that others can read.
+pub(crate) const PASSWORD: &str = "canary 'of' $the password";
+
 impl Sshd {
-    /// A server whose key is in `known_hosts`.
+    /// A server whose key is in `known_hosts`. It lets in whoever runs the tests.
     pub(crate) async fn start() -> Self {
+        let mut sshd = Self::prepare(own_name());
+        sshd.serve().await;
+        sshd
+    }
+
+    /// One with a user of its own who has a [`PASSWORD`], and with these lines in its sudoers. What it would change
+    /// of this machine's folders is hidden from the machine by a mount namespace.
+    pub(crate) async fn with_sudoers(lines: &str) -> Self {
+        assert!(rustix::process::geteuid().is_root(), "only root can make users, also in a namespace");
+        let mut sshd = Self::prepare(OPS.to_owned());
+        files::make_folder(&sshd.path("hidden")).unwrap();
+        sshd.write("sudoers", &format!("Defaults env_reset\nroot ALL=(ALL) ALL\n{lines}\n"));
+        sshd.write("password", &format!("{OPS}:{PASSWORD}"));
+        fs::set_permissions(sshd.folder.path(), fs::Permissions::from_mode(0o711)).unwrap();
+        sshd.serve().await;
+        sshd
+    }
+
+    /// Lets in who has the password, whichever way it asks for it; and nobody with a key.
+    pub(crate) async fn take_passwords(&mut self, method: &str) {
+        self.kill();
+        self.write("authorized_keys", "");
+        let server = files::read(&self.path("sshd_config")).unwrap();
+        self.write("sshd_config", &server.replace(&format!("{method} no"), &format!("{method} yes")));
+        self.serve().await;
+    }
+
+    fn prepare(user: String) -> Self {
         let folder = tempfile::Builder::new().prefix("bridgehead-ssh-").tempdir().unwrap();
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-        let mut sshd = Self { folder, port, server: None };
+        let sshd = Self { folder, port, user, server: None };
         for key in ["host_key", "id"] {
             sshd.make_key(key, "");
         }
@@ -35,14 +71,14 @@ impl Sshd {
         let path = |name: &str| sshd.path(name).display().to_string();
         let server = format!(
             "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\n\
-             UsePAM no\nStrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n",
+             UsePAM {pam}\nStrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n",
             path("host_key"),
             path("authorized_keys"),
+            pam = if sshd.user == OPS { "yes" } else { "no" },
         );
         sshd.write("sshd_config", &server);
         sshd.configure("");
         sshd.know(&sshd.public("host_key"));
-        sshd.serve().await;
         sshd
     }
 
@@ -58,7 +94,14 @@ impl Sshd {
 
     /// Starts the server, if it was stopped.
     pub(crate) async fn serve(&mut self) {
-        let mut command = Command::new("/usr/sbin/sshd");
+        let mut command = if self.user == OPS {
+            let mut command = Command::new("unshare");
+            command.args(["--mount", "--propagation", "private", "sh", "-euc", HIDE]).arg(self.folder.path());
+            command.arg(SSHD);
+            command
+        } else {
+            Command::new(SSHD)
+        };
         command.arg("-D").arg("-f").arg(self.path("sshd_config")).arg("-E").arg(self.path("sshd.log"));
         // As root it wants this folder, which is there wherever it was installed to serve.
         if rustix::process::geteuid().is_root() {
@@ -84,7 +127,9 @@ impl Sshd {
     pub(crate) fn freeze(&self, with: Signal) {
         let server = Pid::from_child(self.server.as_ref().unwrap());
         let sessions = process::descendants(server);
-        sessions.into_iter().chain([server]).for_each(|pid| process::signal(pid, with));
+        for pid in sessions.into_iter().chain([server]) {
+            process::signal(pid, with);
+        }
     }
 
     /// A path in its folder.
@@ -129,8 +174,8 @@ impl Sshd {
             name: "box".parse().unwrap(),
             address: "127.0.0.1".to_owned(),
             port: Some(self.port),
-            user: None,
-            become_user: user(),
+            user: Some(self.user.clone()),
+            become_user: if self.user == OPS { "root".to_owned() } else { self.user.clone() },
             proxmox_vm_name: None,
             workloads: Vec::new(),
             host_key: None,
@@ -175,8 +220,28 @@ impl Drop for Sshd {
     }
 }
 
+const SSHD: &str = "/usr/sbin/sshd";
+
+/// Runs a program where users, rules and records are not the machine's: `$0` is the server's folder.
+const HIDE: &str = r#"
+hidden="$0/hidden"
+mount -t tmpfs -o mode=755 tmpfs "$hidden"
+cp -a /etc "$hidden/etc"
+mount --bind "$hidden/etc" /etc
+for folder in /var/log /var/lib/sudo /run/sudo; do
+  mkdir -p "$folder"
+  mount -t tmpfs -o mode=711 tmpfs "$folder"
+done
+useradd --no-create-home --home-dir /tmp --shell /bin/sh ops
+chpasswd < "$0/password"
+rm "$0/password"
+install -m 440 "$0/sudoers" /etc/sudoers
+if [ -e "$0/without_sudo" ]; then mount --bind /dev/null /usr/bin/sudo; fi
+exec "$@"
+"#;
+
 /// Who runs the tests, by name.
-pub(crate) fn user() -> String {
+fn own_name() -> String {
     let mut command = Command::new("id");
     command.arg("-un");
     run(command).stdout.trim().to_owned()

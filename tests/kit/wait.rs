@@ -14,6 +14,20 @@ pub(crate) async fn eventually(what: &str, mut look: impl AsyncFnMut() -> bool) 
     }
 }
 
+/// The same for tests without a runtime.
+pub(crate) fn until(what: &str, mut look: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !look() {
+        assert!(started.elapsed() < PATIENCE, "{what}: not within {} s", PATIENCE.as_secs());
+        rest();
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test looks at the world from outside")]
+fn rest() {
+    std::thread::sleep(Duration::from_millis(50));
+}
+
 #[expect(clippy::disallowed_methods, reason = "a test looks at the world from outside")]
 async fn pause() {
     tokio::time::sleep(Duration::from_millis(100)).await;

@@ -1,6 +1,6 @@
 //! Scripts on a host.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bridgehead::ssh::{SshError, quote};
 
@@ -66,4 +66,17 @@ async fn a_script_is_all_that_its_shell_reads() {
     // A script that was cut off is not run at all.
     let cut = connection.run("break", "echo half\nif true; then").await.unwrap();
     assert!(cut.status != 0 && cut.stdout.is_empty(), "{cut:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_connection_of_a_run_that_was_killed_ends_by_itself() {
+    let sshd = Sshd::start().await;
+    let hosts = sshd.hosts();
+    hosts.get(&sshd.host()).await.unwrap();
+    assert_eq!(sshd.clients().len(), 1);
+    // As when the kernel closes what a killed process had open.
+    drop(hosts);
+    let started = Instant::now();
+    eventually("ssh ends", async || sshd.clients().is_empty()).await;
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
 }

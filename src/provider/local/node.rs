@@ -32,6 +32,7 @@ mod worker;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -76,8 +77,12 @@ pub struct NodeConfig {
     pub name: String,
     /// Its identity: user `system:node:<name>`, group `system:nodes`.
     pub access: Access,
+    /// The address of its kubelet API, which is also the one that the Node tells.
+    pub address: Ipv4Addr,
     /// The port of its kubelet API.
     pub port: u16,
+    /// The authority that certificates of the kubelet API's clients must come from, PEM.
+    pub client_authority: String,
     /// The certificate that it shows there, PEM.
     pub certificate: String,
     /// The certificate's key, PEM.
@@ -102,8 +107,10 @@ pub enum AgentError {
         source: io::Error,
     },
     /// A node's kubelet API could not be had.
-    #[error("cannot listen on port {port} of 127.0.0.1")]
+    #[error("cannot listen on port {port} of {address}")]
     Listen {
+        /// The address.
+        address: Ipv4Addr,
         /// The port.
         port: u16,
         /// What the system said.
@@ -138,7 +145,7 @@ impl Agent {
         let stopped = CancellationToken::new();
         let host = Arc::new(Host::new(&config, stopped.clone())?);
         let services = Arc::clone(&host.services);
-        let endpoints = config.nodes.iter().map(|node| Endpoint::bind(node, &config.authority));
+        let endpoints = config.nodes.iter().map(Endpoint::bind);
         let endpoints = endpoints.collect::<Result<Vec<_>, _>>()?;
         let nodes = config.nodes.into_iter().zip(endpoints).enumerate();
         let nodes = nodes.map(|(index, (node, endpoint))| {
@@ -181,7 +188,13 @@ async fn play(
     stopped: CancellationToken,
 ) -> Result<(), ClientError> {
     let client = connect(&config.access).await?;
-    let node = Node::new(config.name, config.port, client.clone(), Arc::clone(&host), stopped.clone());
+    let node = Node::new(
+        config.name,
+        (config.address, config.port),
+        client.clone(),
+        Arc::clone(&host),
+        stopped.clone(),
+    );
     let node = Arc::new(node);
     let services = async {
         if watches_services {

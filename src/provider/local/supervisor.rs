@@ -7,6 +7,7 @@ mod serve;
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, Write as _};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -249,12 +250,15 @@ fn node_config(
     configuration: &Configuration,
 ) -> Result<node::Config, SupervisorError> {
     let ports = configuration.ports;
+    let authority = pki.authority().map_err(SupervisorError::Pki)?;
     let node = |(index, name): (u16, &String)| {
         let kubelet = pki.pair(&pki::kubelet_file(name))?;
         Ok(NodeConfig {
             name: name.clone(),
             access: pki.access(&pki::node_file(name), ports.api_server())?,
+            address: Ipv4Addr::LOCALHOST,
             port: ports.kubelet(index),
+            client_authority: authority.clone(),
             certificate: kubelet.certificate,
             key: kubelet.key,
         })
@@ -263,7 +267,7 @@ fn node_config(
     Ok(node::Config {
         nodes: nodes.map_err(SupervisorError::Pki)?,
         server: format!("https://127.0.0.1:{}", ports.api_server()),
-        authority: pki.authority().map_err(SupervisorError::Pki)?,
+        authority,
         folder: layout.node(),
         components: configuration.components.clone(),
         executable: EXECUTABLE.into(),

@@ -2,7 +2,7 @@
 //! the cluster's authority are served.
 
 use std::convert::Infallible;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,15 +35,16 @@ pub(super) struct Endpoint {
 
 impl Endpoint {
     /// Listens.
-    pub(super) fn bind(config: &NodeConfig, authority: &str) -> Result<Self, AgentError> {
-        let tls = tls(config, authority)
-            .map_err(|source| AgentError::Certificate { node: config.name.clone(), source })?;
+    pub(super) fn bind(config: &NodeConfig) -> Result<Self, AgentError> {
+        let tls =
+            tls(config).map_err(|source| AgentError::Certificate { node: config.name.clone(), source })?;
         let listen = || {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port))?;
+            let listener = TcpListener::bind((config.address, config.port))?;
             listener.set_nonblocking(true)?;
             tokio::net::TcpListener::from_std(listener)
         };
-        let listener = listen().map_err(|source| AgentError::Listen { port: config.port, source })?;
+        let NodeConfig { address, port, .. } = *config;
+        let listener = listen().map_err(|source| AgentError::Listen { address, port, source })?;
         Ok(Self { listener, acceptor: TlsAcceptor::from(Arc::new(tls)) })
     }
 
@@ -75,13 +76,10 @@ impl Endpoint {
     }
 }
 
-fn tls(
-    config: &NodeConfig,
-    authority: &str,
-) -> Result<ServerConfig, Box<dyn std::error::Error + Send + Sync>> {
+fn tls(config: &NodeConfig) -> Result<ServerConfig, Box<dyn std::error::Error + Send + Sync>> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(authority.as_bytes()) {
+    for certificate in CertificateDer::pem_slice_iter(config.client_authority.as_bytes()) {
         roots.add(certificate?)?;
     }
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));

@@ -1,6 +1,7 @@
 //! The pods of one node: watched, each with a worker, and looked after every few seconds.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -42,6 +43,8 @@ const LONGEST_LOG: u64 = 10 * 1024 * 1024;
 /// A node and its pods.
 pub(super) struct Node {
     pub(super) name: String,
+    /// The address of its kubelet API.
+    pub(super) address: Ipv4Addr,
     /// The port of its kubelet API.
     pub(super) port: u16,
     pub(super) client: Client,
@@ -58,12 +61,12 @@ struct Entry {
 impl Node {
     pub(super) fn new(
         name: String,
-        port: u16,
+        (address, port): (Ipv4Addr, u16),
         client: Client,
         host: Arc<Host>,
         stopped: CancellationToken,
     ) -> Self {
-        Self { name, port, client, host, stopped, pods: Mutex::default() }
+        Self { name, address, port, client, host, stopped, pods: Mutex::default() }
     }
 
     /// Where what belongs to a pod is kept.

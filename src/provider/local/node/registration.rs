@@ -50,7 +50,7 @@ async fn beat(node: &Node) -> kube::Result<()> {
             let version = node.client.apiserver_version().await?.git_version;
             nodes.create(&PostParams::default(), &object(node, version)).await?;
         }
-        Some(present) if is_current(&present, node.port) => {}
+        Some(present) if is_current(&present, node) => {}
         Some(_) => {
             let version = node.client.apiserver_version().await?.git_version;
             let patch = Patch::Strategic(json!({ "status": status(node, version) }));
@@ -61,13 +61,16 @@ async fn beat(node: &Node) -> kube::Result<()> {
 }
 
 /// Whether the object says what we would say. The node controller, for one, gives up a node whose lease has ended.
-fn is_current(present: &NodeObject, port: u16) -> bool {
+fn is_current(present: &NodeObject, node: &Node) -> bool {
     let Some(status) = &present.status else { return false };
     let endpoints = status.daemon_endpoints.as_ref();
     let endpoint = endpoints.and_then(|endpoints| endpoints.kubelet_endpoint.as_ref());
+    let address = node.address.to_string();
+    let mut addresses = status.addresses.iter().flatten();
     let mut conditions = status.conditions.iter().flatten();
     conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True")
-        && endpoint.is_some_and(|endpoint| endpoint.port == i32::from(port))
+        && endpoint.is_some_and(|endpoint| endpoint.port == i32::from(node.port))
+        && addresses.any(|known| known.address == address)
 }
 
 async fn renew(client: Client, name: &str) -> kube::Result<()> {
@@ -110,7 +113,7 @@ fn status(node: &Node, version: String) -> NodeStatus {
         capacity: Some(resources.clone()),
         allocatable: Some(resources),
         // No host name: the API server would look it up to fetch logs.
-        addresses: Some(vec![NodeAddress { type_: "InternalIP".into(), address: "127.0.0.1".into() }]),
+        addresses: Some(vec![NodeAddress { type_: "InternalIP".into(), address: node.address.to_string() }]),
         conditions: Some(conditions()),
         daemon_endpoints: Some(NodeDaemonEndpoints {
             kubelet_endpoint: Some(DaemonEndpoint { port: node.port.into() }),

@@ -1,0 +1,219 @@
+//! What a host is: what its disk and its memory hold, units, networks, mounts and processes.
+//!
+//! What changes by itself is left out: logs, caches, times, process ids, and what comes and goes with a login.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use bridgehead::files;
+use rustix::process::Pid;
+use sha2::{Digest, Sha256};
+
+use super::Host;
+use crate::kit::process;
+use crate::kit::world::World;
+
+/// Parts of a disk that every host changes by itself, and the components, which belong to the kit.
+const DISK: [&str; 12] = [
+    "/dev",
+    "/home/admin/.sudo_as_admin_successful",
+    "/home/keeper/.sudo_as_admin_successful",
+    "/home/typist/.sudo_as_admin_successful",
+    "/opt/parts",
+    "/proc",
+    "/run",
+    "/sys",
+    "/var/cache",
+    "/var/lib/sudo",
+    "/var/lib/systemd",
+    "/var/log",
+];
+
+/// The same in `/run`, and the lock of iptables, which whoever uses iptables leaves behind.
+const MEMORY: [&str; 13] = [
+    "/run/credentials",
+    "/run/dbus",
+    "/run/host",
+    "/run/initctl",
+    "/run/lock",
+    "/run/log",
+    "/run/motd.dynamic",
+    "/run/sudo",
+    "/run/systemd",
+    "/run/udev",
+    "/run/user",
+    "/run/utmp",
+    "/run/xtables.lock",
+];
+
+/// Units, mounts and processes of a login.
+const LOGIN: [&str; 8] = [
+    "session-",
+    "user-",
+    "user@",
+    "/run/user/",
+    "/run/credentials",
+    "sshd: ",
+    "(sd-pam)",
+    "/lib/systemd/systemd --user",
+];
+
+/// Everything that a host is, by what it is called.
+pub(super) fn at(host: &Host) -> World {
+    let first = host.first_process().unwrap_or_else(|| panic!("{} is off", host.name));
+    let mut world = World::new();
+    disk(&host.disk("upper"), &host.disk("base"), Path::new("/"), &mut world);
+    let root = PathBuf::from(format!("/proc/{}/root", first.as_raw_nonzero()));
+    for folder in ["/run", "/tmp", "/dev/shm"] {
+        memory(&root, Path::new(folder), &mut world);
+    }
+    commands(host, &mut world);
+    mounts(first, &mut world);
+    processes(host, &mut world);
+    world
+}
+
+/// What a folder of the disk has that the root filesystem under it has not.
+fn disk(upper: &Path, base: &Path, folder: &Path, world: &mut World) {
+    for (path, place) in entries(upper, folder, &DISK) {
+        let is = describe(&place, true);
+        if Some(&is)
+            != base
+                .join(relative(&path))
+                .symlink_metadata()
+                .ok()
+                .map(|_| describe(&base.join(relative(&path)), true))
+                .as_ref()
+        {
+            world.insert(format!("disk {}", path.display()), is.into());
+        }
+        if place.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) {
+            disk(upper, base, &path, world);
+        }
+    }
+}
+
+/// What a folder in memory has. The content of files there is about processes.
+fn memory(root: &Path, folder: &Path, world: &mut World) {
+    for (path, place) in entries(root, folder, &MEMORY) {
+        world.insert(format!("memory {}", path.display()), describe(&place, false).into());
+        if place.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) {
+            memory(root, &path, world);
+        }
+    }
+}
+
+/// What is in a folder, by its path on the host and here.
+fn entries(root: &Path, folder: &Path, without: &[&str]) -> Vec<(PathBuf, PathBuf)> {
+    let here = root.join(relative(folder));
+    let names = files::names(&here).unwrap().into_iter();
+    let paths = names.map(|name| (folder.join(&name), here.join(&name)));
+    let private = |path: &Path| path.to_string_lossy().contains("/systemd-private-");
+    paths.filter(|(path, _)| !without.iter().any(|own| Path::new(own) == path) && !private(path)).collect()
+}
+
+fn relative(path: &Path) -> &Path {
+    path.strip_prefix("/").unwrap()
+}
+
+/// Kind, mode, owner and, if wanted, content.
+fn describe(path: &Path, with_content: bool) -> String {
+    let metadata = path.symlink_metadata().unwrap();
+    let kind = metadata.file_type();
+    let about = format!("{:o} {}:{}", metadata.mode(), metadata.uid(), metadata.gid());
+    if kind.is_symlink() {
+        return format!("-> {}", fs::read_link(path).unwrap().display());
+    }
+    if kind.is_dir() && opaque(path) {
+        return format!("{about}, made anew");
+    }
+    if kind.is_file() && with_content {
+        let hash = Sha256::digest(files::read_bytes(path).unwrap());
+        return format!(
+            "{about} {}",
+            hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>()
+        );
+    }
+    about
+}
+
+/// Whether a folder hides the one that was in its place.
+fn opaque(path: &Path) -> bool {
+    let mut value = [0; 1];
+    rustix::fs::getxattr(path, "trusted.overlay.opaque", &mut value).is_ok_and(|_| value == *b"y")
+}
+
+/// Units, links, addresses, routes and rules, as the host's own programs show them.
+fn commands(host: &Host, world: &mut World) {
+    let lines = |script: &str| -> Vec<String> {
+        let text = host.ok(script);
+        text.lines().filter(|line| !is_of_a_login(line)).map(str::to_owned).collect()
+    };
+    let table = [
+        ("unit", "systemctl list-unit-files --plain --no-legend --no-pager"),
+        ("failed", "systemctl list-units --failed --plain --no-legend --no-pager"),
+        ("runs", "systemctl list-units --type=service --state=running --plain --no-legend --no-pager"),
+        ("address", "ip -brief -4 address | sed 's/@[^ ]*//'"),
+        ("route", "ip -4 route"),
+    ];
+    for (what, script) in table {
+        for line in lines(script) {
+            let words: Vec<_> = line.split_whitespace().collect();
+            world.insert(format!("{what} {}", words.join(" ")), true.into());
+        }
+    }
+    for line in lines("ip -brief link") {
+        let name = line.split([' ', '@']).next().unwrap_or_default();
+        world.insert(format!("link {name}"), true.into());
+    }
+    for program in ["iptables", "ip6tables"] {
+        for rule in rules(&host.ok(&format!("{program}-save"))) {
+            world.insert(format!("{program} {rule}"), true.into());
+        }
+    }
+}
+
+/// The chains that somebody made, policies that somebody set, and all rules, without counters.
+fn rules(saved: &str) -> Vec<String> {
+    let mut table = "";
+    let mut rules = Vec::new();
+    for line in saved.lines() {
+        if let Some(name) = line.strip_prefix('*') {
+            table = name;
+        } else if line.starts_with("-A") || (line.starts_with(':') && !line.contains(" ACCEPT ")) {
+            rules.push(format!("{table} {}", line.split(" [").next().unwrap_or_default()));
+        }
+    }
+    rules
+}
+
+fn mounts(first: Pid, world: &mut World) {
+    let path = format!("/proc/{}/mountinfo", first.as_raw_nonzero());
+    for line in files::read(Path::new(&path)).unwrap().lines() {
+        let (mount, kind) = line.split_once(" - ").unwrap();
+        let point = mount.split(' ').nth(4).unwrap();
+        if !is_of_a_login(point) {
+            let kind = kind.split(' ').next().unwrap_or_default();
+            count(world, format!("mount {point} {kind}"));
+        }
+    }
+}
+
+fn processes(host: &Host, world: &mut World) {
+    for process in process::all() {
+        let line = process.arguments.join(" ");
+        if host.has(process.pid) && !line.is_empty() && !is_of_a_login(&line) {
+            count(world, format!("process {line}"));
+        }
+    }
+}
+
+fn count(world: &mut World, name: String) {
+    let number = world.get(&name).and_then(serde_json::Value::as_u64).unwrap_or_default();
+    world.insert(name, (number + 1).into());
+}
+
+fn is_of_a_login(text: &str) -> bool {
+    LOGIN.iter().any(|prefix| text.starts_with(prefix))
+}
