@@ -2,6 +2,7 @@
 
 mod password;
 mod port_forward;
+mod status;
 
 use clap::Subcommand;
 
@@ -21,6 +22,7 @@ pub(super) enum ArgoCd {
         /// The site: a folder under sites/
         site: SiteName,
     },
+    Status(status::Status),
     Password(password::Password),
     PortForward(port_forward::PortForward),
 }
@@ -29,6 +31,7 @@ impl ArgoCd {
     pub(super) fn run(self, global: &Global) -> Result<Exit, CommandError> {
         match self {
             Self::Install { site } => install(global, &site),
+            Self::Status(command) => command.run(global),
             Self::Password(command) => command.run(global),
             Self::PortForward(command) => command.run(global),
         }

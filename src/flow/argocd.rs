@@ -1,6 +1,8 @@
 //! The hub's Argo CD: answers about it, and its password.
 
 pub mod forward;
+pub mod reach;
+pub mod status;
 
 use std::sync::Arc;
 

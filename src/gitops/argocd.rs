@@ -1,6 +1,7 @@
 //! Argo CD on the hub: its namespace, its release's manifest as it is, and every workload of it at work.
 
 mod ingress;
+mod installation;
 mod namespace;
 mod password;
 mod pause;
@@ -11,6 +12,7 @@ mod settings;
 
 use std::sync::Arc;
 
+pub use installation::{Installation, Workload};
 pub use password::{Password, initial_password};
 pub(super) use pause::look;
 pub use pause::{is_paused, pause, resume};
