@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use super::error::CommandError;
 use super::exit::Exit;
 use super::{Global, environment, log};
-use crate::engine::event::{Event, Events, RunResult};
+use crate::engine::StepId;
+use crate::engine::event::{Event, Events, RunResult, Subject};
 use crate::engine::lock::Lock;
 use crate::engine::run::{Mode, Report, Run};
 use crate::engine::tree::Tree;
@@ -137,6 +138,13 @@ impl Session {
             fault: None,
         };
         run.walk(tree).await
+    }
+
+    /// Says something about a step of the hub that its run could not say.
+    pub(super) fn remark(&self, step: &str, message: String) {
+        let hub = &self.site.hub.name;
+        let subject = Subject { step: StepId::of(hub, step), cluster: Some(hub.clone()) };
+        self.events.send(Event::Progress { subject, message });
     }
 
     /// Resolves when somebody wants the command to end.

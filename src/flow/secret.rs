@@ -24,7 +24,7 @@ enum SecretsError {
         known: String,
     },
     /// Values come from what is not there.
-    #[error("not set, or not there: {0}")]
+    #[error("these variables or files are missing: {0}")]
     Missing(String),
 }
 
@@ -42,7 +42,7 @@ pub fn tree(site: &Arc<Site>, env: &Arc<Env>, name: Option<&SecretName>) -> Resu
     }
     let missing = missing(site, env);
     let missing = missing.iter().filter(|(name, _)| wanted.iter().any(|wanted| wanted.name == *name));
-    let missing = missing.map(|(name, what)| format!("{} (for {name})", what.join(", ")));
+    let missing = missing.map(|(name, what)| format!("{} ({name})", what.join(", ")));
     let missing = missing.collect::<Vec<_>>().join("; ");
     if !missing.is_empty() {
         let hint = format!("set them, or name one Secret: bridgehead secret apply {} NAME", site.name);

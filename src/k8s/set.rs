@@ -186,7 +186,8 @@ impl ObjectSet {
         let difference = |object, change| Ok(Some(Difference { kind: kind.clone(), object, change }));
         let subject = desired.to_string();
         let Some(live) = world.find(desired) else {
-            return difference(desired.clone(), Change::create(subject));
+            let change = Change { detail: secret_keys(desired), ..Change::create(subject) };
+            return difference(desired.clone(), change);
         };
         if live.get(&["metadata", "deletionTimestamp"]).is_some() {
             return difference(desired.clone(), Change::wait(subject, BEING_DELETED));
@@ -272,6 +273,12 @@ impl Difference {
         }
         writer.perform(api::apply(client, kind, object)).await
     }
+}
+
+/// What a person may know of the content of a Secret.
+fn secret_keys(object: &Object) -> Option<String> {
+    let data = object.get(&["data"]).filter(|_| object.kind() == "Secret")?.as_object()?;
+    Some(data.keys().map(String::as_str).collect::<Vec<_>>().join(", "))
 }
 
 /// Takes out of `desired` the data that somebody else has written since, but what is in `except`.
