@@ -137,13 +137,11 @@ async fn log_in(
         ended = tokio::time::timeout(PATIENCE, ssh.wait()) => ended,
         never = answering => match never {},
     };
-    match ended {
-        Ok(ended) => ended.map_err(|source| client(host, source)),
-        Err(_) => {
-            let reason = format!("no login within {} s", PATIENCE.as_secs());
-            Err(failure::unreachable(host, settings, &reason))
-        }
-    }
+    let Ok(ended) = ended else {
+        let reason = format!("no login within {} s", PATIENCE.as_secs());
+        return Err(failure::unreachable(host, settings, &reason));
+    };
+    ended.map_err(|source| client(host, source))
 }
 
 fn client(host: &Host, source: io::Error) -> SshError {
