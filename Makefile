@@ -27,6 +27,9 @@ ifneq ($(filter command%,$(origin KUBECONFIG)),)
 kubeconfig = $(KUBECONFIG)
 endif
 
+# What the tests' hosts and servers are made and run with.
+PARTS = systemd-container mmdebstrap openssh-client openssh-server sudo iproute2 util-linux curl
+
 BRIDGEHEAD = $(CARGO) run --quiet --locked --bin bridgehead --
 
 # An argument for the shell, whatever is in it; an option with it, if the variable has a value.
@@ -57,7 +60,7 @@ run = @$(BRIDGEHEAD)$(if $(filter-out false no 0,$(ASK_PASS)), --ask-pass)$(\
         rke2/kubeconfig/merge \
         argocd/install argocd/status argocd/password argocd/password/update argocd/port-forward argocd/cluster/add \
         kubernetes/secret/plan kubernetes/secret/apply site/inventory/render \
-        kubeconfig components components/fetch test lint bench kill-matrix
+        kubeconfig components components/fetch test test/parts lint bench kill-matrix
 
 help: ## List the targets
 	@echo "make TARGET SITE=name   (default: local)"
@@ -130,10 +133,10 @@ argocd/port-forward: ## Reach Argo CD on a loopback port until Ctrl-C
 argocd/cluster/add: ## Register the spoke of `argocd.cluster_context`
 	$(run) cluster add $(SITE)
 
-kubernetes/secret/plan: ## Show which Secrets would be applied (KUBERNETES_SECRET=name)
+kubernetes/secret/plan: ## Show what of the declared Secrets would change (KUBERNETES_SECRET=name: one)
 	$(run) secret plan $(SITE) $(KUBERNETES_SECRET)
 
-kubernetes/secret/apply: ## Apply the Secrets whose values are there (KUBERNETES_SECRET=name)
+kubernetes/secret/apply: ## Apply the declared Secrets (KUBERNETES_SECRET=name: one)
 	$(run) secret apply $(SITE) $(KUBERNETES_SECRET)
 
 site/inventory/render: ## Print the site's inventory for Ansible
@@ -148,8 +151,13 @@ components: ## Show what `local` runs: version, origin, checksum
 components/fetch: ## Get the components of `local` now
 	@$(BRIDGEHEAD) components fetch
 
-test: components/fetch ## Run every test, on real servers
+test: test/parts components/fetch ## Run every test, on real servers
 	$(CARGO) test --locked
+
+test/parts: ## Install what the tests run (Debian, as root)
+	@missing=$$(for part in $(PARTS); do dpkg-query --show --showformat='$${db:Status-Status}' $$part 2>/dev/null \
+		| grep -qx installed || echo $$part; done); \
+	test -z "$$missing" || { echo "The tests need the packages" $$missing; apt-get update && apt-get install --yes --no-install-recommends $$missing; }
 
 lint: ## Formatting and lints
 	$(CARGO) fmt --check
