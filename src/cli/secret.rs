@@ -13,7 +13,7 @@ use crate::flow;
 use crate::report::{self, Output};
 use crate::site::name::{SecretName, SiteName};
 
-/// Secrets on the hub: those of the profile and two for Argo CD Image Updater, with values from the environment
+/// Secrets on the hub, with values from the environment
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
   bridgehead secret plan home
@@ -25,7 +25,7 @@ Built in, unless the profile has a table [secrets.NAME] of the same name:
 pub(super) enum Secret {
     /// Show which keys would change, never values; writes nothing
     Plan(Which),
-    /// Write them
+    /// Write them to the hub
     Apply(Which),
 }
 
