@@ -65,6 +65,9 @@ fn prompt() -> Result<String, PasswordError> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
