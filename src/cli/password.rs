@@ -65,9 +65,6 @@ fn prompt() -> Result<String, PasswordError> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::Permissions;
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     #[test]
