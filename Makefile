@@ -133,10 +133,10 @@ argocd/port-forward: ## Reach Argo CD on a loopback port until Ctrl-C
 argocd/cluster/add: ## Register the spoke of `argocd.cluster_context`
 	$(run) cluster add $(SITE)
 
-kubernetes/secret/plan: ## Show which Secrets would be applied (KUBERNETES_SECRET=name)
+kubernetes/secret/plan: ## Show what of the declared Secrets would change (KUBERNETES_SECRET=name: one)
 	$(run) secret plan $(SITE) $(KUBERNETES_SECRET)
 
-kubernetes/secret/apply: ## Apply the Secrets whose values are there (KUBERNETES_SECRET=name)
+kubernetes/secret/apply: ## Apply the declared Secrets (KUBERNETES_SECRET=name: one)
 	$(run) secret apply $(SITE) $(KUBERNETES_SECRET)
 
 site/inventory/render: ## Print the site's inventory for Ansible

@@ -17,6 +17,7 @@ mod log;
 mod overrides;
 mod password;
 mod plan;
+mod secret;
 mod session;
 mod status;
 mod up;
@@ -106,6 +107,8 @@ enum Command {
     #[command(subcommand)]
     Argocd(argocd::ArgoCd),
     #[command(subcommand)]
+    Secret(secret::Secret),
+    #[command(subcommand)]
     Inventory(inventory::Inventory),
     #[command(subcommand)]
     Kubeconfig(kubeconfig::Kubeconfig),
@@ -143,6 +146,7 @@ impl Command {
             Self::Check(command) => command.run(global),
             Self::Addon(command) => command.run(global),
             Self::Argocd(command) => command.run(global),
+            Self::Secret(command) => command.run(global),
             Self::Inventory(command) => command.run(global),
             Self::Kubeconfig(command) => command.run(global),
             Self::Components(command) => command.run(global),

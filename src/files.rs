@@ -126,6 +126,21 @@ pub fn link(target: &Path, path: &Path) -> Result<(), FileError> {
     named("make the link", path, std::os::unix::fs::symlink(target, path))
 }
 
+/// Reads a text file that holds a secret.
+///
+/// # Errors
+/// When it cannot be read, is not UTF-8, or anybody but its owner may read it.
+pub fn read_private(path: &Path) -> Result<String, FileError> {
+    if is_private(path)? {
+        return read(path);
+    }
+    named(
+        "use",
+        path,
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, "others than its owner may use it")),
+    )
+}
+
 /// The names of what is in a folder; none if the folder is absent.
 ///
 /// # Errors

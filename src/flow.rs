@@ -3,6 +3,7 @@
 pub mod addon;
 pub mod argocd;
 pub mod down;
+pub mod secret;
 pub mod status;
 pub mod summary;
 pub mod up;

@@ -5,6 +5,7 @@
 #![cfg(test)]
 
 mod addon;
+mod argocd;
 mod bridge;
 mod cli;
 mod down;
@@ -17,6 +18,7 @@ mod kit;
 mod local;
 mod node;
 mod repository;
+mod secrets;
 mod sites;
 mod ssh;
 mod timeout;

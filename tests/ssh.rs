@@ -1,9 +1,8 @@
-//! Hosts over SSH, on a real server.
+//! Hosts over SSH, on a real server and on real machines.
 
 mod files;
 mod keys;
 mod lost;
-mod password;
+mod machines;
 mod run;
-mod sudo;
 mod user;

@@ -8,6 +8,7 @@ use super::Global;
 use super::password::{self, PasswordError};
 use crate::engine::writer::Fault;
 use crate::env::{Clients, Env, Hosts, Settings};
+use crate::site::secret::Secret;
 
 /// Where state is kept; default `~/.local/state` (XDG Base Directory Specification).
 const STATE_HOME: &str = "XDG_STATE_HOME";
@@ -63,6 +64,7 @@ pub(super) fn read(global: &Global) -> Result<Env, EnvironmentError> {
         cache: base(CACHE_HOME, ".cache")?.join("bridgehead"),
         components: variable(COMPONENTS).map(PathBuf::from),
         executable,
+        variable: secret,
         clients: Clients::default(),
     })
 }
@@ -100,6 +102,11 @@ fn base(name: &'static str, below_home: &str) -> Result<PathBuf, EnvironmentErro
     given
         .or_else(|| variable("HOME").map(|home| Path::new(&home).join(below_home)))
         .ok_or(EnvironmentError::NoHome(name))
+}
+
+/// A variable that a profile names for a secret value; one that is no text is as good as not set.
+fn secret(name: &str) -> Option<Secret<String>> {
+    Some(Secret::new(variable(name)?.into_string().ok()?))
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]

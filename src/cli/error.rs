@@ -33,6 +33,10 @@ pub(super) enum CommandError {
     OtherPlan { expected: String, found: String },
     /// A question has to be answered and nobody can be asked.
     NobodyToAsk,
+    /// No password can be asked for.
+    NoPassword(io::Error),
+    /// A new password was not typed twice.
+    OtherPassword,
     /// The runtime did not start.
     Runtime(io::Error),
     /// An answer could not be had.
@@ -56,7 +60,7 @@ impl CommandError {
             Self::Profile(_) | Self::UnknownCluster(..) | Self::NobodyToAsk | Self::Environment(_) => {
                 RunResult::Invalid
             }
-            Self::Protected(_) => RunResult::Invalid,
+            Self::Protected(_) | Self::NoPassword(_) | Self::OtherPassword => RunResult::Invalid,
             Self::Lock(LockError::Held(_)) => RunResult::Locked,
             Self::Interrupted => RunResult::Interrupted,
             Self::Logged(error, _) => error.result(),
@@ -110,6 +114,14 @@ impl CommandError {
                 &[],
                 Some("add --yes (with make: YES=1)"),
             ),
+            Self::NoPassword(error) => report::error(
+                "cannot ask for the password on a terminal",
+                &[error.to_string()],
+                Some("name a file that holds it: --password-file FILE"),
+            ),
+            Self::OtherPassword => {
+                report::error("the two passwords are not the same; nothing was changed", &[], None);
+            }
             Self::Interrupted => {
                 report::error("stopped at once", &[], Some("run the same command again to continue"));
             }

@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use super::error::CommandError;
 use super::exit::Exit;
 use super::{Global, environment, log};
-use crate::engine::event::{Event, Events, RunResult};
+use crate::engine::StepId;
+use crate::engine::event::{Event, Events, RunResult, Subject};
 use crate::engine::lock::Lock;
 use crate::engine::run::{Mode, Report, Run};
 use crate::engine::tree::Tree;
@@ -78,7 +79,7 @@ impl Session {
         });
         let runtime = Runtime::new().map_err(CommandError::Runtime).map_err(finish)?;
         let result = runtime.block_on(async {
-            let interrupted = interrupted(session.cancel.clone());
+            let interrupted = interrupted(session.cancel.clone(), show);
             let result = tokio::select! {
                 result = work(Arc::clone(&session)) => result,
                 error = interrupted => Err(error),
@@ -139,6 +140,18 @@ impl Session {
         run.walk(tree).await
     }
 
+    /// Says something about a step of the hub that its run could not say.
+    pub(super) fn remark(&self, step: &str, message: String) {
+        let hub = &self.site.hub.name;
+        let subject = Subject { step: StepId::of(hub, step), cluster: Some(hub.clone()) };
+        self.events.send(Event::Progress { subject, message });
+    }
+
+    /// Resolves when somebody wants the command to end.
+    pub(super) async fn interrupted(&self) {
+        self.cancel.cancelled().await;
+    }
+
     /// Sends the last event and turns the report into an exit code.
     pub(super) fn finish(&self, report: &Report) -> Exit {
         self.finish_as(report.result, report.count(), Some(report.digest()))
@@ -184,7 +197,7 @@ fn events(name: &SiteName, output: Output, show: Show) -> Events {
 }
 
 /// The first signal stops the run before its next step; the second one ends the command.
-async fn interrupted(cancel: CancellationToken) -> CommandError {
+async fn interrupted(cancel: CancellationToken, show: Show) -> CommandError {
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
@@ -193,7 +206,9 @@ async fn interrupted(cancel: CancellationToken) -> CommandError {
     };
     either(&mut interrupt, &mut terminate).await;
     cancel.cancel();
-    report::say("stopping before the next step; once more to stop at once");
+    if show == Show::Events {
+        report::say("stopping before the next step; once more to stop at once");
+    }
     either(&mut interrupt, &mut terminate).await;
     CommandError::Interrupted
 }

@@ -58,6 +58,12 @@ impl Up {
             }
             let report = session.walk(Mode::Apply, selection, &tree).await;
             drop(lock);
+            if session.output == Output::Json {
+                for (name, missing) in flow::secret::missing(&session.site, &session.env) {
+                    let message = format!("left as it is: {name}, without {}", missing.join(", "));
+                    session.remark("gitops/secrets", message);
+                }
+            }
             let exit = session.finish(&report);
             if report.result == RunResult::Converged && session.output != Output::Json {
                 let summary = Summary::of(&session.site, &session.env, &report).await;

@@ -12,6 +12,7 @@ use crate::gitops::cluster_secret::secret;
 use crate::gitops::pause::resumed;
 use crate::gitops::refresh::refresh;
 use crate::gitops::registration::register;
+use crate::gitops::secret::{all, secrets};
 use crate::gitops::settled::settled;
 use crate::site::{Cluster, Site};
 use crate::{par, provider, seq};
@@ -54,7 +55,10 @@ fn hub(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
         par![
             provider::ready(hub, env),
             seq![argocd::install(site, env, &manifest(env)), resumed(site, env), bootstrap(site, env)],
-            seq![gate(StepId::of(&hub.name, "argocd/namespace")), secret(site, env, hub)],
+            seq![
+                gate(StepId::of(&hub.name, "argocd/namespace")),
+                par![secret(site, env, hub), secrets(site, env, all(site))],
+            ],
         ],
     ]
 }

@@ -114,7 +114,7 @@ struct Check<'a> {
     hosts: &'a Hosts,
     places: &'a Places,
     /// The hosts that clusters are on, and what they are there.
-    used: BTreeMap<HostName, String>,
+    used: BTreeMap<HostName, &'static str>,
     findings: &'a mut Vec<Finding>,
 }
 

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use openssh::{ChildStdin, ChildStdout};
 use tokio::sync::{Mutex, OnceCell, Semaphore};
 
 use super::error::{SshError, label};
-use super::exchange::{Output, Task, exchange, write};
+use super::exchange::{Output, Started, Task, start, write};
 use super::hosts::Settings;
 use super::master::Master;
 use super::privilege::Privilege;
@@ -22,8 +23,9 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// How slow a line may be, in bytes a second.
 const SLOWEST: u64 = 64 << 10;
 
-/// How many scripts run at once on a host. `sshd` allows ten sessions in a connection (`MaxSessions`).
-const SESSIONS: usize = 8;
+/// How many scripts run at once on a host. `sshd` allows ten sessions in a connection if nobody says less
+/// (`MaxSessions`).
+const SESSIONS: usize = 4;
 
 /// The status with which our scripts say that a file is absent. `cat` ends with 1 at most.
 const ABSENT: i32 = 44;
@@ -95,7 +97,8 @@ impl Connection {
         script: &str,
     ) -> Result<Output, SshError> {
         let script = format!("{{\n{script}\n}} </dev/null\n");
-        self.converse(patience, operation, &script, None).await
+        let task = Task { host: &self.label, operation, patience };
+        self.converse(&task, &script, None).await
     }
 
     /// Puts a file into place at once, as the inventory's `ansible_become_user`: whoever reads it sees the old
@@ -112,8 +115,8 @@ impl Connection {
         let source = Source::open(content.into(), &self.label).await?;
         let patience = PATIENCE + Duration::from_secs(source.size() / SLOWEST);
         let script = format!("{{\n{}\n}}\n", put::script(path, mode, source.size()));
-        let operation = format!("write `{path}`");
-        self.converse(patience, &operation, &script, Some(source)).await?.success().map(drop)
+        let task = Task { host: &self.label, operation: &format!("write `{path}`"), patience };
+        self.converse(&task, &script, Some(source)).await?.success().map(drop)
     }
 
     /// The content of a file; `None` if it is absent.
@@ -151,6 +154,11 @@ impl Connection {
         }
     }
 
+    /// Lets go of a connection that is of no use any more, unless somebody else has.
+    async fn forget(&self, link: &Arc<Link>) {
+        self.link.lock().await.take_if(|known| Arc::ptr_eq(known, link));
+    }
+
     async fn connect(&self) -> Result<Arc<Link>, SshError> {
         let master = Master::open(&self.host, &self.settings, &self.folder).await?;
         let opened = self.opened.fetch_add(1, Ordering::Relaxed) + 1;
@@ -158,31 +166,51 @@ impl Connection {
         Ok(Arc::new(Link { master, privilege: OnceCell::new() }))
     }
 
+    /// Runs a script, to which `source` is given when it asks for it.
     async fn converse(
         &self,
-        patience: Duration,
-        operation: &str,
+        task: &Task<'_>,
         script: &str,
         source: Option<Source<'_>>,
     ) -> Result<Output, SshError> {
-        let link = self.open().await?;
-        let privilege = link.privilege(&self.host, &self.settings).await?;
         let _session = self.sessions.acquire().await;
+        let mut is_new = false;
+        loop {
+            let link = self.open().await?;
+            let privilege = link.privilege(&self.host, &self.settings).await?;
+            let command = privilege.command(&self.host.become_user);
+            match task.within(start(&link.master, task, &command)).await {
+                // The first word to a host that was rebooted meanwhile finds out that nobody knows of us there.
+                Err(_) if !is_new && !link.master.answers().await => {
+                    self.forget(&link).await;
+                    is_new = true;
+                }
+                Err(error) => return Err(error),
+                Ok(started) => return self.talk(task, started, privilege, script, source).await,
+            }
+        }
+    }
+
+    async fn talk(
+        &self,
+        task: &Task<'_>,
+        started: Started<'_>,
+        privilege: Privilege,
+        script: &str,
+        source: Option<Source<'_>>,
+    ) -> Result<Output, SshError> {
+        let begun = Instant::now();
         let script = privilege.before(&self.settings) + script;
-        let task = Task { host: &self.label, operation, patience };
-        let started = Instant::now();
-        let command = privilege.command(&self.host.become_user);
-        let exchange = exchange(&link.master, &task, &command, async |stdin, stdout| {
+        let feed = async |stdin: &mut ChildStdin, stdout: &mut ChildStdout| {
             if let Some(source) = source {
                 return source.feed(&self.label, &script, stdin, stdout).await;
             }
             write(stdin, script.as_bytes()).await;
             Ok(())
-        });
-        let result = tokio::time::timeout(patience, exchange).await;
-        let mut output = result.unwrap_or_else(|_| Err(task.timed_out()))?;
+        };
+        let mut output = task.within(started.finish(task, feed)).await?;
         output.stderr = privilege.without_password(&output.stderr, &self.settings);
-        let milliseconds = started.elapsed().as_millis();
+        let (operation, milliseconds) = (task.operation, begun.elapsed().as_millis());
         tracing::debug!(host = self.label, operation, status = output.status, milliseconds, "ran");
         Ok(output)
     }

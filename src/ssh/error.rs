@@ -44,6 +44,9 @@ pub enum SshError {
         host: String,
         /// What `ssh` says.
         reason: String,
+        /// What to do.
+        #[source]
+        hint: Hint,
     },
     /// No known key, and strictness forbids to believe in a new one.
     #[error("the key of {host} is not known: {reason}")]
@@ -85,6 +88,9 @@ pub enum SshError {
         host: String,
         /// What `ssh` says.
         reason: String,
+        /// What to do.
+        #[source]
+        hint: Hint,
     },
     /// The connection ended while something was done over it.
     #[error("cannot {operation} on {host}: the connection was lost: {reason}")]

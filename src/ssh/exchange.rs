@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use openssh::{ChildStdin, ChildStdout, Stdio};
+use openssh::{Child, ChildStderr, ChildStdin, ChildStdout, Session, Stdio};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use super::error::SshError;
@@ -65,9 +65,16 @@ pub(super) struct Task<'a> {
 }
 
 impl Task<'_> {
-    pub(super) fn timed_out(&self) -> SshError {
-        let (host, operation) = self.owned();
-        SshError::TimedOut { host, operation, seconds: self.patience.as_secs() }
+    /// Waits for something that is done for it, as long as it may take.
+    pub(super) async fn within<T>(
+        &self,
+        work: impl Future<Output = Result<T, SshError>>,
+    ) -> Result<T, SshError> {
+        let seconds = self.patience.as_secs();
+        tokio::time::timeout(self.patience, work).await.unwrap_or_else(|_| {
+            let (host, operation) = self.owned();
+            Err(SshError::TimedOut { host, operation, seconds })
+        })
     }
 
     fn owned(&self) -> (String, String) {
@@ -75,38 +82,57 @@ impl Task<'_> {
     }
 }
 
-/// Runs a command of the host, to which `feed` talks.
-pub(super) async fn exchange(
-    master: &Master,
+/// A command that was started on the host and waits for its input.
+pub(super) struct Started<'a> {
+    master: &'a Master,
+    child: Child<&'a Session>,
+    stdin: ChildStdin,
+    stdout: ChildStdout,
+    stderr: ChildStderr,
+}
+
+/// Starts a command on the host. When that fails, it has got nothing to do.
+pub(super) async fn start<'a>(
+    master: &'a Master,
     task: &Task<'_>,
     command: &str,
-    feed: impl AsyncFnOnce(&mut ChildStdin, &mut ChildStdout) -> Result<(), SshError>,
-) -> Result<Output, SshError> {
+) -> Result<Started<'a>, SshError> {
     let mut command = master.session().raw_command(command);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().await.map_err(|error| broken(master, task, &error))?;
-    let streams = (child.stdin().take(), child.stdout().take(), child.stderr().take());
-    let (Some(mut stdin), Some(mut stdout), Some(stderr)) = streams else {
-        return Err(broken(master, task, &openssh::Error::Disconnected));
-    };
-    let talking = async {
-        feed(&mut stdin, &mut stdout).await?;
-        drop(stdin);
-        read(task, stdout, LONGEST_OUTPUT).await
-    };
-    let (stdout, stderr) = tokio::try_join!(talking, read(task, stderr, LONGEST_MESSAGE))?;
-    let status = match child.wait().await {
-        Ok(status) => status.code().unwrap_or_default(),
-        // The crate takes this status for an error of its own.
-        Err(openssh::Error::Remote(_)) => NOT_FOUND,
-        Err(openssh::Error::RemoteProcessTerminated) if master.session().check().await.is_ok() => {
-            let (host, operation) = task.owned();
-            return Err(SshError::Ended { host, operation });
-        }
-        Err(error) => return Err(broken(master, task, &error)),
-    };
-    let (host, operation) = task.owned();
-    Ok(Output { status, stdout, stderr: String::from_utf8_lossy(&stderr).into_owned(), host, operation })
+    match (child.stdin().take(), child.stdout().take(), child.stderr().take()) {
+        (Some(stdin), Some(stdout), Some(stderr)) => Ok(Started { master, child, stdin, stdout, stderr }),
+        _ => Err(broken(master, task, &openssh::Error::Disconnected)),
+    }
+}
+
+impl Started<'_> {
+    /// Lets `feed` talk to the command, and waits for its end.
+    pub(super) async fn finish(
+        self,
+        task: &Task<'_>,
+        feed: impl AsyncFnOnce(&mut ChildStdin, &mut ChildStdout) -> Result<(), SshError>,
+    ) -> Result<Output, SshError> {
+        let Self { master, child, mut stdin, mut stdout, stderr } = self;
+        let talking = async {
+            feed(&mut stdin, &mut stdout).await?;
+            drop(stdin);
+            read(task, stdout, LONGEST_OUTPUT).await
+        };
+        let (stdout, stderr) = tokio::try_join!(talking, read(task, stderr, LONGEST_MESSAGE))?;
+        let (host, operation) = task.owned();
+        let status = match child.wait().await {
+            Ok(status) => status.code().unwrap_or_default(),
+            // The crate takes this status for an error of its own.
+            Err(openssh::Error::Remote(_)) => NOT_FOUND,
+            Err(openssh::Error::RemoteProcessTerminated) if master.answers().await => {
+                return Err(SshError::Ended { host, operation });
+            }
+            Err(error) => return Err(broken(master, task, &error)),
+        };
+        let stderr = String::from_utf8_lossy(&stderr).into_owned();
+        Ok(Output { status, stdout, stderr, host, operation })
+    }
 }
 
 /// Writes to a script that may have ended already, which its status tells.

@@ -40,7 +40,7 @@ pub(super) struct Master {
 impl Master {
     /// Connects and logs in. The folder holds what the connection needs on this machine.
     pub(super) async fn open(host: &Host, settings: &Settings, folder: &Path) -> Result<Self, SshError> {
-        let [socket, log, pin] = ["master", "log", "known_hosts"].map(|name| folder.join(name));
+        let [socket, log, pin] = ["master", "log", options::PIN].map(|name| folder.join(name));
         if socket.as_os_str().as_bytes().len() > LONGEST_PATH {
             let hint = Hint("set XDG_RUNTIME_DIR to a folder of yours with a short path".to_owned());
             return Err(SshError::LongPath { host: label(host), path: socket, hint });
@@ -71,6 +71,11 @@ impl Master {
                 Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
             }
         }
+    }
+
+    /// Whether it still is there to answer us.
+    pub(super) async fn answers(&self) -> bool {
+        self.session.check().await.is_ok()
     }
 
     /// What `ssh` said last.
@@ -115,8 +120,10 @@ async fn log_in(
     let mut command = Command::new("ssh");
     command.args(options::master(host, settings, paths)).process_group(0).kill_on_drop(true);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    // Not even the `ssh` to a jump host may ask on the terminal, where it would wait unseen.
+    command.env("SSH_ASKPASS_REQUIRE", "force");
     if let Some(desk) = &desk {
-        command.env("SSH_ASKPASS", desk.program()).env("SSH_ASKPASS_REQUIRE", "force");
+        command.env("SSH_ASKPASS", desk.program());
     }
     let mut ssh = command.spawn().map_err(|source| client(host, source))?;
     let process = ssh.id();
@@ -130,7 +137,11 @@ async fn log_in(
         ended = tokio::time::timeout(PATIENCE, ssh.wait()) => ended,
         never = answering => match never {},
     };
-    ended.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(|source| client(host, source))
+    let Ok(ended) = ended else {
+        let reason = format!("no login within {} s", PATIENCE.as_secs());
+        return Err(failure::unreachable(host, settings, &reason));
+    };
+    ended.map_err(|source| client(host, source))
 }
 
 fn client(host: &Host, source: io::Error) -> SshError {

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use openssh::{ChildStdin, ChildStdout};
+
 use super::error::{SshError, label};
-use super::exchange::{Output, Task, exchange, write};
+use super::exchange::{Output, Task, start, write};
 use super::hosts::Settings;
 use super::master::Master;
 use super::quote;
@@ -128,11 +130,12 @@ impl Looking<'_> {
         let host = label(self.host);
         let operation = format!("find out how to become `{}`", self.host.become_user);
         let task = Task { host: &host, operation: &operation, patience: PATIENCE };
-        let exchange = exchange(self.master, &task, command, async |stdin, _| {
+        let started = task.within(start(self.master, &task, command)).await?;
+        let feed = async |stdin: &mut ChildStdin, _: &mut ChildStdout| {
             write(stdin, input.as_bytes()).await;
             Ok(())
-        });
-        tokio::time::timeout(PATIENCE, exchange).await.unwrap_or_else(|_| Err(task.timed_out()))
+        };
+        task.within(started.finish(&task, feed)).await
     }
 
     /// Tries the password, once: after it there is nothing that could be taken for another one.

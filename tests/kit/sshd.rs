@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -20,50 +19,15 @@ use super::wait::eventually;
 pub(crate) struct Sshd {
     folder: TempDir,
     port: u16,
-    /// Whom it lets in.
-    user: String,
     server: Option<Child>,
 }
 
-/// The user of a server that has users of its own.
-const OPS: &str = "ops";
-/// The password of that user. It has to be in no list of processes and no file that others can read.
-pub(crate) const PASSWORD: &str = "canary 'of' $the password";
-
 impl Sshd {
-    /// A server whose key is in `known_hosts`. It lets in whoever runs the tests.
+    /// A server whose key is in `known_hosts`.
     pub(crate) async fn start() -> Self {
-        let mut sshd = Self::prepare(own_name());
-        sshd.serve().await;
-        sshd
-    }
-
-    /// One with a user of its own who has a [`PASSWORD`], and with these lines in its sudoers. What it would change
-    /// of this machine's folders is hidden from the machine by a mount namespace.
-    pub(crate) async fn with_sudoers(lines: &str) -> Self {
-        assert!(rustix::process::geteuid().is_root(), "only root can make users, also in a namespace");
-        let mut sshd = Self::prepare(OPS.to_owned());
-        files::make_folder(&sshd.path("hidden")).unwrap();
-        sshd.write("sudoers", &format!("Defaults env_reset\nroot ALL=(ALL) ALL\n{lines}\n"));
-        sshd.write("password", &format!("{OPS}:{PASSWORD}"));
-        fs::set_permissions(sshd.folder.path(), fs::Permissions::from_mode(0o711)).unwrap();
-        sshd.serve().await;
-        sshd
-    }
-
-    /// Lets in who has the password, whichever way it asks for it; and nobody with a key.
-    pub(crate) async fn take_passwords(&mut self, method: &str) {
-        self.kill();
-        self.write("authorized_keys", "");
-        let server = files::read(&self.path("sshd_config")).unwrap();
-        self.write("sshd_config", &server.replace(&format!("{method} no"), &format!("{method} yes")));
-        self.serve().await;
-    }
-
-    fn prepare(user: String) -> Self {
         let folder = tempfile::Builder::new().prefix("bridgehead-ssh-").tempdir().unwrap();
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-        let sshd = Self { folder, port, user, server: None };
+        let mut sshd = Self { folder, port, server: None };
         for key in ["host_key", "id"] {
             sshd.make_key(key, "");
         }
@@ -71,14 +35,14 @@ impl Sshd {
         let path = |name: &str| sshd.path(name).display().to_string();
         let server = format!(
             "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\n\
-             UsePAM {pam}\nStrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n",
+             UsePAM no\nStrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n",
             path("host_key"),
             path("authorized_keys"),
-            pam = if sshd.user == OPS { "yes" } else { "no" },
         );
         sshd.write("sshd_config", &server);
         sshd.configure("");
         sshd.know(&sshd.public("host_key"));
+        sshd.serve().await;
         sshd
     }
 
@@ -94,14 +58,7 @@ impl Sshd {
 
     /// Starts the server, if it was stopped.
     pub(crate) async fn serve(&mut self) {
-        let mut command = if self.user == OPS {
-            let mut command = Command::new("unshare");
-            command.args(["--mount", "--propagation", "private", "sh", "-euc", HIDE]).arg(self.folder.path());
-            command.arg(SSHD);
-            command
-        } else {
-            Command::new(SSHD)
-        };
+        let mut command = Command::new("/usr/sbin/sshd");
         command.arg("-D").arg("-f").arg(self.path("sshd_config")).arg("-E").arg(self.path("sshd.log"));
         // As root it wants this folder, which is there wherever it was installed to serve.
         if rustix::process::geteuid().is_root() {
@@ -174,8 +131,8 @@ impl Sshd {
             name: "box".parse().unwrap(),
             address: "127.0.0.1".to_owned(),
             port: Some(self.port),
-            user: Some(self.user.clone()),
-            become_user: if self.user == OPS { "root".to_owned() } else { self.user.clone() },
+            user: None,
+            become_user: own_name(),
             proxmox_vm_name: None,
             workloads: Vec::new(),
             host_key: None,
@@ -219,26 +176,6 @@ impl Drop for Sshd {
         process::kill_below(self.folder.path());
     }
 }
-
-const SSHD: &str = "/usr/sbin/sshd";
-
-/// Runs a program where users, rules and records are not the machine's: `$0` is the server's folder.
-const HIDE: &str = r#"
-hidden="$0/hidden"
-mount -t tmpfs -o mode=755 tmpfs "$hidden"
-cp -a /etc "$hidden/etc"
-mount --bind "$hidden/etc" /etc
-for folder in /var/log /var/lib/sudo /run/sudo; do
-  mkdir -p "$folder"
-  mount -t tmpfs -o mode=711 tmpfs "$folder"
-done
-useradd --no-create-home --home-dir /tmp --shell /bin/sh ops
-chpasswd < "$0/password"
-rm "$0/password"
-install -m 440 "$0/sudoers" /etc/sudoers
-if [ -e "$0/without_sudo" ]; then mount --bind /dev/null /usr/bin/sudo; fi
-exec "$@"
-"#;
 
 /// Who runs the tests, by name.
 fn own_name() -> String {

@@ -47,11 +47,16 @@ async fn a_host_that_falls_silent_is_noticed() {
     let sshd = Sshd::start().await;
     let hosts = sshd.hosts();
     let connection = hosts.get(&sshd.host()).await.unwrap();
-    sshd.freeze(Signal::STOP);
-    let started = Instant::now();
-    let error = connection.run("work", "true").await.unwrap_err();
+    let script = format!("touch {}; sleep 60", sshd.path("begun").display());
+    let freezing = async {
+        eventually("the script runs", async || sshd.path("begun").exists()).await;
+        sshd.freeze(Signal::STOP);
+        Instant::now()
+    };
+    let (error, frozen) = tokio::join!(connection.run("work", &script), freezing);
+    let error = error.unwrap_err();
     assert!(matches!(error, SshError::Lost { .. }), "{error}");
     assert!(error.to_string().contains("not responding"), "{error}");
-    assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
+    assert!(frozen.elapsed() < Duration::from_secs(25), "{:?}", frozen.elapsed());
     sshd.freeze(Signal::CONT);
 }

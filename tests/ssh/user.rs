@@ -33,6 +33,12 @@ async fn a_host_is_reached_through_another_one() {
     let connection = hosts.get(&host).await.unwrap();
     assert_eq!(connection.run("look", "echo through").await.unwrap().text().unwrap(), "through");
     assert_eq!(sshd.logins(), 2);
+    // One whose key is not known is not believed in, and nobody is asked.
+    sshd.configure(&format!(
+        "Host jump\n  HostName 127.0.0.1\n  HostKeyAlias strange\n  Port {port}\nHost inner\n  ProxyJump jump"
+    ));
+    let error = sshd.hosts().get(&host).await.unwrap_err();
+    assert!(matches!(error, SshError::UnknownHostKey { .. }), "{error}");
     // One that is not there is named.
     sshd.configure("Host inner\n  HostName 127.0.0.1\n  ProxyJump 127.0.0.1:1");
     let error = sshd.hosts().get(&host).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! The release's manifest, as it is.
+//! The release's manifest with what the profile tells Argo CD, and the Ingress that it asks for.
 
 use std::sync::Arc;
 
@@ -6,22 +6,25 @@ use kube::Client;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use super::ManifestSource;
+use super::settings::Settings;
+use super::{ManifestSource, ingress};
 use crate::engine::{Facts, StepId, Stop, Tree};
 use crate::gitops::{Scope, part};
 use crate::k8s::{ApiError, ApplyObjects, Desired, EditedData, Kind, Object, ObjectSet, Prune, parse};
 use crate::seq;
+use crate::site::Site;
 use crate::site::name::ClusterName;
 
 /// The namespace that releases write into the subjects of their bindings.
 const WRITTEN_FOR: &str = "argocd";
 
-/// The kinds that releases are made of: a new one may drop the last object of a kind.
-const KINDS: [Kind; 11] = [
+/// The kinds that there may be objects of: a new release, or a profile, may drop the last one of a kind.
+const KINDS: [Kind; 12] = [
     Kind::CLUSTER_ROLE,
     Kind::CLUSTER_ROLE_BINDING,
     Kind::CONFIG_MAP,
     Kind::DEPLOYMENT,
+    Kind::INGRESS,
     Kind::NETWORK_POLICY,
     Kind::ROLE,
     Kind::ROLE_BINDING,
@@ -92,15 +95,20 @@ impl Desired for Release {
         let mine = all.iter().filter(|object| Half::of(object) == self.half);
         let mut objects: Vec<_> = mine.cloned().collect();
         self.place(&client, &mut objects).await?;
+        let Site { name, argocd, .. } = &*self.scope.site;
         if self.half == Half::Definitions {
-            return Ok((client, ObjectSet::new(&self.scope.site.name, objects)));
+            return Ok((client, ObjectSet::new(name, objects)));
         }
+        let settings = Settings::of(argocd);
+        settings.place(&mut objects);
+        objects
+            .extend(argocd.ingress.iter().map(|ingress| ingress::object(name, &argocd.namespace, ingress)));
         let namespace = |kind: &Kind| kind.is_namespaced().then(|| self.scope.namespace().to_owned());
         let collections = KINDS.into_iter().map(|kind| (kind.clone(), namespace(&kind))).collect();
         let prune = Some(Prune { part: part::ARGOCD, collections });
         // People keep host keys and settings in the release's ConfigMaps, and the server its own secrets.
-        let edited_data = EditedData::Keep;
-        Ok((client, ObjectSet { edited_data, prune, ..ObjectSet::new(&self.scope.site.name, objects) }))
+        let edited_data = EditedData::Keep { except: settings.keys() };
+        Ok((client, ObjectSet { edited_data, prune, ..ObjectSet::new(name, objects) }))
     }
 }
 

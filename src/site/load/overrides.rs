@@ -1,10 +1,11 @@
 //! What the command line says instead of the profile.
 
 use std::fmt;
+use std::ops::Range;
 use std::path::PathBuf;
 
 use toml::Spanned;
-use toml::de::{DeString, DeTable, DeValue};
+use toml::de::{DeArray, DeString, DeTable, DeValue};
 
 /// What the command line says instead of the profile, checked as if it stood there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,7 +59,8 @@ impl Overrides {
             written = end + " ".len();
             let typed = || Spanned::new(span.clone(), given.value.typed(&span));
             set(profile, given.path, typed());
-            if given.name == "hub-context" && holds(profile, &["hub", "existing"]) {
+            let hub = profile.get("hub").and_then(|hub| hub.get_ref().as_table());
+            if given.name == "hub-context" && hub.is_some_and(|hub| hub.contains_key("existing")) {
                 set(profile, &["hub", "existing", "context"], typed());
             }
         }
@@ -84,12 +86,12 @@ enum Value<'a> {
 }
 
 impl Value<'_> {
-    fn typed(&self, span: &std::ops::Range<usize>) -> DeValue<'static> {
+    fn typed(&self, span: &Range<usize>) -> DeValue<'static> {
         match *self {
             Self::Text(text) => DeValue::String(text.to_owned().into()),
             Self::Flag(flag) => DeValue::Boolean(flag),
             Self::Element(text) => {
-                let mut array = toml::de::DeArray::new();
+                let mut array = DeArray::new();
                 array.push(Spanned::new(span.clone(), DeValue::String(text.to_owned().into())));
                 DeValue::Array(array)
             }
@@ -111,16 +113,6 @@ impl fmt::Display for Overrides {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let options: Vec<_> = self.given().iter().map(ToString::to_string).collect();
         formatter.write_str(&options.join(" "))
-    }
-}
-
-fn holds(table: &DeTable<'_>, path: &[&str]) -> bool {
-    match path {
-        [] => true,
-        [first, rest @ ..] => table
-            .get(*first)
-            .and_then(|value| value.get_ref().as_table())
-            .is_some_and(|table| holds(table, rest)),
     }
 }
 

@@ -3,11 +3,14 @@
 use serde_json::{Map, Value};
 use toml::Spanned;
 
-use super::Check;
+use super::{Check, inventory};
 use crate::site::finding::{Finding, nearest};
 use crate::site::inventory::Host;
 use crate::site::profile::K3sTable;
 use crate::site::{K3S_CHANNELS, K3S_RELEASES, K3S_VERSION, K3s, K3sRelease, Provider};
+
+/// The key of k3s's configuration that says on which port its API server listens.
+const PORT: &str = "https-listen-port";
 
 /// Keys of k3s's configuration that we write, and why a profile cannot.
 const OWN: &[(&str, &str)] = &[
@@ -67,9 +70,9 @@ impl Check<'_> {
     }
 
     /// The host of an alias, which nothing else is on.
-    pub(super) fn host(&mut self, alias: &Spanned<String>, part: &str) -> Option<Host> {
+    pub(super) fn host(&mut self, alias: &Spanned<String>, part: &'static str) -> Option<Host> {
         let host = self.known_host(alias)?;
-        if let Some(other) = self.used.insert(host.name.clone(), part.to_owned()) {
+        if let Some(other) = self.used.insert(host.name.clone(), part) {
             let message = format!("the host `{}` is {other} already", host.name);
             return self
                 .found(Finding::new(alias.span(), message).with_help("a host is in one cluster, once"));
@@ -136,6 +139,12 @@ impl Check<'_> {
                 let message = format!("`{key}` is not a profile's to say: {reason}");
                 self.found::<()>(Finding::new(typed.span(), message).with_help("take it out"));
             }
+        }
+        let is_port = |value: &Value| value.as_i64().is_some_and(|port| inventory::port(port).is_ok());
+        for (typed, _) in table.config.iter().filter(|(key, value)| key.get_ref() == PORT && !is_port(value))
+        {
+            is_valid = false;
+            self.found::<()>(Finding::new(typed.span(), inventory::HostError::Port.to_string()));
         }
         is_valid
             .then(|| table.config.iter().map(|(key, value)| (key.get_ref().clone(), value.clone())).collect())

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use serde_json::Value;
+use toml::Spanned;
 
 use super::Check;
 use crate::site::finding::Finding;
@@ -39,26 +40,24 @@ impl Check<'_> {
         self.found::<()>(Finding::new(target.span(), message).with_help(help));
     }
 
+    /// An ingress needs a controller that serves its class.
     fn ingress_class(&mut self, site: &Site) {
         let Some(ingress) = &site.argocd.ingress else { return };
-        let table = self.profile.argocd.ingress.as_ref();
-        let (message, help) = match &site.hub.provider {
-            Provider::Local(_) => (
-                "nothing on a hub of the provider `local` serves an ingress",
-                "take it out, or set `enabled = false`",
-            ),
+        let Some(table) = &self.profile.argocd.ingress else { return };
+        let finding = match &site.hub.provider {
+            Provider::Local(_) => {
+                let message = "nothing on a hub of the provider `local` serves an ingress";
+                Finding::new(span(table.enabled.as_ref()), message)
+                    .with_help("take it out, or set `enabled = false`")
+            }
             Provider::K3s(k3s) if ingress.class_name.as_deref() == Some(TRAEFIK) && disables_traefik(k3s) => {
-                (
-                    "nothing serves this class: `hub.k3s.config.disable` has `traefik` in it",
-                    "take `traefik` out there, or name the class of another ingress controller here",
-                )
+                let message = "nothing serves this class: `hub.k3s.config.disable` has `traefik` in it";
+                let help = "take `traefik` out there, or name the class of another ingress controller here";
+                Finding::new(span(table.class_name.as_ref()), message).with_help(help)
             }
             Provider::K3s(_) | Provider::Existing(_) => return,
         };
-        let class = table.and_then(|table| table.class_name.as_ref()).map(toml::Spanned::span);
-        let enabled = table.and_then(|table| table.enabled.as_ref()).map(toml::Spanned::span);
-        let span = if matches!(site.hub.provider, Provider::Local(_)) { enabled } else { class };
-        self.found::<()>(Finding::new(span.unwrap_or_default(), message).with_help(help));
+        self.found::<()>(finding);
     }
 
     /// What only a hub on this machine reaches.
@@ -111,8 +110,12 @@ impl Check<'_> {
             Provider::Existing(_) => existing.or(short),
             Provider::Local(_) | Provider::K3s(_) => None,
         };
-        said.or(named.map(|(_, typed)| typed)).map(toml::Spanned::span).unwrap_or_default()
+        span(said.or(named.map(|(_, typed)| typed)))
     }
+}
+
+fn span<T>(typed: Option<&Spanned<T>>) -> Range<usize> {
+    typed.map(Spanned::span).unwrap_or_default()
 }
 
 fn same_cluster(one: &Cluster, other: &Cluster) -> bool {

@@ -229,3 +229,20 @@ fn what_is_wrong_on_the_command_line_is_shown_there() {
     let Provider::Existing(existing) = &site.hub.provider else { panic!("{:?}", site.hub) };
     assert_eq!((existing.context.as_str(), site.context(&site.hub).as_str()), ("b", "b"));
 }
+
+#[test]
+fn no_part_of_a_site_makes_it_panic() {
+    let profile = include_str!("../../../../sites/tirosh-home/profile.toml");
+    let inventory = include_str!("../../../../sites/tirosh-home/inventory.toml");
+    let overrides = Overrides { k3s_target: text("argocd"), hub_context: text("a"), ..Overrides::default() };
+    let read = |profile: &str, inventory: &str| {
+        if let Err(findings) = read_with(profile, inventory, &overrides) {
+            assert!(!findings.render(false, 80).is_empty());
+        }
+    };
+    for end in 0..=profile.len().max(inventory.len()) {
+        let (first, second) = (end.min(profile.len()), end.min(inventory.len()));
+        read(&profile[..first], &inventory[second..]);
+        read(&profile[first..], &inventory[..second]);
+    }
+}

@@ -97,6 +97,7 @@ fn what_is_no_release_or_configuration_is_found() {
         (k3s("mirror = \"https://a:b@x.example\""), "3:10 a profile holds no secrets"),
         (k3s("[hub.k3s.config]\ntoken = \"K10abc\""), "4:1 `token` is not a profile's to say"),
         (k3s("[hub.k3s.config]\n\"server+\" = \"https://x\""), "4:1 `server` is not a profile's to say"),
+        (k3s("[hub.k3s.config]\nhttps-listen-port = \"6443\""), "4:1 a port is a number from 1 to 65535"),
         (k3s("[hub.k3s.config]\nx = 1979-05-27"), "4:5 `hub.k3s.config.x` cannot be a date"),
         (k3s("[hub.k3s.config]\nx = [nan]"), "4:5 `hub.k3s.config.x` cannot be a float that is no number"),
     ];
