@@ -17,3 +17,4 @@ mod local;
 mod node;
 mod repository;
 mod sites;
+mod standin;
