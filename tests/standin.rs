@@ -97,7 +97,9 @@ impl Farm {
     }
 
     async fn a_server_serves_under_its_own_authority(&self) -> Client {
-        self.start("server", "tls-san: [k3s.internal.example]\nnode-label: [tier=hub]\nno-such-key: 1\n");
+        self.hosts["server"]
+            .ok(&format!("mkdir {CONFIG}.d\necho 'tls-san+: [k3s.internal.example]' >{CONFIG}.d/more.yaml"));
+        self.start("server", "tls-san: [10.9.8.7]\nnode-label: [tier=hub]\nno-such-key: 1\n");
         until("the server is active", || self.state("server") == "active");
         assert!(self.journal("server").contains("Unknown flag --no-such-key found in config.yaml, skipping"));
         let kubeconfig = self.hosts["server"].ok("cat /etc/rancher/k3s/k3s.yaml");
@@ -194,6 +196,7 @@ impl Farm {
                 assert!(has(what), "{host} has no {what}: {left:#?}");
             }
             assert!(!has("process /opt/parts/etcd"), "{host}");
+            self.hosts[host].ok("systemctl kill --kill-whom=all --signal=KILL k3s\npgrep --exact sleep");
         }
     }
 
