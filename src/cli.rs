@@ -11,9 +11,13 @@ mod environment;
 mod error;
 mod exit;
 mod hidden;
+mod inventory;
 mod kubeconfig;
 mod log;
+mod overrides;
+mod password;
 mod plan;
+mod secret;
 mod session;
 mod status;
 mod up;
@@ -57,9 +61,17 @@ struct Global {
     /// How to show a run [default: live on a terminal, lines otherwise]
     #[arg(long, global = true, value_name = "FORM")]
     output: Option<OutputChoice>,
+    /// Ask for the password of logins and of `sudo` on hosts (or have it in a file: `BRIDGEHEAD_PASSWORD_FILE`)
+    #[arg(long, global = true)]
+    ask_pass: bool,
+    /// Record the keys of hosts that are not known yet, and accept them
+    #[arg(long, global = true)]
+    accept_new_host_keys: bool,
     /// Log to stderr; twice: everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
+    #[command(flatten)]
+    overrides: overrides::OverrideOptions,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -95,6 +107,10 @@ enum Command {
     #[command(subcommand)]
     Argocd(argocd::ArgoCd),
     #[command(subcommand)]
+    Secret(secret::Secret),
+    #[command(subcommand)]
+    Inventory(inventory::Inventory),
+    #[command(subcommand)]
     Kubeconfig(kubeconfig::Kubeconfig),
     Components(components::Components),
     Completions(completions::Completions),
@@ -103,12 +119,14 @@ enum Command {
     Supervise(hidden::Supervise),
     #[command(hide = true)]
     Exec(hidden::Exec),
+    #[command(hide = true)]
+    Askpass(hidden::Askpass),
 }
 
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn main() -> ExitCode {
-    let Cli { global, command } = Cli::parse();
+    let Cli { global, command } = Cli::parse_from(hidden::arguments());
     match command.run(&global) {
         Ok(exit) => exit.into(),
         Err(error) => {
@@ -128,12 +146,15 @@ impl Command {
             Self::Check(command) => command.run(global),
             Self::Addon(command) => command.run(global),
             Self::Argocd(command) => command.run(global),
+            Self::Secret(command) => command.run(global),
+            Self::Inventory(command) => command.run(global),
             Self::Kubeconfig(command) => command.run(global),
             Self::Components(command) => command.run(global),
             Self::Completions(command) => Ok(command.run()),
             Self::Man(command) => Ok(command.run()),
             Self::Supervise(command) => command.run(),
             Self::Exec(command) => command.run(),
+            Self::Askpass(command) => command.run(),
         }
     }
 }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 pub use build::GoError;
-pub use step::step;
+pub use step::{Needed, step};
 pub use verify::VerifyError;
 
 use crate::env::Env;

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 pub use crate::k8s::Clients;
+pub use crate::ssh::{Hosts, Settings};
 
 use crate::site::name::{ClusterName, SiteName};
+use crate::site::secret::Secret;
 
 /// The resolved surroundings of one command. Nothing below `cli` reads the environment itself.
 #[derive(Debug)]
@@ -19,8 +21,12 @@ pub struct Env {
     pub components: Option<PathBuf>,
     /// This executable, which supervisors re-execute.
     pub executable: PathBuf,
+    /// The value of an environment variable that a profile names; `None` if it is not set.
+    pub variable: fn(&str) -> Option<Secret<String>>,
     /// Connections to API servers, one per identity.
     pub clients: Clients,
+    /// Connections to hosts, one per host.
+    pub hosts: Hosts,
 }
 
 impl Env {

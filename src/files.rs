@@ -15,6 +15,11 @@ pub struct FileError {
 }
 
 impl FileError {
+    /// An operation that is not in here failed.
+    pub(crate) const fn new(operation: &'static str, path: PathBuf, source: io::Error) -> Self {
+        Self { operation, path, source }
+    }
+
     /// Whether the file is simply not there.
     #[must_use]
     pub fn is_absent(&self) -> bool {
@@ -54,6 +59,15 @@ pub fn read_if_present(path: &Path) -> Result<Option<String>, FileError> {
 #[expect(clippy::disallowed_methods, reason = "the error names the path here")]
 pub fn read_bytes(path: &Path) -> Result<Vec<u8>, FileError> {
     named("read", path, fs::read(path))
+}
+
+/// Whether a file is of no use to anybody but its owner.
+///
+/// # Errors
+/// When it cannot be looked at.
+pub fn is_private(path: &Path) -> Result<bool, FileError> {
+    let metadata = named("look at", path, fs::metadata(path))?;
+    Ok(metadata.permissions().mode() & 0o077 == 0)
 }
 
 /// Makes a folder and those above it, mode 0700.
@@ -110,6 +124,21 @@ pub fn link(target: &Path, path: &Path) -> Result<(), FileError> {
         Err(_) => {}
     }
     named("make the link", path, std::os::unix::fs::symlink(target, path))
+}
+
+/// Reads a text file that holds a secret.
+///
+/// # Errors
+/// When it cannot be read, is not UTF-8, or anybody but its owner may read it.
+pub fn read_private(path: &Path) -> Result<String, FileError> {
+    if is_private(path)? {
+        return read(path);
+    }
+    named(
+        "use",
+        path,
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, "others than its owner may use it")),
+    )
 }
 
 /// The names of what is in a folder; none if the folder is absent.

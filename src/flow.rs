@@ -3,6 +3,7 @@
 pub mod addon;
 pub mod argocd;
 pub mod down;
+pub mod secret;
 pub mod status;
 pub mod summary;
 pub mod up;
@@ -42,14 +43,15 @@ pub fn is_disposable(site: &Site) -> bool {
 /// # Errors
 /// When no cluster answers.
 pub fn kubeconfig<'a>(site: &'a Site, facts: &Facts) -> Result<(Kubeconfig, Vec<&'a ClusterName>), Failure> {
-    let names = || site.clusters().map(|cluster| &cluster.name);
-    let known: Vec<_> = names().filter_map(|name| Some((name, facts.access(name).ok()?))).collect();
+    let known: Vec<_> =
+        site.clusters().filter_map(|cluster| Some((cluster, facts.access(&cluster.name).ok()?))).collect();
     if known.is_empty() {
         access(site, facts, &site.hub.name)?;
     }
-    let silent = names().filter(|name| facts.access(name).is_err()).collect();
+    let names = site.clusters().map(|cluster| &cluster.name);
+    let silent = names.filter(|name| facts.access(name).is_err()).collect();
     let contexts: Vec<_> =
-        known.into_iter().map(|(name, access)| (format!("{}/{name}", site.name), access)).collect();
+        known.into_iter().map(|(cluster, access)| (site.context(cluster), access)).collect();
     Ok((k8s::kubeconfig::of(contexts.iter().map(|(name, access)| (name.as_str(), *access))), silent))
 }
 

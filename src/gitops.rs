@@ -14,6 +14,7 @@ pub mod pause;
 pub mod refresh;
 pub mod registration;
 mod retire;
+pub mod secret;
 pub mod settled;
 pub mod status;
 pub mod teardown;
@@ -26,7 +27,8 @@ use kube::Client;
 pub use application::ApplicationSummary;
 pub use tracking::ObjectName;
 
-use crate::engine::{Facts, Stop};
+use crate::engine::facts::Missing;
+use crate::engine::{Facts, Failure, Stop};
 use crate::env::Env;
 use crate::site::Site;
 use crate::site::name::ClusterName;
@@ -56,7 +58,23 @@ impl Scope {
         let access = facts.access(cluster)?;
         Ok(self.env.clients.get(access).await?)
     }
+
+    /// The hub, for a step that nothing before it has made the hub for.
+    async fn standing_hub(&self, facts: &Facts) -> Result<Client, Stop> {
+        match self.client(self.hub(), facts).await {
+            Err(Stop::Blocked(missing)) => {
+                let hint = format!("bring the site up first: bridgehead up {}", self.site.name);
+                Err(Failure::from(NoHub(missing)).with_hint(hint).into())
+            }
+            result => result,
+        }
+    }
 }
+
+/// A step needs a hub that is up.
+#[derive(Debug, thiserror::Error)]
+#[error("the {0} is not known: the cluster does not answer")]
+struct NoHub(Missing);
 
 /// The part of a site's world that an object belongs to, as in its mark.
 mod part {
@@ -64,4 +82,5 @@ mod part {
     pub(super) const BOOTSTRAP: &str = "bootstrap";
     pub(super) const CLUSTER_SECRET: &str = "cluster-secret";
     pub(super) const REGISTRATION: &str = "registration";
+    pub(super) const SECRET: &str = "secret";
 }

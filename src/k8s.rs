@@ -11,7 +11,7 @@ mod set;
 mod step;
 
 pub use api::ApiError;
-pub use client::{ClientError, Clients, connect};
+pub use client::{ClientError, Clients, connect, connect_for_streams};
 pub use kind::{Kind, KindName};
 pub use object::{ManifestError, Object, parse};
 pub use ready::{unready, workloads};

@@ -11,8 +11,9 @@
 //! cli -> flow, components, engine, site, report, env, files
 //! flow -> provider, gitops, components, engine, site, env, k8s, files
 //! provider, gitops -> components, engine, site, env, k8s, template, files    (never each other, never cli, flow or report)
-//! components -> engine, site, env, files        env -> k8s, site::name
-//! k8s -> engine, site::name                     template -> files
+//! components -> engine, site, env, files        env -> k8s, ssh, site::{name, secret}
+//! k8s -> engine, site::name                     ssh -> engine, files, site::inventory, site::secret
+//! template -> files
 //! report -> engine      engine -> site::name, site::secret      site, files -> nothing of ours
 //! ```
 //! A test checks these arrows.
@@ -28,4 +29,5 @@ pub mod k8s;
 pub mod provider;
 pub mod report;
 pub mod site;
+pub mod ssh;
 pub mod template;

@@ -6,7 +6,7 @@ pub mod local;
 
 use std::sync::Arc;
 
-use crate::components;
+use crate::components::{self, Needed};
 use crate::engine::Tree;
 use crate::env::Env;
 use crate::site::{Cluster, Provider, Site};
@@ -18,7 +18,15 @@ pub fn prepare(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
         .repositories
         .iter()
         .map(|(name, repository)| local::source::step(env, &site.name, name, repository).into());
-    Tree::Par(std::iter::once(components::step(env).into()).chain(repositories).collect())
+    Tree::Par(std::iter::once(components(site, env)).chain(repositories).collect())
+}
+
+/// The programs that the site's clusters are made of, and Argo CD's manifest.
+#[must_use]
+pub fn components(site: &Site, env: &Env) -> Tree {
+    let is_local = |cluster: &Cluster| matches!(cluster.provider, Provider::Local(_));
+    let needed = if site.clusters().any(is_local) { Needed::All } else { Needed::Manifest };
+    components::step(env, needed).into()
 }
 
 /// Makes a cluster until its API serves. Its steps yield how to reach it.

@@ -1,5 +1,6 @@
 //! A site: what its profile says, checked. Only these types travel; what was typed stays in [`load`].
 
+mod argocd;
 pub mod edit;
 pub mod finding;
 pub mod inventory;
@@ -12,12 +13,12 @@ mod validate;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use inventory::Host;
-use name::{AddonName, ClusterName, RepositoryName, SiteName};
+pub use argocd::{ARGOCD_VERSION, ArgoCd, Ingress, Login};
 
-/// The release of Argo CD on hubs of the provider `local`: manifest and binary have one version there. Why it is
-/// this one is said with the other components' pins.
-pub const ARGOCD_OF_LOCAL: &str = "v3.2.11";
+use inventory::Host;
+use load::Overrides;
+use name::{AddonName, ClusterName, HostName, RepositoryName, SecretName, SiteName};
+use secret::DeclaredSecret;
 
 /// A validated site.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +37,14 @@ pub struct Site {
     pub repositories: BTreeMap<RepositoryName, Repository>,
     /// Argo CD on the hub.
     pub argocd: ArgoCd,
+    /// Kubeconfigs on this machine.
+    pub kube: Kube,
+    /// The machines of its `inventory.toml`, whether or not a cluster is on them.
+    pub inventory: BTreeMap<HostName, Host>,
+    /// The Secrets that it declares.
+    pub secrets: BTreeMap<SecretName, DeclaredSecret>,
+    /// What the command line said instead of the profile: an edited profile is read with the same.
+    pub overrides: Overrides,
 }
 
 impl Site {
@@ -49,7 +58,30 @@ impl Site {
     pub fn cluster(&self, name: &ClusterName) -> Option<&Cluster> {
         self.clusters().find(|cluster| cluster.name == *name)
     }
+
+    /// The name of a cluster's context in kubeconfigs: what `kube.contexts` says under the cluster's name (the
+    /// hub's is `argocd`), else the context by which an existing cluster is known already, else `<site>/<cluster>`.
+    #[must_use]
+    pub fn context(&self, cluster: &Cluster) -> String {
+        let key = match cluster.role {
+            Role::Hub => HUB_CONTEXT,
+            Role::Spoke => cluster.name.as_str(),
+        };
+        match (self.kube.contexts.get(key), &cluster.provider) {
+            (Some(named), _) => named.clone(),
+            (None, Provider::Existing(existing)) => existing.context.clone(),
+            (None, Provider::Local(_) | Provider::K3s(_)) => format!("{}/{}", self.name, cluster.name),
+        }
+    }
+
+    /// The hosts of the inventory that are for a workload, such as `rke2`.
+    pub fn hosts_for(&self, workload: &str) -> impl Iterator<Item = &Host> {
+        self.inventory.values().filter(move |host| host.workloads.iter().any(|known| known == workload))
+    }
 }
+
+/// The key of the hub's context in `kube.contexts`.
+const HUB_CONTEXT: &str = "argocd";
 
 /// A validated cluster.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +94,8 @@ pub struct Cluster {
     pub environment: String,
     /// What makes it.
     pub provider: Provider,
+    /// The URL by which the hub's Argo CD reaches a spoke, where it is not the one that we reach it by.
+    pub server: Option<String>,
     /// Every addon that any cluster of the site names, and whether it is on here.
     pub addons: BTreeMap<AddonName, bool>,
     /// Further labels of its cluster Secret.
@@ -106,6 +140,24 @@ pub struct K3s {
     /// Whether the release's tarball of container images is put on the hosts too, which then need no registry.
     pub images: bool,
 }
+
+impl K3s {
+    /// Whether it is on a host.
+    #[must_use]
+    pub fn has(&self, host: &HostName) -> bool {
+        self.servers.iter().chain(&self.agents).any(|known| known.name == *host)
+    }
+}
+
+/// The release of k3s where a profile names none: the Kubernetes that the components of `local` are, so that a site
+/// moves between the two without another API.
+pub const K3S_VERSION: &str = "v1.34.4+k3s1";
+
+/// Where releases of k3s are published.
+pub const K3S_RELEASES: &str = "https://github.com/k3s-io/k3s/releases/download";
+
+/// Where the channels of k3s are published.
+pub const K3S_CHANNELS: &str = "https://update.k3s.io/v1-release/channels";
 
 /// Which release of k3s.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,11 +211,15 @@ pub enum RepositorySource {
     Folder(PathBuf),
 }
 
-/// Argo CD on the hub.
+/// Kubeconfigs on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ArgoCd {
-    /// Its release, such as `v3.2.11`.
-    pub version: String,
-    /// The namespace that it is installed to.
-    pub namespace: String,
+pub struct Kube {
+    /// The main one: it has the contexts of existing clusters, and `kubeconfig merge` writes to it.
+    pub kubeconfig: PathBuf,
+    /// Names for contexts. `argocd` is the hub's.
+    pub contexts: BTreeMap<String, String>,
+    /// Where the site's own kubeconfig is saved: `~/.kube/<site>.yml`.
+    pub saved: PathBuf,
+    /// Where the kubeconfig of the site's RKE2 server is saved: `~/.kube/<site>-rke2.yml`.
+    pub saved_rke2: PathBuf,
 }

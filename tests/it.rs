@@ -5,16 +5,21 @@
 #![cfg(test)]
 
 mod addon;
+mod argocd;
 mod bridge;
 mod cli;
 mod down;
 mod drift;
 mod hosts;
 mod interrupt;
+mod inventory;
 mod kill;
 mod kit;
 mod local;
 mod node;
 mod repository;
+mod secrets;
 mod sites;
+mod ssh;
 mod standin;
+mod timeout;

@@ -93,7 +93,7 @@ fn the_summary_tells_what_runs(lab: &Lab) {
         "local is up",
         "bridgehead kubeconfig show local",
         &format!("https://{address} "),
-        &format!("argocd login {address} --username admin"),
+        &format!("argocd login {address} --insecure --username admin"),
         "bridgehead argocd password local",
         "web pages come with a release binary only",
         "bridgehead down local",

@@ -1,6 +1,8 @@
-//! `argocd`: the parts of `up` that are about Argo CD, and its password.
+//! `argocd`: the parts of `up` that are about Argo CD, its password, and the way to it.
 
-use std::io::Write;
+mod password;
+mod port_forward;
+mod status;
 
 use clap::Subcommand;
 
@@ -20,18 +22,18 @@ pub(super) enum ArgoCd {
         /// The site: a folder under sites/
         site: SiteName,
     },
-    /// Print the password that Argo CD made up for `admin`, and nothing else
-    Password {
-        /// The site: a folder under sites/
-        site: SiteName,
-    },
+    Status(status::Status),
+    Password(password::Password),
+    PortForward(port_forward::PortForward),
 }
 
 impl ArgoCd {
     pub(super) fn run(self, global: &Global) -> Result<Exit, CommandError> {
         match self {
             Self::Install { site } => install(global, &site),
-            Self::Password { site } => password(global, &site),
+            Self::Status(command) => command.run(global),
+            Self::Password(command) => command.run(global),
+            Self::PortForward(command) => command.run(global),
         }
     }
 }
@@ -43,14 +45,5 @@ fn install(global: &Global, site: &SiteName) -> Result<Exit, CommandError> {
         drop(lock);
         session.say_how_to_continue(&report, &format!("argocd install {}", session.site.name));
         Ok(session.finish(&report))
-    })
-}
-
-fn password(global: &Global, site: &SiteName) -> Result<Exit, CommandError> {
-    Session::run(global, site, Show::Nothing, async |session| {
-        let facts = session.look(&flow::up::clusters(&session.site, &session.env)).await.facts;
-        let password = flow::argocd::password(&session.site, &session.env, &facts).await?;
-        let _ = writeln!(std::io::stdout().lock(), "{}", password.expose());
-        Ok(Exit::Done)
     })
 }

@@ -23,11 +23,11 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) fn run(self, global: &Global) -> Result<Exit, CommandError> {
-        let env = environment::read(global.root.as_deref())?;
+        let env = environment::read(global)?;
         let sites = if self.site.is_empty() { load::names(env.root.as_deref())? } else { self.site };
         let mut exit = Exit::Done;
         for site in &sites {
-            match load::load(env.root.as_deref(), site) {
+            match load::load(env.root.as_deref(), site, &global.overrides.resolve()) {
                 Ok(_) if global.output() == Output::Json => {}
                 Ok(_) => {
                     let _ = writeln!(std::io::stdout().lock(), "{site}: valid");

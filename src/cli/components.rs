@@ -8,7 +8,7 @@ use super::error::CommandError;
 use super::exit::Exit;
 use super::session::{Session, Show};
 use super::{Global, environment};
-use crate::components;
+use crate::components::{self, Needed};
 use crate::engine::run::Mode;
 use crate::engine::step::Failure;
 use crate::report::Output;
@@ -40,7 +40,7 @@ impl Components {
 }
 
 fn list(global: &Global) -> Result<Exit, CommandError> {
-    let env = environment::read(global.root.as_deref())?;
+    let env = environment::read(global)?;
     let rows = components::list(&env).map_err(Failure::from)?;
     let mut stdout = std::io::stdout().lock();
     if global.output() == Output::Json {
@@ -65,7 +65,8 @@ fn fetch(global: &Global) -> Result<Exit, CommandError> {
     // Components belong to no site; the built-in one lends its name to the events.
     let site = load::DEFAULT_SITE.parse().map_err(Failure::from)?;
     Session::run(global, &site, Show::Events, async |session| {
-        let report = session.walk(Mode::Apply, None, &components::step(&session.env).into()).await;
+        let report =
+            session.walk(Mode::Apply, None, &components::step(&session.env, Needed::All).into()).await;
         session.say_how_to_continue(&report, "components fetch");
         Ok(session.finish(&report))
     })

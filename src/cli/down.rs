@@ -39,6 +39,7 @@ impl Down {
             let tree = flow::down::tree(site, &session.env, selection.as_ref())?;
             let lock = session.lock()?;
             if !self.yes && !flow::is_disposable(site) {
+                confirm::somebody()?;
                 report::say(&report::plan(&session.look(&tree).await));
                 let name = site.name.as_str();
                 if !confirm::ask(&format!("All of this goes. Type the site's name, {name}:"), name)? {

@@ -4,8 +4,11 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::Global;
+use super::password::{self, PasswordError};
 use crate::engine::writer::Fault;
-use crate::env::{Clients, Env};
+use crate::env::{Clients, Env, Hosts, Settings};
+use crate::site::secret::Secret;
 
 /// Where state is kept; default `~/.local/state` (XDG Base Directory Specification).
 const STATE_HOME: &str = "XDG_STATE_HOME";
@@ -13,6 +16,12 @@ const STATE_HOME: &str = "XDG_STATE_HOME";
 const CACHE_HOME: &str = "XDG_CACHE_HOME";
 /// A folder with the components of `local`.
 const COMPONENTS: &str = "BRIDGEHEAD_COMPONENTS";
+/// Where sockets are kept; default: the state folder (same source).
+const RUNTIME_DIR: &str = "XDG_RUNTIME_DIR";
+/// A file with the password of logins and of `sudo` on hosts, instead of asking for it.
+const PASSWORD_FILE: &str = "BRIDGEHEAD_PASSWORD_FILE";
+/// The `ssh_config` to use instead of the user's and the system's.
+const SSH_CONFIG: &str = "BRIDGEHEAD_SSH_CONFIG";
 /// For tests: kills the run before or after a write, `before|after:<ordinal>:<step>`.
 const FAULT: &str = "BRIDGEHEAD_FAULT";
 
@@ -33,6 +42,9 @@ pub(super) enum EnvironmentError {
     /// The system does not tell which program this is.
     #[error("cannot find out where this program is")]
     Executable(#[source] io::Error),
+    /// The password cannot be had.
+    #[error(transparent)]
+    Password(PasswordError),
     /// The current folder cannot be used.
     #[error("cannot find out what the current folder is")]
     CurrentFolder(#[source] io::Error),
@@ -42,14 +54,30 @@ pub(super) enum EnvironmentError {
 ///
 /// # Errors
 /// When a folder cannot be made out.
-pub(super) fn read(root: Option<&Path>) -> Result<Env, EnvironmentError> {
+pub(super) fn read(global: &Global) -> Result<Env, EnvironmentError> {
+    let executable = std::env::current_exe().map_err(EnvironmentError::Executable)?;
+    let state = base(STATE_HOME, ".local/state")?.join("bridgehead");
     Ok(Env {
-        root: find_root(root)?,
-        state: base(STATE_HOME, ".local/state")?.join("bridgehead"),
+        root: find_root(global.root.as_deref())?,
+        hosts: Hosts::new(hosts(global, &state, &executable)?),
+        state,
         cache: base(CACHE_HOME, ".cache")?.join("bridgehead"),
         components: variable(COMPONENTS).map(PathBuf::from),
-        executable: std::env::current_exe().map_err(EnvironmentError::Executable)?,
+        executable,
+        variable: secret,
         clients: Clients::default(),
+    })
+}
+
+fn hosts(global: &Global, state: &Path, executable: &Path) -> Result<Settings, EnvironmentError> {
+    let file = variable(PASSWORD_FILE).map(PathBuf::from);
+    let runtime = variable(RUNTIME_DIR).map(PathBuf::from).filter(|path| path.is_absolute() && path.is_dir());
+    Ok(Settings {
+        executable: executable.to_owned(),
+        folder: runtime.map_or_else(|| state.join(".connections"), |folder| folder.join("bridgehead")),
+        config: variable(SSH_CONFIG).map(PathBuf::from),
+        password: password::get(file.as_deref(), global.ask_pass).map_err(EnvironmentError::Password)?,
+        accept_new_host_keys: global.accept_new_host_keys,
     })
 }
 
@@ -74,6 +102,11 @@ fn base(name: &'static str, below_home: &str) -> Result<PathBuf, EnvironmentErro
     given
         .or_else(|| variable("HOME").map(|home| Path::new(&home).join(below_home)))
         .ok_or(EnvironmentError::NoHome(name))
+}
+
+/// A variable that a profile names for a secret value; one that is no text is as good as not set.
+fn secret(name: &str) -> Option<Secret<String>> {
+    Some(Secret::new(variable(name)?.into_string().ok()?))
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]

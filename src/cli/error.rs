@@ -8,7 +8,7 @@ use super::environment::EnvironmentError;
 use super::exit::Exit;
 use crate::engine::event::RunResult;
 use crate::engine::lock::LockError;
-use crate::engine::step::Failure;
+use crate::engine::step::{Failure, Hint};
 use crate::files::FileError;
 use crate::report::{self, Output};
 use crate::site::load::LoadError;
@@ -33,6 +33,10 @@ pub(super) enum CommandError {
     OtherPlan { expected: String, found: String },
     /// A question has to be answered and nobody can be asked.
     NobodyToAsk,
+    /// No password can be asked for.
+    NoPassword(io::Error),
+    /// A new password was not typed twice.
+    OtherPassword,
     /// The runtime did not start.
     Runtime(io::Error),
     /// An answer could not be had.
@@ -56,7 +60,7 @@ impl CommandError {
             Self::Profile(_) | Self::UnknownCluster(..) | Self::NobodyToAsk | Self::Environment(_) => {
                 RunResult::Invalid
             }
-            Self::Protected(_) => RunResult::Invalid,
+            Self::Protected(_) | Self::NoPassword(_) | Self::OtherPassword => RunResult::Invalid,
             Self::Lock(LockError::Held(_)) => RunResult::Locked,
             Self::Interrupted => RunResult::Interrupted,
             Self::Logged(error, _) => error.result(),
@@ -110,6 +114,14 @@ impl CommandError {
                 &[],
                 Some("add --yes (with make: YES=1)"),
             ),
+            Self::NoPassword(error) => report::error(
+                "cannot ask for the password on a terminal",
+                &[error.to_string()],
+                Some("name a file that holds it: --password-file FILE"),
+            ),
+            Self::OtherPassword => {
+                report::error("the two passwords are not the same; nothing was changed", &[], None);
+            }
             Self::Interrupted => {
                 report::error("stopped at once", &[], Some("run the same command again to continue"));
             }
@@ -129,11 +141,14 @@ fn print_profile(error: &LoadError, output: Output) {
     }
 }
 
-fn print_chain(error: &dyn Error, hint: Option<&str>) {
+fn print_chain<'a>(error: &'a dyn Error, mut hint: Option<&'a str>) {
     let mut causes = Vec::new();
     let mut source = error.source();
     while let Some(cause) = source {
-        causes.push(cause.to_string());
+        match cause.downcast_ref::<Hint>() {
+            Some(Hint(text)) => hint = Some(text),
+            None => causes.push(cause.to_string()),
+        }
         source = cause.source();
     }
     report::error(&error.to_string(), &causes, hint);

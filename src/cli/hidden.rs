@@ -1,6 +1,8 @@
 //! Commands that bridgehead re-executes itself with. Not for people.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -8,6 +10,7 @@ use super::error::CommandError;
 use super::exit::Exit;
 use crate::engine::step::Failure;
 use crate::provider::local::{process, supervisor};
+use crate::ssh::password;
 
 /// Keeps the processes of a `local` cluster running.
 #[derive(Debug, Args)]
@@ -28,7 +31,7 @@ pub(super) struct Exec {
     parent: i32,
     name: String,
     program: PathBuf,
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(last = true)]
     arguments: Vec<String>,
 }
 
@@ -37,4 +40,33 @@ impl Exec {
         let error = process::exec(self.parent, &self.name, &self.program, &self.arguments);
         Err(Failure::from(error).into())
     }
+}
+
+/// Answers when `ssh` asks for a password.
+#[derive(Debug, Args)]
+pub(super) struct Askpass {
+    program: PathBuf,
+    #[arg(allow_hyphen_values = true)]
+    question: String,
+}
+
+impl Askpass {
+    pub(super) fn run(self) -> Result<Exit, CommandError> {
+        let Some(password) = password::ask(&self.program, &self.question).map_err(Failure::from)? else {
+            return Ok(Exit::Failed);
+        };
+        writeln!(std::io::stdout().lock(), "{}", password.expose()).map_err(Failure::from)?;
+        Ok(Exit::Done)
+    }
+}
+
+/// The arguments of this process. `ssh` can give its question only, so the name that bridgehead is started by is the
+/// command there.
+pub(super) fn arguments() -> Vec<OsString> {
+    let mut arguments: Vec<_> = std::env::args_os().collect();
+    let program = arguments.first().cloned().unwrap_or_default();
+    if Path::new(&program).file_name().is_some_and(|name| name == password::PROGRAM) {
+        arguments.splice(1..1, [password::PROGRAM.into(), program]);
+    }
+    arguments
 }

@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use super::error::CommandError;
 use super::exit::Exit;
 use super::{Global, environment, log};
-use crate::engine::event::{Event, Events, RunResult};
+use crate::engine::StepId;
+use crate::engine::event::{Event, Events, RunResult, Subject};
 use crate::engine::lock::Lock;
 use crate::engine::run::{Mode, Report, Run};
 use crate::engine::tree::Tree;
@@ -55,7 +56,7 @@ impl Session {
         F: Future<Output = Result<Exit, CommandError>>,
     {
         let output = global.output();
-        let env = Arc::new(environment::read(global.root.as_deref())?);
+        let env = Arc::new(environment::read(global)?);
         let log = log::start(&env.state, name, global.verbose);
         let events = events(name, output, show);
         let started = Instant::now();
@@ -64,7 +65,9 @@ impl Session {
             events.send(Event::Finished { result: error.result(), changes: 0, seconds, digest: None });
             error.with_log(log.clone())
         };
-        let site = load::load(env.root.as_deref(), name).map_err(CommandError::from).map_err(finish)?;
+        let site = load::load(env.root.as_deref(), name, &global.overrides.resolve())
+            .map_err(CommandError::from)
+            .map_err(finish)?;
         let session = Arc::new(Self {
             site: Arc::new(site),
             env,
@@ -76,11 +79,13 @@ impl Session {
         });
         let runtime = Runtime::new().map_err(CommandError::Runtime).map_err(finish)?;
         let result = runtime.block_on(async {
-            let interrupted = interrupted(session.cancel.clone());
-            tokio::select! {
+            let interrupted = interrupted(session.cancel.clone(), show);
+            let result = tokio::select! {
                 result = work(Arc::clone(&session)) => result,
                 error = interrupted => Err(error),
-            }
+            };
+            session.env.hosts.close().await;
+            result
         });
         runtime.shutdown_background();
         result.map_err(finish)
@@ -135,6 +140,18 @@ impl Session {
         run.walk(tree).await
     }
 
+    /// Says something about a step of the hub that its run could not say.
+    pub(super) fn remark(&self, step: &str, message: String) {
+        let hub = &self.site.hub.name;
+        let subject = Subject { step: StepId::of(hub, step), cluster: Some(hub.clone()) };
+        self.events.send(Event::Progress { subject, message });
+    }
+
+    /// Resolves when somebody wants the command to end.
+    pub(super) async fn interrupted(&self) {
+        self.cancel.cancelled().await;
+    }
+
     /// Sends the last event and turns the report into an exit code.
     pub(super) fn finish(&self, report: &Report) -> Exit {
         self.finish_as(report.result, report.count(), Some(report.digest()))
@@ -180,7 +197,7 @@ fn events(name: &SiteName, output: Output, show: Show) -> Events {
 }
 
 /// The first signal stops the run before its next step; the second one ends the command.
-async fn interrupted(cancel: CancellationToken) -> CommandError {
+async fn interrupted(cancel: CancellationToken, show: Show) -> CommandError {
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
@@ -189,7 +206,9 @@ async fn interrupted(cancel: CancellationToken) -> CommandError {
     };
     either(&mut interrupt, &mut terminate).await;
     cancel.cancel();
-    report::say("stopping before the next step; once more to stop at once");
+    if show == Show::Events {
+        report::say("stopping before the next step; once more to stop at once");
+    }
     either(&mut interrupt, &mut terminate).await;
     CommandError::Interrupted
 }

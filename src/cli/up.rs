@@ -41,12 +41,15 @@ impl Up {
             let lock = session.lock()?;
             let tree = flow::up::tree(&session.site, &session.env);
             let asks = !self.yes && !flow::is_disposable(&session.site);
+            if asks {
+                confirm::somebody()?;
+            }
             if asks || self.expect.is_some() {
                 let plan = session.look(&tree).await;
                 if let Some(expected) = self.expect.filter(|expected| *expected != plan.digest()) {
                     return Err(CommandError::OtherPlan { expected, found: plan.digest() });
                 }
-                if asks {
+                if asks && !plan.is_unchanged() {
                     report::say(&report::plan(&plan));
                     if !confirm::ask("Go on? Type yes:", "yes")? {
                         return Ok(session.finish_as(RunResult::Declined, 0, None));
@@ -55,6 +58,12 @@ impl Up {
             }
             let report = session.walk(Mode::Apply, selection, &tree).await;
             drop(lock);
+            if session.output == Output::Json {
+                for (name, missing) in flow::secret::missing(&session.site, &session.env) {
+                    let message = format!("left as it is: {name}, without {}", missing.join(", "));
+                    session.remark("gitops/secrets", message);
+                }
+            }
             let exit = session.finish(&report);
             if report.result == RunResult::Converged && session.output != Output::Json {
                 let summary = Summary::of(&session.site, &session.env, &report).await;

@@ -74,7 +74,7 @@ pub(super) const COMPONENTS: [Component; 8] = [
         name: "argocd",
         module: ARGOCD,
         package: "/cmd",
-        version: crate::site::ARGOCD_OF_LOCAL,
+        version: crate::site::ARGOCD_VERSION,
         reason: "the newest release that builds from its published module: v3.2.12 does not compile, and later \
                  lines need a nested module that is not published",
         variables: &[("github.com/argoproj/argo-cd/v3/common.version", ARGOCD_NUMBER)],
@@ -106,7 +106,7 @@ pub(super) const MANIFEST: Manifest = Manifest {
     name: "argocd-install.yaml",
     module: ARGOCD,
     path: "manifests/install.yaml",
-    version: crate::site::ARGOCD_OF_LOCAL,
+    version: crate::site::ARGOCD_VERSION,
     reason: "the manifest of the Argo CD above",
     sha256: "6cdd269e07f27b50f9e481cc7e685443b26b79372001ff7868ff1543610417bd",
 };

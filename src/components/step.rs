@@ -25,13 +25,25 @@ struct Incomplete {
     names: String,
 }
 
-/// The step that gets the components.
+/// The step that gets the components, or only the manifest where no cluster is `local`.
 #[must_use]
-pub fn step(env: &Env) -> impl Step + use<> {
-    Components(Folders::of(env))
+pub fn step(env: &Env, needed: Needed) -> impl Step + use<> {
+    Components { folders: Folders::of(env), needed }
 }
 
-struct Components(Folders);
+/// Which components a site needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needed {
+    /// The programs that `local` clusters are made of, and Argo CD's manifest.
+    All,
+    /// Argo CD's manifest.
+    Manifest,
+}
+
+struct Components {
+    folders: Folders,
+    needed: Needed,
+}
 
 impl Step for Components {
     fn id(&self) -> StepId {
@@ -58,8 +70,8 @@ impl Step for Components {
 
 impl Components {
     fn look(&self) -> Result<Observed, Stop> {
-        let Self(folders) = self;
-        let programs = folders.absent();
+        let folders = &self.folders;
+        let programs = self.absent();
         if let (Some(folder), false) = (&folders.named, programs.is_empty()) {
             let names = programs.iter().map(|component| component.name).collect::<Vec<_>>().join(", ");
             let hint = "unset BRIDGEHEAD_COMPONENTS, and the components are built into the cache";
@@ -70,7 +82,7 @@ impl Components {
         if !folders.manifest().is_file() {
             changes.push(create(MANIFEST.name, MANIFEST.version));
         }
-        if folders.named.is_none() && !folders.cache.join(CHECKSUMS).is_file() {
+        if self.completes_cache() && !folders.cache.join(CHECKSUMS).is_file() {
             changes.push(Change::create(format!("components' {CHECKSUMS}")));
         }
         if !changes.is_empty() && self.is_busy() {
@@ -79,14 +91,27 @@ impl Components {
         Ok(Observed::differs(changes))
     }
 
+    /// The programs that are needed and not there.
+    fn absent(&self) -> Vec<&'static Component> {
+        match self.needed {
+            Needed::All => self.folders.absent(),
+            Needed::Manifest => Vec::new(),
+        }
+    }
+
+    /// Whether everything is in the cache afterwards.
+    fn completes_cache(&self) -> bool {
+        self.needed == Needed::All && self.folders.named.is_none()
+    }
+
     /// Whether another run builds right now.
     fn is_busy(&self) -> bool {
-        let lock = self.0.caches.join(LOCK);
+        let lock = self.folders.caches.join(LOCK);
         lock.is_file() && matches!(Lock::take(&lock), Err(LockError::Held(_)))
     }
 
     async fn get(&self, writer: &Writer) -> Result<(), Failure> {
-        let Self(folders) = self;
+        let folders = &self.folders;
         files::make_folder(&folders.cache)?;
         let _lock = match Lock::take(&folders.caches.join(LOCK)) {
             Ok(lock) => lock,
@@ -95,17 +120,16 @@ impl Components {
             Err(error) => return Err(error.into()),
         };
         let build = Build { scratch: folders.cache.join("building"), cache: &folders.cache, writer };
-        for (index, program) in COMPONENTS.iter().enumerate() {
-            if !folders.programs().join(program.name).is_file() {
-                writer.progress(format!("building {} ({} of {})", program.name, index + 1, COMPONENTS.len()));
-                writer.perform(build.program(program)).await?;
-            }
+        let absent = self.absent();
+        for (index, program) in absent.iter().enumerate() {
+            writer.progress(format!("building {} ({} of {})", program.name, index + 1, absent.len()));
+            writer.perform(build.program(program)).await?;
         }
         if !folders.manifest().is_file() {
             writer.progress(format!("fetching {}", MANIFEST.name));
             writer.perform(build.manifest()).await?;
         }
-        writer.perform(build.finish(folders.named.is_none())).await
+        writer.perform(build.finish(self.completes_cache())).await
     }
 }
 
@@ -163,8 +187,9 @@ mod tests {
     use super::*;
     use crate::engine::step::ChangeKind;
 
-    fn folders(root: &Path, named: Option<PathBuf>) -> Folders {
-        Folders { named, caches: root.join("cache"), cache: root.join("cache/key") }
+    fn step(root: &Path, named: Option<PathBuf>) -> Components {
+        let folders = Folders { named, caches: root.join("cache"), cache: root.join("cache/key") };
+        Components { folders, needed: Needed::All }
     }
 
     fn fill(folder: &Path) {
@@ -177,13 +202,13 @@ mod tests {
     #[test]
     fn what_is_absent_is_built_and_only_that() {
         let root = tempfile::tempdir().unwrap();
-        let step = Components(folders(root.path(), None));
+        let step = step(root.path(), None);
         assert_eq!(step.look().unwrap().changes.len(), COMPONENTS.len() + 2);
-        fill(&step.0.cache);
+        fill(&step.folders.cache);
         let changes = step.look().unwrap().changes;
         assert_eq!(changes[0].subject, "component argocd-install.yaml v3.2.11");
         for name in [MANIFEST.name, CHECKSUMS] {
-            File::create(step.0.cache.join(name)).unwrap();
+            File::create(step.folders.cache.join(name)).unwrap();
         }
         assert_eq!(step.look().unwrap().changes, []);
     }
@@ -192,7 +217,7 @@ mod tests {
     fn a_named_folder_is_never_built_into() {
         let root = tempfile::tempdir().unwrap();
         let named = root.path().join("named");
-        let step = Components(folders(root.path(), Some(named.clone())));
+        let step = step(root.path(), Some(named.clone()));
         fill(&named);
         assert_eq!(step.look().unwrap().changes, [create(MANIFEST.name, MANIFEST.version)]);
         files::remove(&named.join("etcd")).unwrap();
@@ -201,11 +226,22 @@ mod tests {
     }
 
     #[test]
+    fn without_local_clusters_only_the_manifest_is_needed() {
+        let root = tempfile::tempdir().unwrap();
+        let step =
+            Components { needed: Needed::Manifest, ..step(root.path(), Some(root.path().join("named"))) };
+        assert_eq!(step.look().unwrap().changes, [create(MANIFEST.name, MANIFEST.version)]);
+        files::make_folder(&step.folders.cache).unwrap();
+        File::create(step.folders.cache.join(MANIFEST.name)).unwrap();
+        assert_eq!(step.look().unwrap().changes, []);
+    }
+
+    #[test]
     fn a_run_waits_while_another_builds() {
         let root = tempfile::tempdir().unwrap();
-        let step = Components(folders(root.path(), None));
-        files::make_folder(&step.0.cache).unwrap();
-        let lock = Lock::take(&step.0.caches.join(LOCK)).unwrap();
+        let step = step(root.path(), None);
+        files::make_folder(&step.folders.cache).unwrap();
+        let lock = Lock::take(&step.folders.caches.join(LOCK)).unwrap();
         assert_eq!(step.look().unwrap().changes[0].kind, ChangeKind::Wait);
         drop(lock);
         assert_eq!(step.look().unwrap().changes[0].kind, ChangeKind::Create);

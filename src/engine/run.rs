@@ -1,11 +1,12 @@
 //! Walks a tree: observes every step, and when applying changes what differs and observes again.
 
+mod report;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use futures::future::join_all;
-use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -16,6 +17,7 @@ use super::tree::Tree;
 use super::wait::Pace;
 use super::writer::{Fault, Writer};
 use crate::site::name::ClusterName;
+pub use report::Report;
 
 /// What a run may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,53 +41,6 @@ pub struct Run {
     pub cancel: CancellationToken,
     /// Where a test kills the run.
     pub fault: Option<Fault>,
-}
-
-/// What a run found and did.
-#[derive(Debug)]
-pub struct Report {
-    /// What is known at the end.
-    pub facts: Facts,
-    /// What differed, by step. When applying: what was changed.
-    pub changes: BTreeMap<StepId, Vec<Change>>,
-    /// Steps of which a plan could not say more, with the fact that is missing.
-    pub blocked: BTreeMap<StepId, String>,
-    /// Steps that failed.
-    pub failed: BTreeSet<StepId>,
-    /// How it ended.
-    pub result: RunResult,
-    /// How long it took.
-    pub seconds: f64,
-}
-
-impl Report {
-    /// How many changes there are.
-    #[must_use]
-    pub fn count(&self) -> usize {
-        self.changes.values().map(Vec::len).sum()
-    }
-
-    /// A fingerprint of what differs: two plans with one digest would do the same.
-    #[must_use]
-    pub fn digest(&self) -> String {
-        let mut hasher = Sha256::new();
-        for (step, changes) in &self.changes {
-            hasher.update(format!("{step}\n"));
-            for change in changes {
-                hasher.update(format!("  {change}\n"));
-            }
-        }
-        for (step, fact) in &self.blocked {
-            hasher.update(format!("{step}? {fact}\n"));
-        }
-        hasher.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
-    }
-
-    /// Whether the world is as the profile says.
-    #[must_use]
-    pub fn is_unchanged(&self) -> bool {
-        self.changes.is_empty() && self.blocked.is_empty()
-    }
 }
 
 /// Why the rest of a branch is not tried.

@@ -172,6 +172,12 @@ impl fmt::Display for Change {
     }
 }
 
+/// What to do about an error, for errors that know it themselves: the last of their sources. A [`Failure`] that is
+/// made from such an error has it as its hint.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Hint(pub String);
+
 /// An error with what the person may type or look at next. Any error converts into one with `?`.
 #[derive(Debug)]
 pub struct Failure {
@@ -190,19 +196,23 @@ impl Failure {
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
-        self.hint.as_deref()
+        let own = || self.sources().find_map(|source| source.downcast_ref::<Hint>());
+        self.hint.as_deref().or_else(|| own().map(|hint| hint.0.as_str()))
     }
 
     /// The texts of the error's sources, nearest first.
     #[must_use]
     pub fn causes(&self) -> Vec<String> {
-        let mut causes = Vec::new();
-        let mut source = self.error.source();
-        while let Some(cause) = source {
-            causes.push(cause.to_string());
-            source = cause.source();
-        }
-        causes
+        self.sources().filter(|source| !source.is::<Hint>()).map(ToString::to_string).collect()
+    }
+
+    fn sources(&self) -> impl Iterator<Item = &(dyn Error + 'static)> {
+        let mut next = self.error.source();
+        std::iter::from_fn(move || {
+            let source = next?;
+            next = source.source();
+            Some(source)
+        })
     }
 }
 

@@ -58,7 +58,7 @@ pub fn edit(
     for cluster in site.clusters().filter(|cluster| clusters.contains(&cluster.name)) {
         text = set_addon(&text, Some((&cluster.name, cluster.role)), addon, on)?;
     }
-    let edited = load::from_text(Some(&path), &site.name, &text)?;
+    let edited = load::from_text(Some(&path), &site.name, &text, &site.overrides)?;
     let site = Arc::new(Site { profile: Some(path.clone()), ..edited });
     let mut going: Vec<_> = site.clusters().map(|cluster| cluster.name.clone()).collect();
     going.retain(|cluster| clusters.is_empty() || clusters.contains(cluster));

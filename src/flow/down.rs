@@ -8,6 +8,7 @@ use crate::engine::survey::survey;
 use crate::engine::{Failure, Tree};
 use crate::env::Env;
 use crate::gitops::registration::unregister;
+use crate::gitops::secret::removed;
 use crate::gitops::teardown;
 use crate::site::name::ClusterName;
 use crate::site::{Cluster, Role, Site};
@@ -41,6 +42,7 @@ fn whole(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
     seq![
         survey(clusters(site, env)),
         teardown::site(site, env),
+        removed(site, env),
         Tree::Par(site.spokes.iter().map(|spoke| remove(site, spoke, env)).collect()),
         remove(site, &site.hub, env),
         provider::finish(site, env),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::argocd::reach::Reach;
 use crate::engine::run::Report;
 use crate::engine::{Change, StepId};
 use crate::env::Env;
@@ -50,8 +51,9 @@ pub struct ClusterStatus {
 pub struct ArgoCdStatus {
     /// The version that the profile names.
     pub version: String,
-    /// Where its API answers from this machine.
-    pub address: Option<String>,
+    /// How a person reaches it.
+    #[serde(flatten)]
+    pub reach: Reach,
 }
 
 impl Status {
@@ -66,10 +68,7 @@ impl Status {
         Self {
             site: site.name.clone(),
             clusters: clusters.collect(),
-            argocd: ArgoCdStatus {
-                version: site.argocd.version.clone(),
-                address: super::argocd::address(site, env).await,
-            },
+            argocd: ArgoCdStatus { version: site.argocd.version.clone(), reach: Reach::of(site, env).await },
             drift: report.changes.clone(),
             unknown: report.blocked.clone(),
         }
@@ -124,12 +123,8 @@ impl fmt::Display for Status {
                 writeln!(formatter, "  {}: {reason}", application.name)?;
             }
         }
-        let address = self
-            .argocd
-            .address
-            .as_deref()
-            .map_or_else(|| "does not answer".to_owned(), |address| format!("https://{address}"));
-        writeln!(formatter, "\nArgo CD {}: {address}", self.argocd.version)?;
+        let url = self.argocd.reach.url.as_deref().unwrap_or("does not answer");
+        writeln!(formatter, "\nArgo CD {}: {url}", self.argocd.version)?;
         if !self.has_drift() {
             return writeln!(formatter, "No drift: the world is as the profile says.");
         }

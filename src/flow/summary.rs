@@ -7,24 +7,31 @@ use super::status::Status;
 use crate::engine::run::Report;
 use crate::env::Env;
 use crate::site::Site;
+use crate::site::name::SecretName;
 
 /// What runs, where to look at it, how to take it down.
 #[derive(Debug)]
 pub struct Summary {
     status: Status,
     seconds: f64,
+    /// Secrets, and what their values would come from.
+    missing: Vec<(SecretName, Vec<String>)>,
 }
 
 impl Summary {
     /// Puts together what a run of `up` found at its end.
     pub async fn of(site: &Arc<Site>, env: &Arc<Env>, report: &Report) -> Self {
-        Self { status: Status::of(site, env, report).await, seconds: report.seconds }
+        Self {
+            status: Status::of(site, env, report).await,
+            seconds: report.seconds,
+            missing: super::secret::missing(site, env),
+        }
     }
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { status: Status { site, clusters, argocd, .. }, seconds } = self;
+        let Self { status: Status { site, clusters, argocd, .. }, seconds, .. } = self;
         writeln!(formatter, "\n{site} is up ({seconds:.1} s)\n")?;
         for cluster in clusters {
             let version = cluster.version.as_deref().unwrap_or_default();
@@ -48,15 +55,27 @@ impl fmt::Display for Summary {
             formatter,
             "  kubeconfig  (umask 077; bridgehead kubeconfig show {site} > {site}.kubeconfig)"
         )?;
-        if let Some(address) = &argocd.address {
-            writeln!(
-                formatter,
-                "  Argo CD     https://{address} (the API; web pages come with a release binary only)"
-            )?;
-            writeln!(formatter, "              argocd login {address} --username admin --insecure")?;
+        match (&argocd.reach.url, &argocd.reach.address) {
+            (Some(url), Some(_)) => {
+                writeln!(
+                    formatter,
+                    "  Argo CD     {url} (the API; web pages come with a release binary only)"
+                )?;
+            }
+            (Some(url), None) => writeln!(formatter, "  Argo CD     {url}")?,
+            (None, _) => writeln!(formatter, "  Argo CD     bridgehead argocd port-forward {site}")?,
+        }
+        if let Some(login) = &argocd.reach.login {
+            writeln!(formatter, "              {login}")?;
         }
         writeln!(formatter, "  password    bridgehead argocd password {site}")?;
         writeln!(formatter, "  status      bridgehead status {site}")?;
+        if !self.missing.is_empty() {
+            writeln!(formatter, "Secrets that were left as they are")?;
+        }
+        for (name, missing) in &self.missing {
+            writeln!(formatter, "  {name}: {} not set", missing.join(", "))?;
+        }
         writeln!(formatter, "Take it down\n  bridgehead down {site}     (make down SITE={site})")
     }
 }

@@ -12,6 +12,7 @@ use crate::gitops::cluster_secret::secret;
 use crate::gitops::pause::resumed;
 use crate::gitops::refresh::refresh;
 use crate::gitops::registration::register;
+use crate::gitops::secret::{all, secrets};
 use crate::gitops::settled::settled;
 use crate::site::{Cluster, Site};
 use crate::{par, provider, seq};
@@ -40,7 +41,11 @@ pub fn clusters(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
 /// The part of `up` that installs Argo CD on a hub that is there.
 #[must_use]
 pub fn argocd(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
-    seq![provider::serve(site, &site.hub, env), argocd::install(site, env, manifest(env))]
+    seq![
+        provider::components(site, env),
+        provider::serve(site, &site.hub, env),
+        argocd::install(site, env, &manifest(env)),
+    ]
 }
 
 fn hub(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
@@ -49,8 +54,11 @@ fn hub(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
         provider::serve(site, hub, env),
         par![
             provider::ready(hub, env),
-            seq![argocd::install(site, env, manifest(env)), resumed(site, env), bootstrap(site, env)],
-            seq![gate(StepId::of(&hub.name, "argocd/namespace")), secret(site, env, hub)],
+            seq![argocd::install(site, env, &manifest(env)), resumed(site, env), bootstrap(site, env)],
+            seq![
+                gate(StepId::of(&hub.name, "argocd/namespace")),
+                par![secret(site, env, hub), secrets(site, env, all(site))],
+            ],
         ],
     ]
 }

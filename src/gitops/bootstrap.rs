@@ -78,10 +78,9 @@ impl Desired for Bootstrap {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
-    use crate::site::{ArgoCd, Cluster, Local, Provider, Repository, RepositorySource, Role};
+    use crate::site::load::{self, Overrides};
+    use crate::site::{Repository, RepositorySource};
 
     fn site(repositories: &[&str]) -> Site {
         let repository = Repository {
@@ -90,25 +89,11 @@ mod tests {
             path: String::new(),
             revision: "main".to_owned(),
         };
-        let hub = Cluster {
-            name: "hub".parse().expect("valid"),
-            role: Role::Hub,
-            environment: "control-plane".to_owned(),
-            provider: Provider::Local(Local { nodes: 1 }),
-            addons: BTreeMap::new(),
-            labels: BTreeMap::new(),
-            annotations: BTreeMap::new(),
-        };
         let named = |name: &&str| (name.parse().expect("valid"), repository.clone());
-        Site {
-            name: "home".parse().expect("valid"),
-            profile: None,
-            protect: false,
-            hub,
-            spokes: Vec::new(),
-            repositories: repositories.iter().map(named).collect(),
-            argocd: ArgoCd { version: "v3.2.11".to_owned(), namespace: "gitops".to_owned() },
-        }
+        let profile = "[hub.local]\n[argocd]\nnamespace = \"gitops\"\n";
+        let name = "home".parse().expect("valid");
+        let site = load::from_text(None, &name, profile, &Overrides::default()).expect("valid");
+        Site { repositories: repositories.iter().map(named).collect(), ..site }
     }
 
     fn names(repositories: &[&str]) -> Vec<String> {

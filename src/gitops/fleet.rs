@@ -182,7 +182,12 @@ mod tests {
     #[test]
     fn a_secret_is_ours_by_its_marks_and_a_cluster_of_ours_by_its_keys() {
         let name = "home".parse().expect("valid");
-        let site = load::from_text(None, &name, "[hub.local]\n[spokes.dev.local]\n[spokes.lab.local]\n");
+        let site = load::from_text(
+            None,
+            &name,
+            "[hub.local]\n[spokes.dev.local]\n[spokes.lab.local]\n",
+            &load::Overrides::default(),
+        );
         let site = site.expect("valid");
         let made = [(SITE_LABEL, "home"), (MANAGED_BY_LABEL, FIELD_MANAGER), ("cluster_name", "dev")];
         let found = registered(

@@ -53,6 +53,19 @@ impl Clients {
 /// # Errors
 /// When certificate or key are malformed.
 pub async fn connect(access: &Access) -> Result<Client, ClientError> {
+    // A watch or a large apply may take its time.
+    set_up(access, Some(Duration::from_mins(1))).await
+}
+
+/// Sets up one connection as [`connect`] does, for streams that may be silent for as long as they like.
+///
+/// # Errors
+/// As of [`connect`].
+pub async fn connect_for_streams(access: &Access) -> Result<Client, ClientError> {
+    set_up(access, None).await
+}
+
+async fn set_up(access: &Access, silence: Option<Duration>) -> Result<Client, ClientError> {
     let failed = |source: Box<dyn std::error::Error + Send + Sync>| ClientError {
         server: access.server.clone(),
         source,
@@ -61,8 +74,8 @@ pub async fn connect(access: &Access) -> Result<Client, ClientError> {
     let mut config = Config::from_custom_kubeconfig(kubeconfig::of([("cluster", access)]), &options)
         .await
         .map_err(|error| failed(error.into()))?;
-    // A dead endpoint is found out within seconds; a watch or a large apply may take its time.
+    // A dead endpoint is found out within seconds.
     config.connect_timeout = Some(Duration::from_secs(5));
-    config.read_timeout = Some(Duration::from_mins(1));
+    config.read_timeout = silence;
     Client::try_from(config).map_err(|error| failed(error.into()))
 }

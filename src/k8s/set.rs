@@ -1,5 +1,6 @@
 //! A set of objects that should be in a cluster: compared with what is there, and applied.
 
+mod definition;
 mod world;
 
 use std::cmp::Reverse;
@@ -49,12 +50,15 @@ pub enum Stranger {
 }
 
 /// What to do about entries of a ConfigMap or Secret that somebody changed since we wrote them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EditedData {
     /// Write ours again.
     Restore,
     /// Leave theirs: ours was a default.
-    Keep,
+    Keep {
+        /// But not these, by the object's name and their key.
+        except: BTreeSet<(String, String)>,
+    },
 }
 
 /// Where objects of a part are looked for that are no longer wanted.
@@ -139,22 +143,24 @@ impl ObjectSet {
         Ok(differences.into_iter().map(|difference| difference.change).collect())
     }
 
-    /// Applies what differs: namespaces, then everything else side by side, then what is no longer wanted.
+    /// Applies what differs: namespaces, then what pods read when they start, then everything else side by side,
+    /// then what is no longer wanted. A definition of a kind still differs until that is served.
     ///
     /// # Errors
     /// When the cluster refuses an object. The others have been applied all the same.
     pub async fn apply(&self, client: &Client, writer: &Writer) -> Result<(), Failure> {
         let differences = self.differences(client).await.map_err(SetError::into_failure)?;
-        let mut stages: [Vec<Difference>; 3] = Default::default();
+        let mut stages: [Vec<Difference>; 4] = Default::default();
         for difference in differences {
             match (difference.change.kind, difference.object.kind()) {
                 (ChangeKind::Wait, _) => {}
-                (ChangeKind::Delete, _) => stages[2].push(difference),
+                (ChangeKind::Delete, _) => stages[3].push(difference),
                 (_, "Namespace") => stages[0].push(difference),
-                _ => stages[1].push(difference),
+                (_, "ConfigMap" | "Secret") => stages[1].push(difference),
+                _ => stages[2].push(difference),
             }
         }
-        stages[1].sort_by_cached_key(|difference| Reverse(difference.weight()));
+        stages[2].sort_by_cached_key(|difference| Reverse(difference.weight()));
         for stage in stages {
             let calls = stage.iter().map(|difference| difference.write(client, writer)).collect();
             side_by_side(calls).await.into_iter().collect::<Result<(), _>>()?;
@@ -180,20 +186,23 @@ impl ObjectSet {
         let difference = |object, change| Ok(Some(Difference { kind: kind.clone(), object, change }));
         let subject = desired.to_string();
         let Some(live) = world.find(desired) else {
-            return difference(desired.clone(), Change::create(subject));
+            let change = Change { detail: secret_keys(desired), ..Change::create(subject) };
+            return difference(desired.clone(), change);
         };
         if live.get(&["metadata", "deletionTimestamp"]).is_some() {
             return difference(desired.clone(), Change::wait(subject, BEING_DELETED));
         }
         let desired = self.adapted(desired, live)?;
-        if compare::seeming_differences(&desired, live).is_empty() {
-            return Ok(None);
+        let mut paths = Vec::new();
+        if !compare::seeming_differences(&desired, live).is_empty() {
+            paths = compare::differences(live, &api::try_apply(client, kind, &desired).await?);
         }
-        let outcome = api::try_apply(client, kind, &desired).await?;
-        match compare::differences(live, &outcome) {
-            paths if paths.is_empty() => Ok(None),
-            paths => difference(desired, Change::update(subject, summary(&paths))),
-        }
+        let change = if paths.is_empty() {
+            definition::unserved(client, live).await?
+        } else {
+            Some(Change::update(subject, summary(&paths)))
+        };
+        Ok(change.map(|change| Difference { kind: kind.clone(), object: desired, change }))
     }
 
     /// What is desired of an object in view of what is there already.
@@ -211,8 +220,8 @@ impl ObjectSet {
                 return Err(SetError::Stranger { subject: live.to_string(), site: self.site.clone() });
             }
         }
-        if self.edited_data == EditedData::Keep {
-            keep_edited_data(&mut desired, live);
+        if let EditedData::Keep { except } = &self.edited_data {
+            keep_edited_data(&mut desired, live, except);
         }
         Ok(desired)
     }
@@ -266,12 +275,20 @@ impl Difference {
     }
 }
 
-/// Takes out of `desired` the data that somebody else has written since.
-fn keep_edited_data(desired: &mut Object, live: &Object) {
+/// What a person may know of the content of a Secret.
+fn secret_keys(object: &Object) -> Option<String> {
+    let data = object.get(&["data"]).filter(|_| object.kind() == "Secret")?.as_object()?;
+    Some(data.keys().map(String::as_str).collect::<Vec<_>>().join(", "))
+}
+
+/// Takes out of `desired` the data that somebody else has written since, but what is in `except`.
+fn keep_edited_data(desired: &mut Object, live: &Object, except: &BTreeSet<(String, String)>) {
+    let name = desired.name().to_owned();
     let Some(Value::Object(data)) = desired.fields_mut().get_mut("data") else { return };
     data.retain(|key, value| {
         let theirs = live.get(&["data", key]);
-        theirs.is_none_or(|theirs| theirs == value) || compare::owns_data(live, key)
+        let is_theirs = theirs.is_some_and(|theirs| theirs != value) && !compare::owns_data(live, key);
+        !is_theirs || except.contains(&(name.clone(), key.clone()))
     });
     if data.is_empty() {
         desired.fields_mut().remove("data");
@@ -300,7 +317,8 @@ mod tests {
 
     fn set(stranger: Stranger) -> ObjectSet {
         let site = "home".parse().expect("valid");
-        ObjectSet { stranger, edited_data: EditedData::Keep, ..ObjectSet::new(&site, Vec::new()) }
+        let edited_data = EditedData::Keep { except: BTreeSet::new() };
+        ObjectSet { stranger, edited_data, ..ObjectSet::new(&site, Vec::new()) }
     }
 
     fn settings(labels: &Value, data: &Value) -> Object {
@@ -326,11 +344,12 @@ mod tests {
     }
 
     #[test]
-    fn data_that_others_wrote_stays() {
-        let mut desired = settings(&json!({}), &json!({ "hosts": "ours", "new": "1" }));
-        let live = settings(&json!({}), &json!({ "hosts": "theirs" }));
-        keep_edited_data(&mut desired, &live);
-        assert_eq!(desired.get(&["data"]), Some(&json!({ "new": "1" })));
+    fn data_that_others_wrote_stays_unless_ours_was_asked_for() {
+        let mut desired = settings(&json!({}), &json!({ "hosts": "ours", "new": "1", "asked": "2" }));
+        let live = settings(&json!({}), &json!({ "hosts": "theirs", "asked": "theirs" }));
+        let except = BTreeSet::from([("settings".to_owned(), "asked".to_owned())]);
+        keep_edited_data(&mut desired, &live, &except);
+        assert_eq!(desired.get(&["data"]), Some(&json!({ "new": "1", "asked": "2" })));
     }
 
     #[test]

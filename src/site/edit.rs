@@ -18,14 +18,6 @@ pub enum EditError {
         /// Where it is not.
         source: TomlError,
     },
-    /// It has no such cluster.
-    #[error("cannot switch the addon `{addon}`: the profile has no table `{table}`")]
-    Absent {
-        /// The addon.
-        addon: AddonName,
-        /// The table of the cluster.
-        table: String,
-    },
     /// Something else stands where a table belongs.
     #[error("cannot switch the addon `{addon}`: `{table}` is not a table")]
     NotATable {
@@ -40,10 +32,10 @@ pub enum EditError {
 ///
 /// For the whole site it is on (or off) on *every* cluster afterwards: tables of clusters that say otherwise are
 /// made to say the same, in place, so that their comments stay. Where all that is so already, the text comes back
-/// as it was.
+/// as it was. A cluster of the short form has no table, and gets one for its addons.
 ///
 /// # Errors
-/// When the text is not a profile, or has no such cluster.
+/// When the text is not a profile.
 pub fn set_addon(
     text: &str,
     cluster: Option<(&ClusterName, Role)>,
@@ -57,8 +49,8 @@ pub fn set_addon(
                 Role::Hub => vec!["hub"],
                 Role::Spoke => vec!["spokes", cluster.as_str()],
             };
-            let everywhere = edit.said(&[])?;
-            if edit.said(&path)?.or(everywhere).unwrap_or(false) != on {
+            let everywhere = edit.said(&[]);
+            if edit.said(&path).or(everywhere).unwrap_or(false) != on {
                 edit.say(&path)?;
             }
         }
@@ -88,14 +80,14 @@ impl<'a> Edit<'a> {
         let clusters = spokes.iter().map(|name| vec!["spokes", name]).chain([vec!["hub"]]);
         let mut all_say_so = true;
         for path in clusters {
-            let says = self.said(&path)?;
+            let says = self.said(&path);
             if says == Some(!self.on) {
                 self.say(&path)?;
             }
             all_say_so &= says.is_some();
         }
         // The default matters only to clusters that say nothing, but a default against all of them misleads.
-        let default = self.said(&[])?;
+        let default = self.said(&[]);
         if default == Some(!self.on) || (default.is_none() && self.on && !all_say_so) {
             self.say(&[])?;
         }
@@ -103,14 +95,12 @@ impl<'a> Edit<'a> {
     }
 
     /// What the table `addons` below `path` says of the addon.
-    fn said(&self, path: &[&str]) -> Result<Option<bool>, EditError> {
+    fn said(&self, path: &[&str]) -> Option<bool> {
         let mut item = self.document.as_item();
-        for (depth, key) in path.iter().enumerate() {
-            let next = item.get(key);
-            item = next.ok_or_else(|| self.absent(&path[..=depth]))?;
+        for key in path.iter().chain(&["addons", self.addon.as_str()]) {
+            item = item.get(key)?;
         }
-        let said = item.get("addons").and_then(|addons| addons.get(self.addon.as_str()));
-        Ok(said.and_then(Item::as_bool))
+        item.as_bool()
     }
 
     /// Makes the table `addons` below `path` say it.
@@ -119,19 +109,15 @@ impl<'a> Edit<'a> {
             |path: &[&str]| EditError::NotATable { addon: self.addon.clone(), table: path.join(".") };
         let mut item = self.document.as_item_mut();
         for (depth, key) in path.iter().enumerate() {
-            let next = item.get_mut(key).filter(|next| next.is_table_like());
+            let next = entry::table(item, key, entry::Header::OfWhatIsBelow);
             item = next.ok_or_else(|| not_a_table(&path[..=depth]))?;
         }
-        let before = if path.is_empty() { "\n" } else { "" };
+        let header = entry::Header::Own { before: if path.is_empty() { "\n" } else { "" } };
         let addons =
-            entry::table(item, "addons", before).ok_or_else(|| not_a_table(&[path, &["addons"]].concat()))?;
+            entry::table(item, "addons", header).ok_or_else(|| not_a_table(&[path, &["addons"]].concat()))?;
         entry::set(addons, self.addon.as_str(), self.on);
         self.changed = true;
         Ok(())
-    }
-
-    fn absent(&self, path: &[&str]) -> EditError {
-        EditError::Absent { addon: self.addon.clone(), table: path.join(".") }
     }
 
     /// The edited text, with the line ends and the byte order mark that `text` has.

@@ -1,5 +1,9 @@
 //! The machines of a site: what its `inventory.toml` says, checked.
 
+mod ansible;
+
+pub use ansible::AnsibleInventory;
+
 use super::name::HostName;
 
 /// A machine that is reached over SSH. What is `None` here, the user's `ssh_config` decides.

@@ -1,18 +1,24 @@
-//! From a profile's file to a [`Site`]: parse, compare with the schema, read, validate. Everything that is wrong
-//! is found in one go.
+//! From a site's files to a [`Site`]: parse, compare with the schema, read, validate. Everything that is wrong is
+//! found in one go.
 
+mod hide;
+mod overrides;
 mod shape;
+mod short;
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+pub use overrides::Overrides;
+
+use serde::de::DeserializeOwned;
 use toml::de::{DeTable, Deserializer};
 
 use super::Site;
-use super::finding::{Finding, Findings};
+use super::finding::{Finding, Findings, Sources};
 use super::name::SiteName;
-use super::profile::{Profile, schema};
-use super::validate::{Places, validate};
+use super::profile::schema::{self, Table};
+use super::profile::{Inventory, Profile};
+use super::validate::{Places, inventory, validate};
 
 /// The profile of the site `local` where no file says otherwise.
 pub const DEFAULT: &str = include_str!("../../sites/local/profile.toml");
@@ -35,10 +41,10 @@ pub enum LoadError {
     /// The site has no profile.
     #[error("there is no profile `{}`", .0.display())]
     Absent(PathBuf),
-    /// The profile cannot be read.
-    #[error("cannot read the profile `{}`", .path.display())]
+    /// A file of the site cannot be read.
+    #[error("cannot read `{}`", .path.display())]
     Read {
-        /// The profile's file.
+        /// The profile's or the inventory's file.
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
@@ -68,11 +74,11 @@ pub fn names(root: Option<&Path>) -> Result<Vec<SiteName>, LoadError> {
     Ok(names)
 }
 
-/// Loads and validates the profile of a site: `sites/<site>/profile.toml` below `root`.
+/// Loads and validates a site: `sites/<site>/profile.toml` below `root`, and `inventory.toml` beside it.
 ///
 /// # Errors
 /// When there is no profile, it cannot be read, or something in it is wrong: then with everything that is.
-pub fn load(root: Option<&Path>, name: &SiteName) -> Result<Site, LoadError> {
+pub fn load(root: Option<&Path>, name: &SiteName, overrides: &Overrides) -> Result<Site, LoadError> {
     if name.as_str() == LOGS {
         return Err(LoadError::Taken(name.clone()));
     }
@@ -80,9 +86,9 @@ pub fn load(root: Option<&Path>, name: &SiteName) -> Result<Site, LoadError> {
     let typed = path.as_deref().map(typed).transpose()?.flatten();
     match (typed, path) {
         (Some(text), Some(path)) => {
-            Ok(Site { profile: Some(path.clone()), ..from_text(Some(&path), name, &text)? })
+            Ok(Site { profile: Some(path.clone()), ..from_text(Some(&path), name, &text, overrides)? })
         }
-        (_, path) if name.as_str() == DEFAULT_SITE => from_text(path.as_deref(), name, DEFAULT),
+        (_, path) if name.as_str() == DEFAULT_SITE => from_text(path.as_deref(), name, DEFAULT, overrides),
         (_, Some(path)) => Err(LoadError::Absent(path)),
         (_, None) => Err(LoadError::NoRoot(name.clone())),
     }
@@ -94,22 +100,37 @@ pub fn path(root: Option<&Path>, name: &SiteName) -> Option<PathBuf> {
     root.map(|root| root.join("sites").join(name.as_str()).join("profile.toml"))
 }
 
-/// Validates the text of a profile that is, or is to be, the file at `path`.
+/// Validates the text of a profile that is, or is to be, the file at `path`, with the inventory beside it.
 ///
 /// # Errors
-/// When something in it is wrong: with everything that is.
-pub fn from_text(path: Option<&Path>, name: &SiteName, text: &str) -> Result<Site, LoadError> {
+/// When the inventory cannot be read, or something is wrong: with everything that is.
+pub fn from_text(
+    path: Option<&Path>,
+    name: &SiteName,
+    text: &str,
+    overrides: &Overrides,
+) -> Result<Site, LoadError> {
     let places = Places {
         base: path.and_then(Path::parent).and_then(|folder| std::path::absolute(folder).ok()),
         home: std::env::home_dir(),
         is_folder: Path::is_dir,
     };
-    let built_in = || "sites/local/profile.toml (built in)".to_owned();
-    let file = path.filter(|path| path.is_file()).map_or_else(built_in, |path| path.display().to_string());
-    read(name, text, &places).map_err(|findings| LoadError::Invalid(Findings::new(&file, text, findings)))
+    let inventory = path.map(|path| path.with_file_name("inventory.toml"));
+    let hosts = inventory.as_deref().map(typed).transpose()?.flatten().unwrap_or_default();
+    let shown = |path: Option<&Path>| path.map(|path| path.display().to_string()).unwrap_or_default();
+    let file = path.filter(|path| path.is_file());
+    let texts = Texts {
+        profile: (
+            file.map_or_else(|| "sites/local/profile.toml (built in)".to_owned(), |_| shown(path)),
+            text,
+        ),
+        inventory: (shown(inventory.as_deref()), &hosts),
+        overrides,
+    };
+    texts.read(name, &places).map_err(LoadError::Invalid)
 }
 
-/// The text of a profile; `None` where there is no such file.
+/// The text of a file; `None` where there is no such file.
 #[expect(
     clippy::disallowed_methods,
     reason = "this module knows nothing of ours; the error names the path here"
@@ -122,24 +143,62 @@ fn typed(path: &Path) -> Result<Option<String>, LoadError> {
     }
 }
 
-/// Everything between the text and the site; it only asks `places` which folders exist.
-fn read(name: &SiteName, text: &str, places: &Places) -> Result<Site, Vec<Finding>> {
-    let (mut table, errors) = DeTable::parse_recoverable(text);
-    let mut findings = shape::fit(&mut table, &schema::PROFILE);
-    if !errors.is_empty() {
-        findings = beside_syntax(text, errors.iter().map(syntax).collect(), findings);
-    }
-    let site = match Profile::deserialize(Deserializer::from(table)) {
-        Ok(profile) => validate(name, &profile, places, &mut findings),
-        Err(error) => {
-            findings.push(syntax(&error));
-            None
+/// What a site is read from; files with their names.
+struct Texts<'a> {
+    profile: (String, &'a str),
+    inventory: (String, &'a str),
+    overrides: &'a Overrides,
+}
+
+impl Texts<'_> {
+    /// Everything between the texts and the site; it only asks `places` which folders exist.
+    fn read(&self, name: &SiteName, places: &Places) -> Result<Site, Findings> {
+        let (profile, hosts) = (self.profile.1, self.inventory.1);
+        let mut sources = Sources::default();
+        sources.add(&self.profile.0, profile);
+        let start_of_hosts = sources.add(&self.inventory.0, hosts);
+        let start_of_overrides = sources.add("command line", &self.overrides.to_string());
+
+        let (mut findings, mut of_hosts) = (Vec::new(), Vec::new());
+        let typed = parse::<Inventory>(hosts, &schema::INVENTORY, |_| {}, &mut of_hosts);
+        let hosts = inventory(&typed.unwrap_or_default(), &mut of_hosts);
+        findings.extend(of_hosts.into_iter().map(|finding| finding.after(start_of_hosts)));
+
+        let mut hidden = Vec::new();
+        let prepare = |table: &mut DeTable<'_>| {
+            hidden = hide::secrets(table);
+            self.overrides.apply(table, start_of_overrides);
+        };
+        let typed = parse::<Profile>(profile, &schema::PROFILE, prepare, &mut findings);
+        let site =
+            typed.and_then(|typed| validate(name, &typed, &hosts, self.overrides, places, &mut findings));
+        match site {
+            Some(site) if findings.is_empty() => Ok(site),
+            _ => {
+                for span in hidden {
+                    sources.hide(&span);
+                }
+                Err(Findings::new(sources, findings))
+            }
         }
-    };
-    match site {
-        Some(site) if findings.is_empty() => Ok(site),
-        _ => Err(findings),
     }
+}
+
+/// Reads what fits the schema; everything else becomes findings.
+fn parse<T: DeserializeOwned>(
+    text: &str,
+    schema: &Table,
+    prepare: impl FnOnce(&mut DeTable<'_>),
+    findings: &mut Vec<Finding>,
+) -> Option<T> {
+    let (mut table, errors) = DeTable::parse_recoverable(text);
+    prepare(table.get_mut());
+    let mut found = shape::fit(&mut table, schema);
+    if !errors.is_empty() {
+        found = beside_syntax(text, errors.iter().map(syntax).collect(), found);
+    }
+    findings.extend(found);
+    T::deserialize(Deserializer::from(table)).map_err(|error| findings.push(syntax(&error))).ok()
 }
 
 fn syntax(error: &toml::de::Error) -> Finding {

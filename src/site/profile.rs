@@ -1,4 +1,4 @@
-//! A profile as it was typed. Only [`load`](super::load) and [`validate`](super::validate) see these types.
+//! A profile, and the inventory beside it, as they were typed. Only [`load`](super::load) and [`validate`](super::validate) see these types.
 //!
 //! Every key is optional here: what is missing or misshapen has been found, and taken out, before these types
 //! are filled, so that everything else can still be checked. No `flatten`, `untagged` or `tag`: they lose the
@@ -24,6 +24,8 @@ pub(super) struct Profile {
     pub(super) addons: Map<bool>,
     pub(super) repos: Map<RepositoryTable>,
     pub(super) argocd: ArgoCdTable,
+    pub(super) kube: KubeTable,
+    pub(super) secrets: Map<SecretTable>,
 }
 
 /// `[site]`
@@ -41,6 +43,10 @@ pub(super) struct ClusterTable {
     pub(super) name: Option<Spanned<String>>,
     pub(super) environment: Option<Spanned<String>>,
     pub(super) local: Option<LocalTable>,
+    pub(super) k3s: Option<K3sTable>,
+    pub(super) existing: Option<ExistingTable>,
+    /// Of a spoke only; Argo CD reaches the hub from inside.
+    pub(super) server: Option<Spanned<String>>,
     pub(super) addons: Map<bool>,
     pub(super) labels: Map<Spanned<String>>,
     pub(super) annotations: Map<Spanned<String>>,
@@ -51,6 +57,27 @@ pub(super) struct ClusterTable {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct LocalTable {
     pub(super) nodes: Option<Spanned<i64>>,
+}
+
+/// `[hub.k3s]` or `[spokes.<name>.k3s]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct K3sTable {
+    pub(super) servers: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) agents: Vec<Spanned<String>>,
+    pub(super) version: Option<Spanned<String>>,
+    pub(super) channel: Option<Spanned<String>>,
+    pub(super) channel_server: Option<Spanned<String>>,
+    pub(super) mirror: Option<Spanned<String>>,
+    pub(super) images: bool,
+    pub(super) config: Map<serde_json::Value>,
+}
+
+/// `[hub.existing]` or `[spokes.<name>.existing]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ExistingTable {
+    pub(super) context: Option<Spanned<String>>,
 }
 
 /// `[repos.<name>]`
@@ -69,4 +96,72 @@ pub(super) struct RepositoryTable {
 pub(super) struct ArgoCdTable {
     pub(super) version: Option<Spanned<String>>,
     pub(super) namespace: Option<Spanned<String>>,
+    pub(super) server_insecure: bool,
+    pub(super) ingress: Option<IngressTable>,
+    pub(super) cm: Map<String>,
+    pub(super) params: Map<String>,
+    pub(super) target_name: Option<Spanned<String>>,
+    pub(super) cluster_context: Option<Spanned<String>>,
+    pub(super) cluster_name: Option<Spanned<String>>,
+    pub(super) server: Option<Spanned<String>>,
+    pub(super) login_args: Option<Spanned<String>>,
+    pub(super) auto_port_forward: bool,
+}
+
+/// `[argocd.ingress]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct IngressTable {
+    pub(super) enabled: Option<Spanned<bool>>,
+    pub(super) class_name: Option<Spanned<String>>,
+    pub(super) host: Option<Spanned<String>>,
+    pub(super) service_port: Option<Spanned<i64>>,
+    pub(super) tls: bool,
+}
+
+/// `[kube]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct KubeTable {
+    pub(super) kubeconfig: Option<Spanned<String>>,
+    pub(super) contexts: Map<Spanned<String>>,
+}
+
+/// `[secrets.<name>]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct SecretTable {
+    pub(super) namespace: Option<Spanned<String>>,
+    #[serde(rename = "type")]
+    pub(super) kind: Option<Spanned<String>>,
+    pub(super) data: Map<SourceTable>,
+}
+
+/// Where a secret value comes from.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct SourceTable {
+    pub(super) env: Option<Spanned<String>>,
+    pub(super) file: Option<Spanned<String>>,
+    pub(super) command: Option<Spanned<Vec<String>>>,
+}
+
+/// The whole inventory.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Inventory {
+    pub(super) vms: Map<HostTable>,
+}
+
+/// `[vms.<alias>]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct HostTable {
+    pub(super) ansible_host: Option<Spanned<String>>,
+    pub(super) ansible_port: Option<Spanned<i64>>,
+    pub(super) ansible_user: Option<Spanned<String>>,
+    pub(super) ansible_become_user: Option<Spanned<String>>,
+    pub(super) proxmox_vm_name: Option<Spanned<String>>,
+    pub(super) workloads: Vec<Spanned<String>>,
+    pub(super) host_key: Option<Spanned<String>>,
 }

@@ -1,6 +1,8 @@
 //! Values that must not be seen.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 
 /// A secret value. It has neither `Display` nor `Serialize`, and its `Debug` shows nothing.
 #[derive(Clone, PartialEq, Eq)]
@@ -22,4 +24,27 @@ impl<T> fmt::Debug for Secret<T> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Secret(..)")
     }
+}
+
+/// A Secret that a profile declares: `[secrets.<name>]`. The profile says where its values come from, never what
+/// they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeclaredSecret {
+    /// The namespace on the hub.
+    pub namespace: String,
+    /// The type of the Secret, such as `Opaque`.
+    pub kind: String,
+    /// Where the value of every key comes from.
+    pub data: BTreeMap<String, Source>,
+}
+
+/// Where a secret value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// This environment variable.
+    Environment(String),
+    /// The content of this file.
+    File(PathBuf),
+    /// What this program, with its arguments, writes to its standard output.
+    Command(Vec<String>),
 }

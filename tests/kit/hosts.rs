@@ -20,7 +20,7 @@
 //! - `host.run(script)` and `host.ok(script)` run as root without SSH. `host.reboot()`, `host.cut()` (power) and
 //!   `host.start()` + `host.wait()`, `host.unplug()` and `host.plug()` (network), `host.occupy(6443)`.
 //! - `host.world()` is all that a host is: `world::differences(&before, &after)` says what changed.
-//! - `Watch::start()` notes every command line of all machines until `finish()` returns them.
+//! - `watch::Watch::start()` notes every command line of all machines until `finish()` returns them.
 //! - The components are at `/opt/parts/<name>` of every host.
 //! - All hosts share this machine's clock: one that is wrong cannot be had.
 
@@ -31,7 +31,6 @@ mod island;
 mod look;
 mod network;
 mod plan;
-mod watch;
 
 use std::fs::File;
 use std::marker::PhantomData;
@@ -41,10 +40,8 @@ use bridgehead::files;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-pub(crate) use access::{ADMIN, GUEST, KEEPER, TYPIST};
 pub(crate) use host::Host;
 pub(crate) use plan::Plan;
-pub(crate) use watch::Watch;
 
 use crate::kit::command::run;
 use crate::kit::{Lab, Outcome};
@@ -53,9 +50,18 @@ use host::Disk;
 use island::{Door, Island};
 use network::Place;
 
+/// Logs in with the lab's key; `sudo` asks nothing.
+pub(crate) const ADMIN: &str = "admin";
+/// Logs in with the lab's key or the password; `sudo` asks for the password.
+pub(crate) const KEEPER: &str = "keeper";
+/// Logs in with the password only; `sudo` asks for it.
+pub(crate) const TYPIST: &str = "typist";
+/// Logs in with the lab's key or the password; may not use `sudo`.
+pub(crate) const GUEST: &str = "guest";
+
 /// The hosts of a lab. This thread is in the operator's network while it has them.
 pub(crate) struct Hosts {
-    hosts: Vec<Host>,
+    machines: Vec<Host>,
     /// The password of every user who has one.
     pub(crate) password: String,
     /// The network that the thread came from.
@@ -79,12 +85,12 @@ impl Hosts {
         let island = Island::new();
         island.door.ok(&network::bridges());
         let access = Access::new(lab);
-        let hosts = disks(lab, plans, &access, &Machines { door: &island.door, base: &base, parts: &parts });
+        let hosts = disks(lab, plans, &access, &Shared { door: &island.door, base: &base, parts: &parts });
         access::write(lab, plans, &hosts);
         hosts.iter().for_each(Host::start);
         hosts.iter().for_each(Host::wait);
         enter(&island.door.network());
-        Self { hosts, password: access.password, home, island: Some(island), _thread: PhantomData }
+        Self { machines: hosts, password: access.password, home, island: Some(island), _thread: PhantomData }
     }
 
     /// Runs a script on a host by OpenSSH as somebody who is asked nothing.
@@ -100,7 +106,10 @@ impl Index<&str> for Hosts {
     type Output = Host;
 
     fn index(&self, name: &str) -> &Host {
-        self.hosts.iter().find(|host| host.name == name).unwrap_or_else(|| panic!("there is no host {name}"))
+        self.machines
+            .iter()
+            .find(|host| host.name == name)
+            .unwrap_or_else(|| panic!("there is no host {name}"))
     }
 }
 
@@ -108,27 +117,27 @@ impl Drop for Hosts {
     fn drop(&mut self) {
         enter(&self.home);
         self.island.take();
-        self.hosts.iter().for_each(Host::join);
+        self.machines.iter().for_each(Host::join);
     }
 }
 
-/// What all machines of a lab have in common.
-struct Machines<'a> {
+/// What all hosts of a lab share.
+struct Shared<'a> {
     door: &'a Door,
     base: &'a std::path::Path,
     parts: &'a [(String, std::path::PathBuf)],
 }
 
 /// Makes the disks of all hosts.
-fn disks(lab: &Lab, plans: &[Plan], access: &Access, machines: &Machines<'_>) -> Vec<Host> {
+fn disks(lab: &Lab, plans: &[Plan], access: &Access, shared: &Shared<'_>) -> Vec<Host> {
     let places = Place::of_all(plans);
-    let shadow = files::read(&machines.base.join("etc/shadow")).unwrap();
+    let shadow = files::read(&shared.base.join("etc/shadow")).unwrap();
     let names = access::names(plans, &places);
     let host = |(plan, place): (&Plan, Place)| {
         let (mut files, key) = access.disk(lab, plan, &shadow);
         files.push(("/etc/hosts".to_owned(), 0o644, names.clone()));
-        let disk = Disk { base: machines.base, files: &files, parts: machines.parts, key: &key };
-        Host::new(machines.door, plan, place, &disk, lab.path("ssh").join(format!("{}.log", plan.name)))
+        let disk = Disk { base: shared.base, files: &files, parts: shared.parts, key: &key };
+        Host::new(shared.door, plan, place, &disk, lab.path("ssh").join(format!("{}.log", plan.name)))
     };
     plans.iter().zip(places).map(host).collect()
 }

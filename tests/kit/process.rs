@@ -60,6 +60,14 @@ pub(crate) fn supervisor(folder: &Path) -> Pid {
     Pid::from_raw(pid.trim().parse().unwrap()).unwrap()
 }
 
+/// The processes that a process started, with those that they started.
+pub(crate) fn descendants(parent: Pid) -> Vec<Pid> {
+    let file = proc(parent).join("task").join(parent.as_raw_nonzero().to_string()).join("children");
+    let children = bridgehead::files::read(&file).unwrap_or_default();
+    let children = children.split_whitespace().filter_map(|pid| pid.parse().ok().and_then(Pid::from_raw));
+    children.flat_map(|pid| std::iter::once(pid).chain(descendants(pid))).collect()
+}
+
 /// Sends a signal to a process, which may be gone already.
 pub(crate) fn signal(pid: Pid, signal: Signal) {
     let _ = kill_process(pid, signal);
@@ -84,7 +92,8 @@ pub(crate) fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
-fn proc(pid: Pid) -> PathBuf {
+/// What the kernel shows of a process.
+pub(crate) fn proc(pid: Pid) -> PathBuf {
     PathBuf::from(format!("/proc/{}", pid.as_raw_nonzero()))
 }
 

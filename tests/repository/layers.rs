@@ -8,16 +8,30 @@ use bridgehead::files;
 use crate::kit::lab::REPOSITORY;
 
 /// Layer, and the layers (or modules of one) that it may name besides itself.
-const ARROWS: [(&str, &[&str]); 12] = [
-    // `provider::local` for the commands that a supervisor re-executes bridgehead with.
-    ("cli", &["components", "engine", "env", "files", "flow", "provider::local", "report", "site"]),
+const ARROWS: [(&str, &[&str]); 13] = [
+    // `provider::local` and `ssh::password` for the commands that bridgehead is re-executed with.
+    (
+        "cli",
+        &[
+            "components",
+            "engine",
+            "env",
+            "files",
+            "flow",
+            "provider::local",
+            "report",
+            "site",
+            "ssh::password",
+        ],
+    ),
     ("flow", &["components", "engine", "env", "files", "gitops", "k8s", "provider", "site"]),
     ("provider", &["components", "engine", "env", "files", "k8s", "site"]),
-    ("gitops", &["engine", "env", "k8s", "site", "template"]),
+    ("gitops", &["engine", "env", "files", "k8s", "site", "template"]),
     ("components", &["engine", "env", "files", "site"]),
-    ("env", &["k8s", "site::name"]),
+    ("env", &["k8s", "site::name", "site::secret", "ssh"]),
     ("report", &["engine"]),
     ("k8s", &["engine", "site::name"]),
+    ("ssh", &["engine", "files", "site::inventory", "site::secret"]),
     ("template", &["files"]),
     ("engine", &["site::name", "site::secret"]),
     ("files", &[]),

@@ -24,7 +24,6 @@ impl Ready {
         let paused = paused.iter().map(|workload| Change::update(workload.to_string(), "it is paused"));
         let mut changes: Vec<_> = paused.collect();
         changes.extend(unready(client, namespace, &running).await?);
-        changes.extend(unserved(client).await?);
         // Applications without it fail validation, and are tried again only after minutes.
         if api::get(client, &Kind::APP_PROJECT, Some(namespace), "default").await?.is_none() {
             let subject = Kind::APP_PROJECT.subject(Some(namespace), "default");
@@ -32,16 +31,6 @@ impl Ready {
         }
         Ok(changes)
     }
-}
-
-/// Argo CD's own kinds take the server a moment after it has accepted their definitions.
-async fn unserved(client: &Client) -> Result<Vec<Change>, ApiError> {
-    let kinds = [Kind::APPLICATION, Kind::APPLICATION_SET, Kind::APP_PROJECT];
-    let served = api::resources(client, kinds[0].api_version()).await?;
-    let unserved = kinds.iter().filter(|kind| served.iter().all(|found| found.kind != kind.name()));
-    Ok(unserved
-        .map(|kind| Change::wait(kind.name(), "the API server does not serve this kind yet"))
-        .collect())
 }
 
 impl Step for Ready {

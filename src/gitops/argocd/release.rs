@@ -1,24 +1,30 @@
-//! The release's manifest, as it is.
+//! The release's manifest with what the profile tells Argo CD, and the Ingress that it asks for.
+
+use std::sync::Arc;
 
 use kube::Client;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use super::ManifestSource;
-use crate::engine::{Facts, StepId, Stop};
+use super::settings::Settings;
+use super::{ManifestSource, ingress};
+use crate::engine::{Facts, StepId, Stop, Tree};
 use crate::gitops::{Scope, part};
 use crate::k8s::{ApiError, ApplyObjects, Desired, EditedData, Kind, Object, ObjectSet, Prune, parse};
+use crate::seq;
+use crate::site::Site;
 use crate::site::name::ClusterName;
 
 /// The namespace that releases write into the subjects of their bindings.
 const WRITTEN_FOR: &str = "argocd";
 
-/// The kinds that releases are made of: a new one may drop the last object of a kind.
-const KINDS: [Kind; 11] = [
+/// The kinds that there may be objects of: a new release, or a profile, may drop the last one of a kind.
+const KINDS: [Kind; 12] = [
     Kind::CLUSTER_ROLE,
     Kind::CLUSTER_ROLE_BINDING,
     Kind::CONFIG_MAP,
     Kind::DEPLOYMENT,
+    Kind::INGRESS,
     Kind::NETWORK_POLICY,
     Kind::ROLE,
     Kind::ROLE_BINDING,
@@ -28,19 +34,55 @@ const KINDS: [Kind; 11] = [
     Kind::STATEFUL_SET,
 ];
 
-pub(super) fn step(scope: Scope, manifest: ManifestSource) -> ApplyObjects<Release> {
-    ApplyObjects(Release { scope, manifest, parsed: OnceCell::new() })
+/// The definitions of its kinds, and then everything else: a controller that starts before the server serves
+/// the kinds that it watches looks for them again only after 10 seconds.
+pub(super) fn steps(scope: &Scope, manifest: &ManifestSource) -> Tree {
+    let manifest = Arc::new(Manifest { source: Arc::clone(manifest), objects: OnceCell::new() });
+    let step = |half| ApplyObjects(Release { scope: scope.clone(), half, manifest: Arc::clone(&manifest) });
+    seq![step(Half::Definitions), step(Half::Rest)]
 }
 
-pub(super) struct Release {
+/// The manifest, which is read once for both steps.
+struct Manifest {
+    source: ManifestSource,
+    objects: OnceCell<Vec<Object>>,
+}
+
+impl Manifest {
+    async fn objects(&self) -> Result<&[Object], Stop> {
+        let read = || async { Ok::<_, Stop>(parse("Argo CD", &(self.source)().await?)?) };
+        Ok(self.objects.get_or_try_init(read).await?)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Half {
+    Definitions,
+    Rest,
+}
+
+impl Half {
+    fn of(object: &Object) -> Self {
+        match object.kind() {
+            "CustomResourceDefinition" => Self::Definitions,
+            _ => Self::Rest,
+        }
+    }
+}
+
+struct Release {
     scope: Scope,
-    manifest: ManifestSource,
-    parsed: OnceCell<Vec<Object>>,
+    half: Half,
+    manifest: Arc<Manifest>,
 }
 
 impl Desired for Release {
     fn id(&self) -> StepId {
-        StepId::of(self.scope.hub(), "argocd/install")
+        let path = match self.half {
+            Half::Definitions => "argocd/definitions",
+            Half::Rest => "argocd/install",
+        };
+        StepId::of(self.scope.hub(), path)
     }
 
     fn cluster(&self) -> &ClusterName {
@@ -49,18 +91,24 @@ impl Desired for Release {
 
     async fn objects(&self, facts: &Facts) -> Result<(Client, ObjectSet), Stop> {
         let client = self.scope.client(self.scope.hub(), facts).await?;
-        let parsed = self.parsed.get_or_try_init(|| async {
-            let manifest = (self.manifest)().await?;
-            Ok::<_, Stop>(parse("Argo CD", &manifest)?)
-        });
-        let mut objects = parsed.await?.clone();
+        let all = self.manifest.objects().await?;
+        let mine = all.iter().filter(|object| Half::of(object) == self.half);
+        let mut objects: Vec<_> = mine.cloned().collect();
         self.place(&client, &mut objects).await?;
+        let Site { name, argocd, .. } = &*self.scope.site;
+        if self.half == Half::Definitions {
+            return Ok((client, ObjectSet::new(name, objects)));
+        }
+        let settings = Settings::of(argocd);
+        settings.place(&mut objects);
+        objects
+            .extend(argocd.ingress.iter().map(|ingress| ingress::object(name, &argocd.namespace, ingress)));
         let namespace = |kind: &Kind| kind.is_namespaced().then(|| self.scope.namespace().to_owned());
         let collections = KINDS.into_iter().map(|kind| (kind.clone(), namespace(&kind))).collect();
         let prune = Some(Prune { part: part::ARGOCD, collections });
         // People keep host keys and settings in the release's ConfigMaps, and the server its own secrets.
-        let edited_data = EditedData::Keep;
-        Ok((client, ObjectSet { edited_data, prune, ..ObjectSet::new(&self.scope.site.name, objects) }))
+        let edited_data = EditedData::Keep { except: settings.keys() };
+        Ok((client, ObjectSet { edited_data, prune, ..ObjectSet::new(name, objects) }))
     }
 }
 

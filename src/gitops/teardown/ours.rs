@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn what_follows_from_a_marked_set_is_ours_and_nothing_else() {
         let name = "home".parse().expect("valid");
-        let site = load::from_text(None, &name, "[hub.local]\n").expect("valid");
+        let site = load::from_text(None, &name, "[hub.local]\n", &load::Overrides::default()).expect("valid");
         let fleet = Fleet {
             registered: Vec::new(),
             sets: vec![

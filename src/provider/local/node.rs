@@ -12,6 +12,7 @@ mod container;
 mod endpoint;
 mod environment;
 mod field;
+mod forward;
 mod host;
 mod launch;
 mod leftovers;

@@ -78,6 +78,8 @@ impl Program {
             .arg(getpid().as_raw_nonzero().to_string())
             .arg(self.name.as_deref().unwrap_or_default())
             .arg(&self.path)
+            // What follows is the program's, whatever options we have ourselves.
+            .arg("--")
             .args(&self.arguments)
             .env_clear()
             .envs(&self.environment)

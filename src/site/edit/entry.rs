@@ -2,15 +2,27 @@
 
 use toml_edit::{Decor, InlineTable, Item, Key, RawString, Table, Value};
 
+/// How a table that is made is written.
+#[derive(Clone, Copy)]
+pub(super) enum Header {
+    /// With a header, after some text.
+    Own { before: &'static str },
+    /// Without: only tables that are made below it have one.
+    OfWhatIsBelow,
+}
+
 /// The table at `key` of `parent`; made if it is absent, in the way that the parent is written.
 /// `None` when something else stands there.
-pub(super) fn table<'a>(parent: &'a mut Item, key: &str, before: &str) -> Option<&'a mut Item> {
+pub(super) fn table<'a>(parent: &'a mut Item, key: &str, header: Header) -> Option<&'a mut Item> {
     if parent.get(key).is_none() {
         if let Some(inline) = parent.as_inline_table_mut() {
             append(inline, key, InlineTable::new().into());
         } else {
             let mut table = Table::new();
-            table.decor_mut().set_prefix(before);
+            match header {
+                Header::Own { before } => table.decor_mut().set_prefix(before),
+                Header::OfWhatIsBelow => table.set_implicit(true),
+            }
             parent.as_table_mut()?.insert(key, Item::Table(table));
         }
     }

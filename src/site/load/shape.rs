@@ -5,18 +5,21 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeInteger, DeString, DeTable, DeValue};
 
-use crate::site::finding::Finding;
-use crate::site::profile::schema::{Shape, Table};
+use super::short::Short;
+use crate::site::finding::{Finding, nearest};
+use crate::site::profile::schema::{SOURCE, Shape, Table};
 
 /// Takes out of `table` what the schema does not know or want; returns a finding for each.
 pub(super) fn fit(table: &mut Spanned<DeTable<'_>>, schema: &Table) -> Vec<Finding> {
-    let mut fitting = Fitting { path: Vec::new(), findings: Vec::new() };
+    let short = Short::of(table.get_ref());
+    let mut fitting = Fitting { path: Vec::new(), short, findings: Vec::new() };
     fitting.table(0..0, table.get_mut(), schema);
     fitting.findings
 }
 
 struct Fitting {
     path: Vec<String>,
+    short: Short,
     findings: Vec<Finding>,
 }
 
@@ -54,6 +57,21 @@ impl Fitting {
                 });
                 true
             }
+            (Shape::Source, DeValue::Table(table)) => {
+                self.table(key.clone(), table, &SOURCE);
+                true
+            }
+            (Shape::Texts, DeValue::Array(values)) => {
+                let not_text = |value: &&Spanned<DeValue<'_>>| !matches!(value.get_ref(), DeValue::String(_));
+                match values.iter().find(not_text) {
+                    Some(other) => self.misshapen(other.span(), other.get_ref(), shape),
+                    None => true,
+                }
+            }
+            (Shape::Any, value) => match not_of_json(value) {
+                Some(what) => self.found(Finding::new(span, format!("`{}` cannot be {what}", self.path()))),
+                None => true,
+            },
             (Shape::Text, DeValue::String(_)) | (Shape::Flag, DeValue::Boolean(_)) => true,
             (Shape::Count, DeValue::Integer(number)) if is_64_bits(number) => true,
             (shape, value) => self.misshapen(span, value, shape),
@@ -62,10 +80,16 @@ impl Fitting {
 
     fn misshapen(&mut self, span: Range<usize>, value: &DeValue<'_>, shape: &Shape) -> bool {
         let wanted = match shape {
+            Shape::Source => {
+                let message = format!("`{}`: a profile holds no secrets", self.path());
+                let help = "write where it comes from: { env = \"NAME\" }, { file = \"path\" } or { command = [..] }";
+                return self.found(Finding::new(span, message).with_help(help));
+            }
             Shape::Text => "a string",
+            Shape::Texts => "an array of strings",
             Shape::Flag => "`true` or `false`",
             Shape::Count => "an integer",
-            Shape::Table(_) | Shape::Map(_) | Shape::Later => "a table",
+            Shape::Table(_) | Shape::Map(_) | Shape::Any | Shape::Later => "a table",
         };
         let message = format!("`{}` must be {wanted}, this is {}", self.path(), described(value));
         let finding = Finding::new(span, message);
@@ -94,21 +118,35 @@ impl Fitting {
     }
 
     fn missing(&mut self, span: &Range<usize>, table: &DeTable<'_>, schema: &Table) {
-        for key in schema.required.iter().filter(|key| !table.contains_key(**key)) {
-            let path = self.below(key, |fitting| fitting.path());
-            self.found(Finding::new(span.clone(), format!("`{path}` is missing")));
+        if !self.short.says(&self.path) {
+            for key in schema.required.iter().filter(|key| !table.contains_key(**key)) {
+                let path = self.below(key, |fitting| fitting.path());
+                self.found(Finding::new(span.clone(), format!("`{path}` is missing")));
+            }
         }
-        let mut providers: Vec<_> =
+        let mut chosen: Vec<_> =
             table.keys().filter(|key| schema.one_of.contains(&key.get_ref().as_ref())).collect();
-        providers.sort_by_key(|key| key.span().start);
-        if providers.is_empty() && !schema.one_of.is_empty() {
-            let message = format!("`{}` says of no provider that makes it", self.path());
-            let help = format!("add a table `[{}.{}]`", self.path(), schema.one_of[0]);
+        chosen.sort_by_key(|key| key.span().start);
+        let (none, several, help) = match schema.one_of {
+            ["env", ..] => (
+                "says nothing of where the value comes from",
+                "has more than one source",
+                format!("write one of: {}", schema.one_of.join(", ")),
+            ),
+            [first, ..] => (
+                "says of no provider that makes it",
+                "has more than one provider",
+                format!("add a table `[{}.{first}]`", self.path()),
+            ),
+            [] => return,
+        };
+        if chosen.is_empty() && !self.short.says(&self.path) {
+            let message = format!("`{}` {none}", self.path());
             self.found(Finding::new(span.clone(), message).with_help(help));
         }
-        for provider in providers.iter().skip(1) {
-            let message = format!("`{}` has more than one provider: {}", self.path(), names(&providers));
-            self.found(Finding::new(provider.span(), message).with_help("keep one of them"));
+        for other in chosen.iter().skip(1) {
+            let message = format!("`{}` {several}: {}", self.path(), names(&chosen));
+            self.found(Finding::new(other.span(), message).with_help("keep one of them"));
         }
     }
 
@@ -169,10 +207,14 @@ fn described(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// The known key that was probably meant.
-fn nearest<'a>(key: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let distance = |known: &str| strsim::damerau_levenshtein(key, known);
-    let nearest = known.min_by_key(|known| distance(known))?;
-    // A third of the letters may be wrong: more is another word.
-    (distance(nearest) <= nearest.len().max(3) / 3).then_some(nearest)
+/// What JSON, and so the configuration of k3s, does not have.
+fn not_of_json(value: &DeValue<'_>) -> Option<&'static str> {
+    match value {
+        DeValue::Datetime(_) => Some("a date: write it in quotes"),
+        DeValue::Integer(number) if !is_64_bits(number) => Some("an integer that is so large"),
+        DeValue::Float(number) if number.as_str().contains(['n', 'i']) => Some("a float that is no number"),
+        DeValue::Array(values) => values.iter().find_map(|value| not_of_json(value.get_ref())),
+        DeValue::Table(table) => table.values().find_map(|value| not_of_json(value.get_ref())),
+        _ => None,
+    }
 }

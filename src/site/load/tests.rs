@@ -1,3 +1,7 @@
+mod home;
+mod k3s;
+mod secret;
+
 use super::*;
 use crate::site::name::ClusterName;
 use crate::site::{Provider, RepositorySource, Role};
@@ -12,21 +16,34 @@ fn places() -> Places {
     }
 }
 
-fn read_text(text: &str) -> Result<Site, Vec<Finding>> {
-    read(&"x".parse().unwrap(), text, &places())
+fn read_text(text: &str) -> Result<Site, Findings> {
+    read_with(text, "", &Overrides::default())
+}
+
+/// Reads a profile with an inventory beside it and options on the command line.
+fn read_with(profile: &str, inventory: &str, overrides: &Overrides) -> Result<Site, Findings> {
+    let texts = Texts {
+        profile: ("profile.toml".to_owned(), profile),
+        inventory: ("inventory.toml".to_owned(), inventory),
+        overrides,
+    };
+    texts.read(&"x".parse().unwrap(), &places())
 }
 
 /// Every finding as `line:column message`.
 fn found(text: &str) -> Vec<String> {
-    let findings = read_text(text).map(|_| ()).err().unwrap_or_default();
-    let findings = Findings::new("profile.toml", text, findings);
-    findings.rows().iter().map(|row| format!("{}:{} {}", row.line, row.column, row.message)).collect()
+    rows(read_text(text))
+}
+
+fn rows(site: Result<Site, Findings>) -> Vec<String> {
+    let findings = site.err();
+    let rows = findings.iter().flat_map(Findings::rows);
+    rows.map(|row| format!("{}:{} {}", row.line, row.column, row.message)).collect()
 }
 
 /// The help of the first finding.
 fn help(text: &str) -> String {
-    let findings = Findings::new("profile.toml", text, read_text(text).unwrap_err());
-    findings.rows()[0].help.unwrap_or_default().to_owned()
+    read_text(text).unwrap_err().rows()[0].help.unwrap_or_default().to_owned()
 }
 
 fn hub(below: &str) -> String {
@@ -47,7 +64,7 @@ fn the_smallest_profile_has_every_default() {
     assert_eq!(site.hub.addons, [("argocd".parse().unwrap(), false)].into());
     assert_eq!(
         (site.argocd.version.as_str(), site.argocd.namespace.as_str()),
-        (crate::site::ARGOCD_OF_LOCAL, "argocd")
+        (crate::site::ARGOCD_VERSION, "argocd")
     );
     assert!(!site.protect && site.spokes.is_empty() && site.repositories.is_empty());
 }
@@ -70,7 +87,8 @@ fn what_is_misshapen_is_found() {
         ("", "1:1 `hub` is missing"),
         ("[hub]\nnmae = \"h\"\n[hub.local]\n", "2:1 unknown key `hub.nmae`"),
         ("[hub]\n", "1:2 `hub` says of no provider that makes it"),
-        ("[hub.local]\n[hub.k3s]\nservers = []\n", "2:6 `hub.k3s` is not built yet"),
+        ("[hub.k3s]\n", "1:6 `hub.k3s.servers` is missing"),
+        ("[hub.existing]\n", "1:6 `hub.existing.context` is missing"),
         ("[hub.local]\nnodes = \"3\"\n", "2:9 `hub.local.nodes` must be an integer, this is a string"),
         (
             "[hub.local]\nnodes = 99999999999999999999\n",
@@ -79,9 +97,13 @@ fn what_is_misshapen_is_found() {
         ("[[hub]]\n", "1:1 `hub` must be a table, this is an array"),
         ("hub = 3\n", "1:7 `hub` must be a table, this is an integer"),
         ("[hub.local]\n[spoke.dev.local]\n", "2:2 unknown key `spoke`"),
-        ("[hub.local]\n[kube]\nkubeconfig = \"x\"\n", "2:2 `kube` is not built yet"),
-        ("[hub.local]\n[secrets.registry]\n", "2:2 `secrets` is not built yet"),
-        ("[hub.local]\n[argocd.ingress]\nenabled = true\n", "2:9 `argocd.ingress` is not built yet"),
+        (
+            "[hub.local]\n[kube]\nkubeconfig = 3\n",
+            "3:14 `kube.kubeconfig` must be a string, this is an integer",
+        ),
+        ("[hub.local]\n[registration]\nttl = \"1h\"\n", "2:2 `registration` is not built yet"),
+        ("[hub.local]\n[argocd.ingress]\n", "2:9 `argocd.ingress.enabled` is missing"),
+        ("[hub.local]\n[argocd.repositories]\n", "2:9 `argocd.repositories` is not built yet"),
         ("[hub.local]\n[repos.addons]\n", "2:8 `repos.addons.url` is missing"),
         ("[hub.local]\n[hub.labels]\na.b = \"c\"\n", "3:1 `hub.labels.a` must be a string, this is a table"),
         (
@@ -137,7 +159,7 @@ fn what_breaks_a_rule_is_found() {
             hub("[hub.annotations]\naddons_repo_url = \"x\"\n[repos.addons]\nurl = \"..\""),
             "3:1 the annotation `addons_repo_url` is written by bridgehead",
         ),
-        (hub("[argocd]\nversion = \"v3.5.7\""), "3:11 on a hub of the provider `local`, Argo CD is v3.2.11"),
+        (hub("[argocd]\nversion = \"v3.5.7\""), "3:11 no other Argo CD than v3.2.11 is built yet"),
         (hub("[argocd]\nnamespace = \"Argo\""), "3:13 a namespace has 1 to 63"),
         (hub("[repos.Addons]\nurl = \"..\""), "2:8 a repository name is made of"),
         (repository("url = \"../absent\""), "3:7 there is no folder `/root/sites/absent`"),
@@ -186,7 +208,7 @@ fn syntax_errors_come_all_at_once_and_hide_guesses_about_their_lines() {
 fn help_says_what_to_write() {
     let cases = [
         ("[hub.local]\nnode = 1\n", "did you mean `nodes`?"),
-        ("[hub.local]\n[zebra]\n", "known here: site, hub, spokes, addons, repos, argocd"),
+        ("[hub.local]\n[zebra]\n", "known here: site, kube, hub, spokes, addons, repos, argocd, secrets"),
         ("[hub.local]\nnodes = \"3\"\n", "write it without quotes: 3"),
         ("[hub.local]\n[hub.labels]\na = 1\n", "write it in quotes"),
         ("[hub]\n", "add a table `[hub.local]`"),
@@ -256,13 +278,13 @@ fn no_part_of_a_profile_makes_it_panic() {
         let _ = found(&text[end..]);
     }
     let findings = read_text("\u{feff}[hub\r\n\u{0}= \r").unwrap_err();
-    assert!(!Findings::new("x", "\u{feff}[hub\r\n\u{0}= \r", findings).render(false, 80).is_empty());
+    assert!(!findings.render(false, 80).is_empty());
 }
 
 #[test]
 fn the_built_in_profile_is_a_hub_and_two_spokes() {
     let root = tempfile::tempdir().unwrap();
-    let site = load(Some(root.path()), &"local".parse().unwrap()).unwrap();
+    let site = load(Some(root.path()), &"local".parse().unwrap(), &Overrides::default()).unwrap();
     assert_eq!(site.profile, None);
     let clusters: Vec<_> = site.clusters().map(|cluster| cluster.name.as_str()).collect();
     assert_eq!(clusters, ["hub", "dev", "staging"]);
@@ -277,11 +299,19 @@ fn a_file_wins_over_the_built_in_profile() {
     crate::files::make_folder(&folder).unwrap();
     let name = "local".parse().unwrap();
     crate::files::replace(&folder.join("profile.toml"), SMALLEST.as_bytes(), 0o600).unwrap();
-    let site = load(Some(root.path()), &name).unwrap();
+    let site = load(Some(root.path()), &name, &Overrides::default()).unwrap();
     assert_eq!(site.profile, Some(folder.join("profile.toml")));
-    assert!(matches!(load(Some(root.path()), &"other".parse().unwrap()), Err(LoadError::Absent(_))));
-    assert!(matches!(load(None, &"log".parse().unwrap()), Err(LoadError::Taken(_))));
-    assert!(matches!(load(None, &"other".parse().unwrap()), Err(LoadError::NoRoot(_))));
-    let LoadError::Invalid(findings) = load(None, &name).unwrap_err() else { panic!("it has a folder") };
+    assert!(matches!(
+        load(Some(root.path()), &"other".parse().unwrap(), &Overrides::default()),
+        Err(LoadError::Absent(_))
+    ));
+    assert!(matches!(load(None, &"log".parse().unwrap(), &Overrides::default()), Err(LoadError::Taken(_))));
+    assert!(matches!(
+        load(None, &"other".parse().unwrap(), &Overrides::default()),
+        Err(LoadError::NoRoot(_))
+    ));
+    let LoadError::Invalid(findings) = load(None, &name, &Overrides::default()).unwrap_err() else {
+        panic!("it has a folder")
+    };
     assert!(findings.rows().iter().all(|row| row.message.contains("relative")), "{findings:?}");
 }

@@ -1,18 +1,24 @@
-//! Which keys a profile may have, and of what kind. The types beside it hold what fits.
+//! Which keys a profile and an inventory may have, and of what kind. The types beside it hold what fits.
 
 /// What may stand under a key.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::site) enum Shape {
     /// A string.
     Text,
+    /// Strings.
+    Texts,
     /// `true` or `false`.
     Flag,
     /// An integer.
     Count,
+    /// Anything that JSON has as well.
+    Any,
     /// A table with known keys.
     Table(&'static Table),
     /// A table whose keys the person chooses.
     Map(&'static Shape),
+    /// A table that says where a secret value comes from.
+    Source,
     /// Belongs to the product, and this version does nothing with it yet.
     Later,
 }
@@ -28,39 +34,62 @@ pub(in crate::site) struct Table {
     pub(in crate::site) one_of: &'static [&'static str],
 }
 
+impl Table {
+    const fn optional(keys: &'static [(&'static str, Shape)]) -> Self {
+        Self { keys, required: &[], one_of: &[] }
+    }
+}
+
 /// The providers that a cluster's table may name.
 const PROVIDERS: &[&str] = &["local", "k3s", "eks", "existing"];
 
 /// The whole profile.
 pub(in crate::site) const PROFILE: Table = Table {
     keys: &[
-        ("site", Shape::Table(&SITE)),
+        ("site", Shape::Table(&Table::optional(&[("protect", Shape::Flag)]))),
+        ("kube", Shape::Table(&KUBE)),
         ("hub", Shape::Table(&HUB)),
         ("spokes", Shape::Map(&Shape::Table(&SPOKE))),
         ("addons", Shape::Map(&Shape::Flag)),
         ("repos", Shape::Map(&Shape::Table(&REPOSITORY))),
         ("argocd", Shape::Table(&ARGOCD)),
-        ("kube", Shape::Later),
-        ("secrets", Shape::Later),
+        ("secrets", Shape::Map(&Shape::Table(&SECRET))),
         ("registration", Shape::Later),
     ],
     required: &["hub"],
     one_of: &[],
 };
 
-const SITE: Table = Table { keys: &[("protect", Shape::Flag)], required: &[], one_of: &[] };
+/// The whole inventory.
+pub(in crate::site) const INVENTORY: Table = Table::optional(&[("vms", Shape::Map(&Shape::Table(&HOST)))]);
+
+const HOST: Table = Table {
+    keys: &[
+        ("ansible_host", Shape::Text),
+        ("ansible_port", Shape::Count),
+        ("ansible_user", Shape::Text),
+        ("ansible_become_user", Shape::Text),
+        ("proxmox_vm_name", Shape::Text),
+        ("workloads", Shape::Texts),
+        ("host_key", Shape::Text),
+    ],
+    required: &["ansible_host"],
+    one_of: &[],
+};
+
+const KUBE: Table = Table::optional(&[("kubeconfig", Shape::Text), ("contexts", Shape::Map(&Shape::Text))]);
 
 const HUB: Table = Table {
     keys: &[
         ("name", Shape::Text),
         ("environment", Shape::Text),
         ("local", Shape::Table(&LOCAL)),
+        ("k3s", Shape::Table(&K3S)),
+        ("existing", Shape::Table(&EXISTING)),
         ("addons", Shape::Map(&Shape::Flag)),
         ("labels", Shape::Map(&Shape::Text)),
         ("annotations", Shape::Map(&Shape::Text)),
-        ("k3s", Shape::Later),
         ("eks", Shape::Later),
-        ("existing", Shape::Later),
     ],
     required: &[],
     one_of: PROVIDERS,
@@ -70,13 +99,13 @@ const SPOKE: Table = Table {
     keys: &[
         ("environment", Shape::Text),
         ("local", Shape::Table(&LOCAL)),
+        ("k3s", Shape::Table(&K3S)),
+        ("existing", Shape::Table(&EXISTING)),
         ("addons", Shape::Map(&Shape::Flag)),
         ("labels", Shape::Map(&Shape::Text)),
         ("annotations", Shape::Map(&Shape::Text)),
-        ("k3s", Shape::Later),
+        ("server", Shape::Text),
         ("eks", Shape::Later),
-        ("existing", Shape::Later),
-        ("server", Shape::Later),
         ("proxy_url", Shape::Later),
         ("tls_server_name", Shape::Later),
         ("namespaces", Shape::Later),
@@ -86,7 +115,24 @@ const SPOKE: Table = Table {
     one_of: PROVIDERS,
 };
 
-const LOCAL: Table = Table { keys: &[("nodes", Shape::Count)], required: &[], one_of: &[] };
+const LOCAL: Table = Table::optional(&[("nodes", Shape::Count)]);
+
+const K3S: Table = Table {
+    keys: &[
+        ("servers", Shape::Texts),
+        ("agents", Shape::Texts),
+        ("version", Shape::Text),
+        ("channel", Shape::Text),
+        ("channel_server", Shape::Text),
+        ("mirror", Shape::Text),
+        ("images", Shape::Flag),
+        ("config", Shape::Map(&Shape::Any)),
+    ],
+    required: &["servers"],
+    one_of: &[],
+};
+
+const EXISTING: Table = Table { keys: &[("context", Shape::Text)], required: &["context"], one_of: &[] };
 
 const REPOSITORY: Table = Table {
     keys: &[
@@ -99,32 +145,53 @@ const REPOSITORY: Table = Table {
     one_of: &[],
 };
 
-const ARGOCD: Table = Table {
+const ARGOCD: Table = Table::optional(&[
+    ("version", Shape::Text),
+    ("namespace", Shape::Text),
+    ("server_insecure", Shape::Flag),
+    ("ingress", Shape::Table(&INGRESS)),
+    ("cm", Shape::Map(&Shape::Text)),
+    ("params", Shape::Map(&Shape::Text)),
+    ("target_name", Shape::Text),
+    ("cluster_context", Shape::Text),
+    ("cluster_name", Shape::Text),
+    ("server", Shape::Text),
+    ("login_args", Shape::Text),
+    ("auto_port_forward", Shape::Flag),
+    ("install", Shape::Later),
+    ("manifest", Shape::Later),
+    ("sha256", Shape::Later),
+    ("ha", Shape::Later),
+    ("registry", Shape::Later),
+    ("patches", Shape::Later),
+    ("rbac", Shape::Later),
+    ("notifications", Shape::Later),
+    ("projects", Shape::Later),
+    ("repositories", Shape::Later),
+    ("known_hosts", Shape::Later),
+]);
+
+const INGRESS: Table = Table {
     keys: &[
-        ("version", Shape::Text),
-        ("namespace", Shape::Text),
-        ("install", Shape::Later),
-        ("manifest", Shape::Later),
-        ("sha256", Shape::Later),
-        ("ha", Shape::Later),
-        ("registry", Shape::Later),
-        ("patches", Shape::Later),
-        ("server_insecure", Shape::Later),
-        ("ingress", Shape::Later),
-        ("cm", Shape::Later),
-        ("params", Shape::Later),
-        ("rbac", Shape::Later),
-        ("notifications", Shape::Later),
-        ("projects", Shape::Later),
-        ("repositories", Shape::Later),
-        ("known_hosts", Shape::Later),
-        ("target_name", Shape::Later),
-        ("cluster_context", Shape::Later),
-        ("cluster_name", Shape::Later),
-        ("server", Shape::Later),
-        ("login_args", Shape::Later),
-        ("auto_port_forward", Shape::Later),
+        ("enabled", Shape::Flag),
+        ("class_name", Shape::Text),
+        ("host", Shape::Text),
+        ("service_port", Shape::Count),
+        ("tls", Shape::Flag),
     ],
-    required: &[],
+    required: &["enabled"],
     one_of: &[],
+};
+
+const SECRET: Table = Table {
+    keys: &[("namespace", Shape::Text), ("type", Shape::Text), ("data", Shape::Map(&Shape::Source))],
+    required: &["data"],
+    one_of: &[],
+};
+
+/// Where a secret value comes from: [`Shape::Source`].
+pub(in crate::site) const SOURCE: Table = Table {
+    keys: &[("env", Shape::Text), ("file", Shape::Text), ("command", Shape::Texts)],
+    required: &[],
+    one_of: &["env", "file", "command"],
 };

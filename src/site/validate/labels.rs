@@ -64,19 +64,19 @@ pub(super) fn value(text: &str) -> Result<String, SyntaxError> {
 
 /// A namespace's name.
 pub(super) fn namespace(text: &str) -> Result<String, SyntaxError> {
-    dns_label(text).then(|| text.to_owned()).ok_or(SyntaxError::Namespace)
+    is_dns_label(text).then(|| text.to_owned()).ok_or(SyntaxError::Namespace)
 }
 
 /// A label's or annotation's key.
 fn key(text: &str) -> Result<String, SyntaxError> {
     let (prefix, name) = text.split_once('/').map_or((None, text), |(prefix, name)| (Some(prefix), name));
-    if prefix.is_some_and(|prefix| prefix.len() > 253 || !prefix.split('.').all(dns_label)) {
+    if prefix.is_some_and(|prefix| prefix.len() > 253 || !prefix.split('.').all(is_dns_label)) {
         return Err(SyntaxError::Prefix);
     }
     word(name, |byte| byte.is_ascii_alphanumeric()).then(|| text.to_owned()).ok_or(SyntaxError::Name)
 }
 
-fn dns_label(text: &str) -> bool {
+pub(super) fn is_dns_label(text: &str) -> bool {
     word(text, |byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()) && !text.contains(['_', '.'])
 }
 

@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use toml::Spanned;
 
-use super::{Check, Places, RepositoryName};
+use super::{Check, RepositoryName};
 use crate::site::finding::Finding;
 use crate::site::profile::RepositoryTable;
 use crate::site::{Repository, RepositorySource};
@@ -104,27 +104,6 @@ impl Check<'_> {
             _ => "a revision is a branch, a tag or a commit",
         };
         self.found(Finding::new(typed.span(), message))
-    }
-}
-
-impl Places {
-    /// The folder that a path of the profile means, without `.` and `..`; `None` where nothing says what it is
-    /// relative to.
-    fn resolve(&self, typed: &Path) -> Option<PathBuf> {
-        let whole = match typed.strip_prefix("~") {
-            Ok(below) => self.home.as_ref()?.join(below),
-            Err(_) if typed.is_absolute() => typed.to_owned(),
-            Err(_) => self.base.as_ref()?.join(typed),
-        };
-        let mut folder = PathBuf::new();
-        for part in whole.components() {
-            match part {
-                Component::ParentDir => _ = folder.pop(),
-                Component::CurDir => {}
-                part => folder.push(part),
-            }
-        }
-        Some(folder)
     }
 }
 

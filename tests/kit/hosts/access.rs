@@ -4,20 +4,10 @@ use std::process::Command;
 
 use bridgehead::files;
 
-use super::Host;
 use super::network::Place;
-use super::plan::Plan;
+use super::{ADMIN, GUEST, Host, KEEPER, Plan, TYPIST};
 use crate::kit::Lab;
 use crate::kit::command::run;
-
-/// Logs in with the lab's key; `sudo` asks nothing.
-pub(crate) const ADMIN: &str = "admin";
-/// Logs in with the lab's key or the password; `sudo` asks for the password.
-pub(crate) const KEEPER: &str = "keeper";
-/// Logs in with the password only; `sudo` asks for it.
-pub(crate) const TYPIST: &str = "typist";
-/// Logs in with the lab's key or the password; may not use `sudo`.
-pub(crate) const GUEST: &str = "guest";
 
 /// The keys and the password of one lab.
 pub(super) struct Access {

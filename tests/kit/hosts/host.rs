@@ -14,7 +14,7 @@ use super::network::Place;
 use super::{Plan, look};
 use crate::kit::Outcome;
 use crate::kit::command::run;
-use crate::kit::process::{self, signal};
+use crate::kit::process::{self, Process, signal};
 use crate::kit::wait::until;
 use crate::kit::world::World;
 
@@ -90,17 +90,12 @@ impl Host {
     /// Waits until it is up: systemd says that it is running, and sshd listens.
     pub(crate) fn wait(&self) {
         let systemd = if self.systemd { "systemctl is-system-running" } else { "echo running" };
-        let script = format!("ss -Hltn 'sport = :{}'; {systemd}", self.port);
-        let mut seen = String::new();
-        until(&format!("{} is up (log: {})", self.name, self.machine.log.display()), || {
-            assert!(self.is_on(), "{} does not boot: {}", self.name, self.machine.log.display());
-            if self.first_process().is_some() {
-                let Outcome { stdout, stderr, .. } = self.run(&script);
-                seen = stdout + &stderr;
-            }
-            assert!(!seen.contains("degraded"), "{}: {}", self.name, self.run("systemctl --failed").stdout);
-            let lines: Vec<_> = seen.lines().collect();
-            lines.len() > 1 && lines.contains(&"running")
+        let script = format!("ss -Hltn 'sport = :{}' | grep -q . && {systemd}", self.port);
+        until(&format!("{} is up", self.name), || {
+            assert!(self.is_on(), "{} does not boot: {}", self.name, self.machine.log());
+            let state = self.first_process().map(|_| self.run(&script).stdout).unwrap_or_default();
+            assert_ne!(state, "degraded\n", "{}: {}", self.name, self.run("systemctl --failed").stdout);
+            state == "running\n"
         });
     }
 
@@ -177,26 +172,32 @@ impl Host {
     /// Its first process, as this machine numbers it; none if it is off.
     pub(super) fn first_process(&self) -> Option<Pid> {
         let mut pids = process::all().into_iter().map(|process| process.pid);
-        pids.find(|pid| self.has(*pid) && numbers(*pid).last().is_some_and(|number| number == "1"))
+        pids.find(|pid| self.controls(*pid) && is_first(*pid))
     }
 
-    /// Whether a process is one of the host's own: it is in the host's control group and has a number there, besides
-    /// those here and in the island.
-    pub(super) fn has(&self, pid: Pid) -> bool {
-        read(pid, "cgroup").contains(&self.machine.door.mark(&self.name)) && numbers(pid).len() > 2
+    /// Its processes: those in its control group, and those that were started in it from outside.
+    pub(super) fn processes(&self) -> Vec<Process> {
+        let numbers = |pid| std::fs::read_link(process::proc(pid).join("ns/pid")).ok();
+        let own = self.first_process().and_then(numbers);
+        let is_own = |pid| self.controls(pid) || numbers(pid) == own;
+        process::all().into_iter().filter(|process| is_own(process.pid)).collect()
+    }
+
+    fn controls(&self, pid: Pid) -> bool {
+        let group = read(pid, "cgroup");
+        // `systemd-nspawn` itself is no part of the host.
+        group.contains(&self.machine.door.mark(&self.name)) && !group.contains("/supervisor")
     }
 }
 
-/// The numbers of a process in the namespaces that it is in, ours first.
-fn numbers(pid: Pid) -> Vec<String> {
-    let status = read(pid, "status");
-    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
-    numbers.unwrap_or_default().split_whitespace().map(ToOwned::to_owned).collect()
+/// Whether a process is the first of its namespace.
+fn is_first(pid: Pid) -> bool {
+    read(pid, "status").lines().any(|line| line.starts_with("NSpid:") && line.ends_with("\t1"))
 }
 
 /// What the kernel says of a process; nothing if it has ended.
 fn read(pid: Pid, file: &str) -> String {
-    files::read(Path::new(&format!("/proc/{}/{file}", pid.as_raw_nonzero()))).unwrap_or_default()
+    files::read(&process::proc(pid).join(file)).unwrap_or_default()
 }
 
 /// What a host's disk is made of.
@@ -234,6 +235,11 @@ fn nspawn(plan: &Plan, place: &Place, folder: &str, parts: &[(String, PathBuf)])
 }
 
 impl Machine {
+    /// What it said when it was switched on.
+    fn log(&self) -> String {
+        files::read(&self.log).unwrap_or_default()
+    }
+
     /// Runs until it is switched off, through every reboot.
     fn work(&self) {
         loop {

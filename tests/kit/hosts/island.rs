@@ -39,7 +39,9 @@ impl Island {
     pub(super) fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let hierarchies = hierarchies();
-        hierarchies.iter().for_each(|hierarchy| remove_leftovers(hierarchy));
+        for hierarchy in &hierarchies {
+            remove_leftovers(hierarchy);
+        }
         let name = format!("{PREFIX}{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let groups = hierarchies.iter().map(|hierarchy| hierarchy.join(&name)).collect();
         // SIGCHLD is ignored so that the kernel buries what is orphaned here.

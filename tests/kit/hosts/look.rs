@@ -64,7 +64,7 @@ pub(super) fn at(host: &Host) -> World {
     let first = host.first_process().unwrap_or_else(|| panic!("{} is off", host.name));
     let mut world = World::new();
     disk(&host.disk("upper"), &host.disk("base"), Path::new("/"), &mut world);
-    let root = PathBuf::from(format!("/proc/{}/root", first.as_raw_nonzero()));
+    let root = process::proc(first).join("root");
     for folder in ["/run", "/tmp", "/dev/shm"] {
         memory(&root, Path::new(folder), &mut world);
     }
@@ -77,15 +77,8 @@ pub(super) fn at(host: &Host) -> World {
 /// What a folder of the disk has that the root filesystem under it has not.
 fn disk(upper: &Path, base: &Path, folder: &Path, world: &mut World) {
     for (path, place) in entries(upper, folder, &DISK) {
-        let is = describe(&place, true);
-        if Some(&is)
-            != base
-                .join(relative(&path))
-                .symlink_metadata()
-                .ok()
-                .map(|_| describe(&base.join(relative(&path)), true))
-                .as_ref()
-        {
+        let (is, was) = (describe(&place, true), describe(&base.join(relative(&path)), true));
+        if is != was {
             world.insert(format!("disk {}", path.display()), is.into());
         }
         if place.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) {
@@ -117,25 +110,24 @@ fn relative(path: &Path) -> &Path {
     path.strip_prefix("/").unwrap()
 }
 
-/// Kind, mode, owner and, if wanted, content.
-fn describe(path: &Path, with_content: bool) -> String {
-    let metadata = path.symlink_metadata().unwrap();
+/// Kind, mode, owner and, if wanted, content; nothing if it is not there.
+fn describe(path: &Path, with_content: bool) -> Option<String> {
+    let metadata = path.symlink_metadata().ok()?;
     let kind = metadata.file_type();
     let about = format!("{:o} {}:{}", metadata.mode(), metadata.uid(), metadata.gid());
     if kind.is_symlink() {
-        return format!("-> {}", fs::read_link(path).unwrap().display());
+        let target = fs::read_link(path).ok()?;
+        return Some(format!("-> {}", target.display()));
     }
     if kind.is_dir() && opaque(path) {
-        return format!("{about}, made anew");
+        return Some(format!("{about}, made anew"));
     }
     if kind.is_file() && with_content {
-        let hash = Sha256::digest(files::read_bytes(path).unwrap());
-        return format!(
-            "{about} {}",
-            hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>()
-        );
+        let hash = Sha256::digest(files::read_bytes(path).ok()?);
+        let hash: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        return Some(format!("{about} {hash}"));
     }
-    about
+    Some(about)
 }
 
 /// Whether a folder hides the one that was in its place.
@@ -154,7 +146,7 @@ fn commands(host: &Host, world: &mut World) {
         ("unit", "systemctl list-unit-files --plain --no-legend --no-pager"),
         ("failed", "systemctl list-units --failed --plain --no-legend --no-pager"),
         ("runs", "systemctl list-units --type=service --state=running --plain --no-legend --no-pager"),
-        ("address", "ip -brief -4 address"),
+        ("address", "ip -brief -4 address | sed 's/@[^ ]*//'"),
         ("route", "ip -4 route"),
     ];
     for (what, script) in table {
@@ -189,8 +181,7 @@ fn rules(saved: &str) -> Vec<String> {
 }
 
 fn mounts(first: Pid, world: &mut World) {
-    let path = format!("/proc/{}/mountinfo", first.as_raw_nonzero());
-    for line in files::read(Path::new(&path)).unwrap().lines() {
+    for line in files::read(&process::proc(first).join("mountinfo")).unwrap().lines() {
         let (mount, kind) = line.split_once(" - ").unwrap();
         let point = mount.split(' ').nth(4).unwrap();
         if !is_of_a_login(point) {
@@ -201,9 +192,9 @@ fn mounts(first: Pid, world: &mut World) {
 }
 
 fn processes(host: &Host, world: &mut World) {
-    for process in process::all() {
+    for process in host.processes() {
         let line = process.arguments.join(" ");
-        if host.has(process.pid) && !line.is_empty() && !is_of_a_login(&line) {
+        if !line.is_empty() && !is_of_a_login(&line) {
             count(world, format!("process {line}"));
         }
     }

@@ -90,10 +90,12 @@ impl Place {
         format!("ip link set port{} {state}", self.number)
     }
 
+    /// A cable between a device of the host and a bridge. The device's address is the same after every boot.
     fn link(&self, port: &str, device: &str, bridge: &str) -> String {
         let Self { name, number, .. } = self;
+        let address = format!("02:77:00:00:0{}:{number:02x}", device.trim_start_matches("eth"));
         format!(
-            "ip link add {port}{number} type veth peer name {device} netns {name}\n\
+            "ip link add {port}{number} type veth peer name {device} address {address} netns {name}\n\
              ip link set {port}{number} master {bridge} addrgenmode none up\n\
              ip -n {name} link set {device} up\n"
         )

@@ -1,7 +1,8 @@
 use super::*;
 use crate::engine::Credentials;
 use crate::engine::facts::{ClusterFacts, RepositoryFacts};
-use crate::site::{ArgoCd, Local, Repository};
+use crate::site::load::{self, Overrides};
+use crate::site::{Local, Repository};
 
 fn cluster(name: &str, role: Role, environment: &str) -> Cluster {
     let addon = |name: &str, is_on| (name.parse().expect("valid"), is_on);
@@ -10,6 +11,7 @@ fn cluster(name: &str, role: Role, environment: &str) -> Cluster {
         role,
         environment: environment.to_owned(),
         provider: Provider::Local(Local { nodes: 1 }),
+        server: None,
         addons: BTreeMap::from([addon("cert_manager", true), addon("metrics_server", false)]),
         labels: BTreeMap::from([
             ("ring".to_owned(), "a".to_owned()),
@@ -26,14 +28,13 @@ fn site() -> Site {
         path: "bootstrap".to_owned(),
         revision: "main".to_owned(),
     };
+    let name = "home".parse().expect("valid");
+    let site = load::from_text(None, &name, "[hub.local]\n", &Overrides::default()).expect("valid");
     Site {
-        name: "home".parse().expect("valid"),
-        profile: None,
-        protect: false,
         hub: cluster("hub", Role::Hub, "control-plane"),
         spokes: vec![cluster("dev", Role::Spoke, "dev")],
         repositories: BTreeMap::from([("addons".parse().expect("valid"), repository)]),
-        argocd: ArgoCd { version: "v3.2.11".to_owned(), namespace: "argocd".to_owned() },
+        ..site
     }
 }
 

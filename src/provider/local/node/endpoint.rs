@@ -1,4 +1,4 @@
-//! The part of a kubelet's HTTPS API that the API server asks for: logs. Only holders of a client certificate of
+//! The part of a kubelet's HTTPS API that the API server asks for: logs, and ports of pods. Only holders of a client certificate of
 //! the cluster's authority are served.
 
 use std::convert::Infallible;
@@ -21,7 +21,8 @@ use tokio_rustls::TlsAcceptor;
 
 use super::logs::{self, Wanted};
 use super::pods::Node;
-use super::{AgentError, NodeConfig};
+use super::worker::Worker;
+use super::{AgentError, NodeConfig, forward};
 use crate::engine::wait::pause;
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
@@ -63,7 +64,8 @@ impl Endpoint {
                 let answer = service_fn(move |request| answer(Arc::clone(&node), request));
                 let serve = async {
                     let stream = TokioIo::new(acceptor.accept(stream).await.ok()?);
-                    hyper::server::conn::http1::Builder::new().serve_connection(stream, answer).await.ok()
+                    let server = hyper::server::conn::http1::Builder::new();
+                    server.serve_connection(stream, answer).with_upgrades().await.ok()
                 };
                 tokio::select! {
                     () = stopped.cancelled() => {}
@@ -91,26 +93,47 @@ fn tls(config: &NodeConfig) -> Result<ServerConfig, Box<dyn std::error::Error + 
 }
 
 async fn answer(node: Arc<Node>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
-    let parts = request.uri().path().split('/').collect::<Vec<_>>();
-    let ["", "containerLogs", namespace, pod, container] = parts[..] else {
-        return Ok(refusal("only logs are served here"));
+    let path = request.uri().path().to_owned();
+    let parts = path.split('/').collect::<Vec<_>>();
+    let ["", service, namespace, pod, ..] = parts[..] else {
+        return Ok(refusal("of a kubelet's API, only what is about one pod is served here"));
     };
     let Some(worker) = node.worker(namespace, pod) else {
         return Ok(refusal("there is no such pod on this node"));
     };
+    Ok(match (service, &parts[4..]) {
+        ("containerLogs", [container]) => logs(&worker, container, &request).await,
+        ("portForward", []) => forwarded(&worker, request),
+        _ => refusal("only logs and ports are served here"),
+    })
+}
+
+fn forwarded(worker: &Worker, request: Request<Incoming>) -> Response<Body> {
+    match forward::accept(worker, request) {
+        Ok((status, headers)) => {
+            let mut response = Response::new(Full::default().boxed_unsync());
+            *response.status_mut() = status;
+            *response.headers_mut() = headers;
+            response
+        }
+        Err(reason) => refusal(reason),
+    }
+}
+
+async fn logs(worker: &Worker, container: &str, request: &Request<Incoming>) -> Response<Body> {
     let spec = worker.pod.spec.as_ref();
     let init = spec.iter().flat_map(|spec| spec.init_containers.iter().flatten());
     let mut containers = spec.iter().flat_map(|spec| &spec.containers).chain(init);
     if !containers.any(|known| known.name == container) {
-        return Ok(refusal("there is no such container in the pod"));
+        return refusal("there is no such container in the pod");
     }
     let wanted = Wanted::parse(request.uri().query().unwrap_or_default());
     let log = if wanted.previous { worker.previous_log(container) } else { worker.log(container) };
     if wanted.previous && !log.exists() {
-        return Ok(refusal("the container has no previous run"));
+        return refusal("the container has no previous run");
     }
     let parts = logs::read(&log, &wanted).await.map(|bytes| Ok(Frame::data(bytes)));
-    Ok(Response::new(StreamBody::new(parts).boxed_unsync()))
+    Response::new(StreamBody::new(parts).boxed_unsync())
 }
 
 fn refusal(reason: &'static str) -> Response<Body> {

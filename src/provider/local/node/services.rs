@@ -134,6 +134,11 @@ impl Services {
         self.listen_where_needed();
     }
 
+    /// Where a port of a pod's containers is on this machine; nothing if no program listens there.
+    pub(super) fn pod_port(&self, uid: &str, port: u16) -> Option<u16> {
+        self.state().backends.get(uid)?.ports.get(&port).copied()
+    }
+
     /// Where an address that names a Service is reached on this machine; nothing if it names none.
     /// `namespace` is that of the pod. With `expected`, a name that only a cluster can resolve needs no Service yet.
     pub(super) fn translate(

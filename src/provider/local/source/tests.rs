@@ -46,7 +46,9 @@ impl World {
             cache: self.root.path().join("cache"),
             components: None,
             executable: "/bin/false".into(),
+            variable: |_| None,
             clients: crate::k8s::Clients::default(),
+            hosts: crate::env::Hosts::new(crate::env::Settings::default()),
         }
     }
 

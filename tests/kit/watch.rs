@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
-use crate::kit::process;
+use super::process;
 
 /// Looks at the processes of this machine and of all hosts, again and again, as fast as it can.
 pub(crate) struct Watch {

@@ -1,0 +1,98 @@
+//! `argocd password`: the password of `admin`, shown or set.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+
+use crate::cli::Global;
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::session::{Session, Show};
+use crate::engine::run::Mode;
+use crate::site::name::SiteName;
+use crate::site::secret::Secret;
+use crate::{files, flow};
+
+/// Print the password that Argo CD made up for `admin`; `update` sets another
+#[derive(Debug, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = "Examples:\n  bridgehead argocd password local\n  bridgehead argocd password update local\n  bridgehead argocd password update local --password-file ~/.argocd-password"
+)]
+pub(in crate::cli) struct Password {
+    /// The site: a folder under sites/
+    #[arg(required = true)]
+    site: Option<SiteName>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Set the password of `admin`, and remove the one that Argo CD made up
+    Update {
+        /// The site: a folder under sites/
+        site: SiteName,
+        /// Take the password from this file, which only you may read [default: ask for it]
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+    },
+}
+
+impl Password {
+    pub(in crate::cli) fn run(self, global: &Global) -> Result<Exit, CommandError> {
+        match (self.command, self.site) {
+            (Some(Command::Update { site, password_file }), _) => {
+                update(global, &site, password_file.as_deref())
+            }
+            (None, Some(site)) => show(global, &site),
+            (None, None) => unreachable!("clap wants the one or the other"),
+        }
+    }
+}
+
+fn show(global: &Global, site: &SiteName) -> Result<Exit, CommandError> {
+    Session::run(global, site, Show::Nothing, async |session| {
+        let facts = session.look(&flow::up::clusters(&session.site, &session.env)).await.facts;
+        let password = flow::argocd::password(&session.site, &session.env, &facts).await?;
+        let _ = writeln!(io::stdout().lock(), "{}", password.expose());
+        Ok(Exit::Done)
+    })
+}
+
+fn update(global: &Global, site: &SiteName, file: Option<&Path>) -> Result<Exit, CommandError> {
+    Session::run(global, site, Show::Events, async |session| {
+        let password = match file {
+            Some(file) => from_file(file)?,
+            None => from_terminal()?,
+        };
+        let lock = session.lock()?;
+        let tree = flow::argocd::set_password(&session.site, &session.env, password);
+        let report = session.walk(Mode::Apply, None, &tree).await;
+        drop(lock);
+        session.say_how_to_continue(&report, &format!("argocd password update {}", session.site.name));
+        Ok(session.finish(&report))
+    })
+}
+
+/// An editor ends the last line, too.
+fn from_file(file: &Path) -> Result<Secret<String>, CommandError> {
+    let text = files::read_private(file)?;
+    Ok(Secret::new(text.strip_suffix('\n').unwrap_or(&text).to_owned()))
+}
+
+fn from_terminal() -> Result<Secret<String>, CommandError> {
+    let ask = |question: &str| {
+        rpassword::prompt_password(question).map_err(|error| match error.kind() {
+            io::ErrorKind::Interrupted => CommandError::Interrupted,
+            _ => CommandError::NoPassword(error),
+        })
+    };
+    let password = ask("New password of admin: ")?;
+    if ask("The same again: ")? != password {
+        return Err(CommandError::OtherPassword);
+    }
+    Ok(Secret::new(password))
+}

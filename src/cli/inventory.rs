@@ -1,0 +1,48 @@
+//! `inventory`: the hosts of a site, for other tools.
+
+use std::io::Write;
+
+use clap::Subcommand;
+
+use super::Global;
+use super::error::CommandError;
+use super::exit::Exit;
+use super::session::{Session, Show};
+use crate::engine::Failure;
+use crate::report::Output;
+use crate::site::inventory::AnsibleInventory;
+use crate::site::name::SiteName;
+
+/// The hosts of a site
+#[derive(Debug, Subcommand)]
+pub(super) enum Inventory {
+    /// Print the site's inventory as Ansible reads it, with a group for every workload
+    ///
+    /// Ansible wants it in a file whose name ends in `.yml`:
+    /// `bridgehead inventory render home > inventory.yml`.
+    Render {
+        /// The site: a folder under sites/
+        site: SiteName,
+    },
+}
+
+/// The inventory could not be written as YAML.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write the inventory as YAML")]
+struct YamlError(#[source] serde_saphyr::ser::Error);
+
+impl Inventory {
+    pub(super) fn run(self, global: &Global) -> Result<Exit, CommandError> {
+        let Self::Render { site } = self;
+        Session::run(global, &site, Show::Nothing, async |session| {
+            let inventory = AnsibleInventory::of(&session.site.inventory);
+            let text = if session.output == Output::Json {
+                serde_json::to_string_pretty(&inventory).unwrap_or_default()
+            } else {
+                serde_saphyr::to_string(&inventory).map_err(YamlError).map_err(Failure::from)?
+            };
+            let _ = writeln!(std::io::stdout().lock(), "{}", text.trim_end());
+            Ok(Exit::Done)
+        })
+    }
+}

@@ -1,0 +1,72 @@
+//! `secret`: the Secrets of a site by themselves.
+
+use std::io::Write;
+
+use clap::{Args, Subcommand};
+
+use super::Global;
+use super::error::CommandError;
+use super::exit::Exit;
+use super::session::{Session, Show};
+use crate::engine::run::Mode;
+use crate::flow;
+use crate::report::{self, Output};
+use crate::site::name::{SecretName, SiteName};
+
+/// Secrets on the hub, with values from the environment
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:
+  bridgehead secret plan home
+  GHCR_USERNAME=me GHCR_PULL_TOKEN=... bridgehead secret apply home argocd-image-updater-ghcr-pull
+
+Built in, unless the profile has a table [secrets.NAME] of the same name:
+  argocd-image-updater-gitops-writeback   GITOPS_WRITEBACK_USERNAME, GITOPS_WRITEBACK_TOKEN
+  argocd-image-updater-ghcr-pull          GHCR_USERNAME, GHCR_PULL_TOKEN")]
+pub(super) enum Secret {
+    /// Show which keys would change, never values; writes nothing
+    Plan(Which),
+    /// Write them to the hub
+    Apply(Which),
+}
+
+/// Which Secrets.
+#[derive(Debug, Args)]
+pub(super) struct Which {
+    /// The site: a folder under sites/
+    site: SiteName,
+    /// Only this one
+    name: Option<SecretName>,
+}
+
+impl Secret {
+    pub(super) fn run(self, global: &Global) -> Result<Exit, CommandError> {
+        match self {
+            Self::Plan(which) => plan(global, &which),
+            Self::Apply(which) => apply(global, &which),
+        }
+    }
+}
+
+fn plan(global: &Global, which: &Which) -> Result<Exit, CommandError> {
+    Session::run(global, &which.site, Show::Events, async |session| {
+        let tree = flow::secret::tree(&session.site, &session.env, which.name.as_ref())?;
+        let report = session.walk(Mode::Plan, None, &tree).await;
+        let exit = session.finish(&report);
+        if session.output != Output::Json {
+            let _ = write!(std::io::stdout().lock(), "{}", report::plan(&report));
+        }
+        Ok(exit)
+    })
+}
+
+fn apply(global: &Global, which: &Which) -> Result<Exit, CommandError> {
+    Session::run(global, &which.site, Show::Events, async |session| {
+        let tree = flow::secret::tree(&session.site, &session.env, which.name.as_ref())?;
+        let lock = session.lock()?;
+        let report = session.walk(Mode::Apply, None, &tree).await;
+        drop(lock);
+        let name = which.name.iter().map(|name| format!(" {name}")).collect::<String>();
+        session.say_how_to_continue(&report, &format!("secret apply {}{name}", which.site));
+        Ok(session.finish(&report))
+    })
+}

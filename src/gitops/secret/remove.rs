@@ -1,0 +1,54 @@
+//! Secrets go with their site, also where the hub stays.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::engine::{BoxFuture, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::env::Env;
+use crate::gitops::hub::Hub;
+use crate::gitops::{Scope, part};
+use crate::k8s::{Kind, ObjectSet, Prune};
+use crate::site::Site;
+use crate::site::name::ClusterName;
+
+/// The step `<hub>/gitops/secrets` of a teardown: no Secret is left that was written for the site, whatever its
+/// profile says now. A hub that is gone has none.
+#[must_use]
+pub fn removed(site: &Arc<Site>, env: &Arc<Env>) -> impl Step + use<> {
+    Removed(Scope::new(site, env))
+}
+
+struct Removed(Scope);
+
+impl Removed {
+    fn set(&self) -> ObjectSet {
+        let prune = Some(Prune { part: part::SECRET, collections: BTreeSet::from([(Kind::SECRET, None)]) });
+        ObjectSet { prune, ..ObjectSet::new(&self.0.site.name, Vec::new()) }
+    }
+}
+
+impl Step for Removed {
+    fn id(&self) -> StepId {
+        StepId::of(self.0.hub(), "gitops/secrets")
+    }
+
+    fn cluster(&self) -> Option<&ClusterName> {
+        Some(self.0.hub())
+    }
+
+    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
+        Box::pin(async move {
+            match Hub::alive(&self.0, facts).await? {
+                Some(hub) => Ok(Observed::differs(self.set().observe(&hub.client).await?)),
+                None => Ok(Observed::default()),
+            }
+        })
+    }
+
+    fn apply<'a>(&'a self, facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            let hub = Hub::of(&self.0, facts).await.map_err(Stop::into_failure)?;
+            self.set().apply(&hub.client, writer).await
+        })
+    }
+}

@@ -1,0 +1,87 @@
+//! The hosts of a run: one connection for each.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+
+use super::connection::Connection;
+use super::error::SshError;
+use super::folder::Folder;
+use crate::site::inventory::Host;
+use crate::site::secret::Secret;
+
+/// What all connections of a run have in common.
+#[derive(Debug, Default)]
+pub struct Settings {
+    /// This executable, which answers when `ssh` asks for the password.
+    pub executable: PathBuf,
+    /// Where the run keeps its sockets, in a folder of its own. The path has to be short: see `unix(7)`.
+    pub folder: PathBuf,
+    /// `$BRIDGEHEAD_SSH_CONFIG`: the `ssh_config` instead of the user's and the system's.
+    pub config: Option<PathBuf>,
+    /// For the login and for `sudo`, where they ask for one.
+    pub password: Option<Secret<String>>,
+    /// Whether the key of a host that is not known yet is recorded in `known_hosts` and accepted.
+    pub accept_new_host_keys: bool,
+}
+
+/// The connections of one command.
+#[derive(Debug)]
+pub struct Hosts {
+    settings: Arc<Settings>,
+    pool: Mutex<Pool>,
+}
+
+#[derive(Debug, Default)]
+struct Pool {
+    connections: Vec<Arc<Connection>>,
+    // Dropped last: it takes the sockets away.
+    folder: Option<Folder>,
+}
+
+impl Hosts {
+    /// No connections yet.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self { settings: Arc::new(settings), pool: Mutex::default() }
+    }
+
+    /// The connection to a host, which is opened now unless it is open.
+    ///
+    /// # Errors
+    /// When the host cannot be reached, shows another key than it should, refuses the login, or does not let the
+    /// user become whom the inventory names.
+    pub async fn get(&self, host: &Host) -> Result<Arc<Connection>, SshError> {
+        let connection = self.pool.lock().await.connection(host, &self.settings)?;
+        connection.open().await?;
+        Ok(connection)
+    }
+
+    /// Closes every connection and takes away what the run kept for them.
+    pub async fn close(&self) {
+        let Pool { connections, folder } = std::mem::take(&mut *self.pool.lock().await);
+        for connection in connections {
+            connection.close().await;
+        }
+        drop(folder);
+    }
+}
+
+impl Pool {
+    fn connection(&mut self, host: &Host, settings: &Arc<Settings>) -> Result<Arc<Connection>, SshError> {
+        if let Some(known) = self.connections.iter().find(|known| known.host() == host) {
+            return Ok(Arc::clone(known));
+        }
+        let folder = match &mut self.folder {
+            Some(folder) => folder,
+            none => {
+                none.insert(Folder::make(&settings.folder).map_err(|source| SshError::prepare(host, source))?)
+            }
+        };
+        let folder = folder.path().join(self.connections.len().to_string());
+        let connection = Arc::new(Connection::new(host.clone(), Arc::clone(settings), folder));
+        self.connections.push(Arc::clone(&connection));
+        Ok(connection)
+    }
+}

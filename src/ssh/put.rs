@@ -1,0 +1,134 @@
+//! A file for a host: streamed to a temporary file beside it, which takes its place at once.
+
+use std::io;
+use std::path::Path;
+
+use openssh::{ChildStdin, ChildStdout};
+use tokio::fs::File;
+use tokio::io::AsyncReadExt;
+
+use super::error::SshError;
+use super::exchange::write;
+use super::quote;
+
+/// What is put on a host.
+#[derive(Debug, Clone, Copy)]
+pub enum Content<'a> {
+    /// These bytes.
+    Bytes(&'a [u8]),
+    /// The content of a file of this machine.
+    File(&'a Path),
+}
+
+impl<'a> From<&'a [u8]> for Content<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
+impl<'a> From<&'a str> for Content<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Bytes(text.as_bytes())
+    }
+}
+
+impl<'a> From<&'a Path> for Content<'a> {
+    fn from(path: &'a Path) -> Self {
+        Self::File(path)
+    }
+}
+
+/// What the script says when it has read itself to the end and takes the content. A shell reads its script in blocks,
+/// and would have swallowed what came with it.
+const READY: &[u8] = b"ready\n";
+
+/// The script that puts what follows it into place. It may be cut off anywhere: only the whole content gets the name.
+pub(super) fn script(path: &str, mode: u32, size: u64) -> String {
+    format!(
+        r#"set -e
+umask 077
+target={target}
+temporary="$target.$$.new"
+trap 'rm -f -- "$temporary"' EXIT
+: > "$temporary"
+echo ready
+cat > "$temporary"
+[ "$(wc -c < "$temporary")" -eq {size} ] || {{ echo 'the content did not arrive in full' >&2; exit 1; }}
+chmod {mode:o} -- "$temporary"
+sync -- "$temporary"
+mv -fT -- "$temporary" "$target"
+sync -- "$(dirname -- "$target")""#,
+        target = quote(path),
+    )
+}
+
+/// An opened content and its size.
+pub(super) enum Source<'a> {
+    Bytes(&'a [u8]),
+    File(&'a Path, File, u64),
+}
+
+impl<'a> Source<'a> {
+    pub(super) async fn open(content: Content<'a>, host: &str) -> Result<Self, SshError> {
+        let path = match content {
+            Content::Bytes(bytes) => return Ok(Self::Bytes(bytes)),
+            Content::File(path) => path,
+        };
+        let file = File::open(path).await.map_err(|source| unreadable(host, path, source))?;
+        let metadata = file.metadata().await.map_err(|source| unreadable(host, path, source))?;
+        Ok(Self::File(path, file, metadata.len()))
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::File(_, _, size) => *size,
+        }
+    }
+
+    /// Talks to the script: waits until it is ready, and writes.
+    pub(super) async fn feed(
+        self,
+        host: &str,
+        script: &str,
+        stdin: &mut ChildStdin,
+        stdout: &mut ChildStdout,
+    ) -> Result<(), SshError> {
+        write(stdin, script.as_bytes()).await;
+        if !is_ready(stdout).await {
+            // Its status and standard error say why.
+            return Ok(());
+        }
+        match self {
+            Self::Bytes(bytes) => write(stdin, bytes).await,
+            Self::File(path, mut file, _) => {
+                let mut piece = vec![0; 256 << 10];
+                loop {
+                    let read =
+                        file.read(&mut piece).await.map_err(|source| unreadable(host, path, source))?;
+                    if read == 0 {
+                        break;
+                    }
+                    write(stdin, &piece[..read]).await;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether the script says that it takes the content. What a shell's start-up files print comes before.
+async fn is_ready(stdout: &mut ChildStdout) -> bool {
+    let mut said = Vec::new();
+    while !said.ends_with(READY) {
+        match stdout.read_u8().await {
+            Ok(byte) => said.push(byte),
+            Err(_) => return false,
+        }
+    }
+    true
+}
+
+fn unreadable(host: &str, path: &Path, source: io::Error) -> SshError {
+    SshError::Content { host: host.to_owned(), path: path.to_owned(), source }
+}
