@@ -21,4 +21,5 @@ mod repository;
 mod secrets;
 mod sites;
 mod ssh;
+mod standin;
 mod timeout;
