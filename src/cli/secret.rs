@@ -25,7 +25,7 @@ Built in, unless the profile has a table [secrets.NAME] of the same name:
 pub(super) enum Secret {
     /// Show which keys would change, never values; writes nothing
     Plan(Which),
-    /// Write the Secrets, or only the one that is named
+    /// Write them to the hub
     Apply(Which),
 }
 

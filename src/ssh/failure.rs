@@ -3,9 +3,12 @@
 
 use super::error::{SshError, label};
 use super::hosts::Settings;
-use super::options::command_line;
+use super::options::{PIN, command_line};
 use crate::engine::step::Hint;
 use crate::site::inventory::Host;
+
+/// How `ssh` calls a host that another one does not lead it to.
+const BEHIND_ANOTHER: &str = "UNKNOWN port 65535";
 
 /// What kind of failure a text of `ssh` tells of, with the line that says it.
 #[derive(Debug, PartialEq, Eq)]
@@ -81,7 +84,7 @@ pub(super) fn error(host: &Host, settings: &Settings, log: &str) -> SshError {
     let (label, alias) = (label(host), &host.name);
     let command = command_line(host, settings);
     match kind(log) {
-        Kind::Changed(_) | Kind::Unknown(_) if host.host_key.is_some() => SshError::ChangedHostKey {
+        Kind::Changed(words) | Kind::Unknown(words) if is_pinned(host, words) => SshError::ChangedHostKey {
             host: label,
             place: "the inventory".to_owned(),
             hint: Hint(format!(
@@ -103,15 +106,23 @@ pub(super) fn error(host: &Host, settings: &Settings, log: &str) -> SshError {
             )),
         },
         Kind::Refused(line) => {
-            SshError::LoginRefused { host: label, reason: line.to_owned(), hint: refused(settings, line) }
+            let hint = refused(settings, line, log.contains(BEHIND_ANOTHER));
+            SshError::LoginRefused { host: label, reason: line.to_owned(), hint }
         }
         Kind::Unreachable(line) => unreachable(host, settings, line),
         Kind::Other(line) => SshError::Connect {
             host: label,
             reason: line.to_owned(),
-            hint: Hint(format!("see what says: {command}")),
+            hint: Hint(format!("`{command}` may tell more")),
         },
     }
+}
+
+/// Whether it is the pinned key that is not met: `ssh` knows the host by its alias then, from a file of ours. A jump
+/// host's key is another matter.
+fn is_pinned(host: &Host, words: &str) -> bool {
+    let by_alias = words.contains(&format!("host key is known for {} ", host.name));
+    host.host_key.is_some() && (by_alias || words.contains(&format!("/{PIN}:")))
 }
 
 /// Nothing answers there, or not in time.
@@ -124,20 +135,20 @@ pub(super) fn unreachable(host: &Host, settings: &Settings, reason: &str) -> Ssh
     SshError::Unreachable { host: label(host), reason: reason.to_owned(), hint }
 }
 
-fn refused(settings: &Settings, line: &str) -> Hint {
+fn refused(settings: &Settings, line: &str, by_jump_host: bool) -> Hint {
     let password = line.contains("password") || line.contains("keyboard-interactive");
-    Hint(if line.contains("Too many") {
+    let hint = if line.contains("Too many") {
         "the agent has more keys than the host lets try: name the right one in ssh_config (IdentityFile, IdentitiesOnly)"
-            .to_owned()
+    } else if by_jump_host {
+        "it is the jump host that refuses, which is told no password: add the key to the agent with `ssh-add`"
     } else if password && settings.password.is_some() {
-        "the password is wrong, or the user is".to_owned()
+        "the password is wrong, or the user is"
     } else if password {
         "add the key to the agent with `ssh-add`, or log in with a password: --ask-pass (with make: ASK_PASS=true)"
-            .to_owned()
     } else {
         "the host takes keys only: add one that it knows to the agent with `ssh-add`, and check the user"
-            .to_owned()
-    })
+    };
+    Hint(hint.to_owned())
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ pub(super) struct Master {
 impl Master {
     /// Connects and logs in. The folder holds what the connection needs on this machine.
     pub(super) async fn open(host: &Host, settings: &Settings, folder: &Path) -> Result<Self, SshError> {
-        let [socket, log, pin] = ["master", "log", "known_hosts"].map(|name| folder.join(name));
+        let [socket, log, pin] = ["master", "log", options::PIN].map(|name| folder.join(name));
         if socket.as_os_str().as_bytes().len() > LONGEST_PATH {
             let hint = Hint("set XDG_RUNTIME_DIR to a folder of yours with a short path".to_owned());
             return Err(SshError::LongPath { host: label(host), path: socket, hint });

@@ -26,6 +26,9 @@ const PLAIN: [&str; 7] = [
     "UpdateHostKeys=no",
 ];
 
+/// The file that has the host's pinned key.
+pub(super) const PIN: &str = "pinned_key";
+
 /// The files of one connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Files<'a> {
@@ -33,7 +36,7 @@ pub(super) struct Files<'a> {
     pub(super) socket: &'a Path,
     /// Where it writes what goes wrong.
     pub(super) log: &'a Path,
-    /// The file that has the host's pinned key.
+    /// The file that has the pinned key.
     pub(super) pin: &'a Path,
 }
 

@@ -90,7 +90,10 @@ pub fn ask(program: &Path, question: &str) -> io::Result<Option<Secret<String>>>
 /// `ops@10.0.0.1's password: ` or `(ops@10.0.0.1) Password: `; not the passphrase of a key, a one-time code, or
 /// whether to believe a key.
 fn asks_for_password(question: &str) -> bool {
-    question.trim_end().to_lowercase().ends_with("password:")
+    let question = question.trim_end().to_lowercase();
+    // After the name of a host in parentheses comes what its own login says.
+    let said = question.split_once(") ").map_or(question.as_str(), |(_, said)| said);
+    said == "password:" || said.ends_with("'s password:")
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::site::name::SiteName;
 use crate::site::secret::Secret;
 use crate::{files, flow};
 
-/// Print the password that Argo CD made up for `admin`, and only that; or set another
+/// Print the password that Argo CD made up for `admin`; `update` sets another
 #[derive(Debug, Args)]
 #[command(
     args_conflicts_with_subcommands = true,
