@@ -2,8 +2,11 @@
 
 pub mod addon;
 pub mod argocd;
+pub mod cluster;
 pub mod down;
 pub mod kubeconfig;
+mod profile;
+pub mod rke2;
 pub mod secret;
 pub mod status;
 pub mod summary;
