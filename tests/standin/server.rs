@@ -105,11 +105,8 @@ fn names(host: &Host, options: &Options) -> Vec<String> {
 
 fn administrator(pki: &Pki, port: u16) -> Result<Access, Fatal> {
     let Pair { certificate, key } = pki.pair("client-supervisor")?;
-    Ok(Access {
-        server: format!("https://127.0.0.1:{port}"),
-        authority: pki.server.certificate.clone(),
-        credentials: Credentials::Certificate { certificate, key: Secret::new(key) },
-    })
+    let credentials = Credentials::Certificate { certificate, key: Secret::new(key) };
+    Ok(Access::new(format!("https://127.0.0.1:{port}"), pki.server.certificate.clone(), credentials))
 }
 
 /// Waits until the API server is ready.
