@@ -1,8 +1,10 @@
 //! Providers: what makes a cluster. The only place where a site's choice of provider is matched.
 
+mod api_server;
 pub mod existing;
 pub mod k3s;
 pub mod local;
+mod nodes;
 
 use std::sync::Arc;
 
