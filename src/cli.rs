@@ -12,6 +12,7 @@ mod error;
 mod exit;
 mod hidden;
 mod inventory;
+mod k3s;
 mod kubeconfig;
 mod log;
 mod overrides;
@@ -112,6 +113,8 @@ enum Command {
     Inventory(inventory::Inventory),
     #[command(subcommand)]
     Kubeconfig(kubeconfig::Kubeconfig),
+    #[command(subcommand)]
+    K3s(k3s::K3s),
     Components(components::Components),
     Completions(completions::Completions),
     Man(completions::Man),
@@ -149,6 +152,7 @@ impl Command {
             Self::Secret(command) => command.run(global),
             Self::Inventory(command) => command.run(global),
             Self::Kubeconfig(command) => command.run(global),
+            Self::K3s(command) => command.run(global),
             Self::Components(command) => command.run(global),
             Self::Completions(command) => Ok(command.run()),
             Self::Man(command) => Ok(command.run()),

@@ -3,6 +3,7 @@
 pub mod addon;
 pub mod argocd;
 pub mod down;
+pub mod k3s;
 pub mod secret;
 pub mod status;
 pub mod summary;
@@ -13,7 +14,7 @@ use kube::config::Kubeconfig;
 use crate::engine::facts::Missing;
 use crate::engine::{Access, Facts, Failure};
 use crate::k8s;
-use crate::site::name::ClusterName;
+use crate::site::name::{ClusterName, SiteName};
 use crate::site::{Provider, Site};
 
 /// An answer could not be put together.
@@ -27,6 +28,9 @@ pub enum FlowError {
         "Argo CD no longer keeps the password that it made up: it has been changed or its Secret deleted"
     )]
     NoPassword,
+    /// No host of the site has k3s.
+    #[error("no cluster of `{0}` is of the provider k3s")]
+    NoK3s(SiteName),
     /// A document could not be written as YAML.
     #[error("cannot write the kubeconfig as YAML")]
     Yaml(#[source] serde_saphyr::ser::Error),

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use crate::components::{self, Needed};
 use crate::engine::Tree;
 use crate::env::Env;
+use crate::seq;
 use crate::site::{Cluster, Provider, Site};
 
 /// What the site's providers need before any cluster, and the repositories that this machine serves.
@@ -20,7 +21,16 @@ pub fn prepare(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
         .repositories
         .iter()
         .map(|(name, repository)| local::source::step(env, &site.name, name, repository).into());
-    Tree::Par(std::iter::once(components(site, env)).chain(repositories).collect())
+    seq![
+        preflight(site, env),
+        Tree::Par(std::iter::once(components(site, env)).chain(repositories).collect()),
+    ]
+}
+
+/// What has to be true of the site's hosts before anything is changed anywhere.
+#[must_use]
+pub fn preflight(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
+    k3s::preflight(site, env)
 }
 
 /// The programs that the site's clusters are made of, and Argo CD's manifest.
@@ -41,12 +51,21 @@ pub fn serve(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>) -> Tree {
     }
 }
 
+/// Makes further hosts join a cluster, beside [`serve`], whose steps they wait for.
+#[must_use]
+pub fn join(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>) -> Tree {
+    match cluster.provider {
+        Provider::K3s(ref k3s) => k3s::join(site, cluster, k3s, env),
+        Provider::Local(_) | Provider::Existing(_) => Tree::Seq(Vec::new()),
+    }
+}
+
 /// Waits until workloads can run in a cluster whose API serves.
 #[must_use]
-pub fn ready(cluster: &Cluster, env: &Arc<Env>) -> Tree {
+pub fn ready(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>) -> Tree {
     match cluster.provider {
         Provider::Local(ref local) => local::provision::ready(cluster, local, env),
-        Provider::K3s(_) => k3s::ready(cluster, env),
+        Provider::K3s(ref k3s) => k3s::ready(site, cluster, k3s, env),
         Provider::Existing(_) => existing::ready(cluster, env),
     }
 }
