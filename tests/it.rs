@@ -13,6 +13,7 @@ mod drift;
 mod hosts;
 mod interrupt;
 mod inventory;
+mod k3s;
 mod kill;
 mod kit;
 mod local;
