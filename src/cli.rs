@@ -13,6 +13,7 @@ mod error;
 mod exit;
 mod hidden;
 mod inventory;
+mod k3s;
 mod kubeconfig;
 mod log;
 mod overrides;
@@ -118,6 +119,8 @@ enum Command {
     Kubeconfig(kubeconfig::Kubeconfig),
     #[command(subcommand)]
     Rke2(rke2::Rke2),
+    #[command(subcommand)]
+    K3s(k3s::K3s),
     Components(components::Components),
     Completions(completions::Completions),
     Man(completions::Man),
@@ -157,6 +160,7 @@ impl Command {
             Self::Inventory(command) => command.run(global),
             Self::Kubeconfig(command) => command.run(global),
             Self::Rke2(command) => command.run(global),
+            Self::K3s(command) => command.run(global),
             Self::Components(command) => command.run(global),
             Self::Completions(command) => Ok(command.run()),
             Self::Man(command) => Ok(command.run()),

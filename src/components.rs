@@ -14,7 +14,7 @@ use serde::Serialize;
 
 pub use build::GoError;
 pub use step::{Needed, step};
-pub use verify::VerifyError;
+pub use verify::{VerifyError, sha256, sha256_of_file};
 
 use crate::env::Env;
 use crate::files::{self, FileError};

@@ -1,6 +1,8 @@
 //! What a command runs in: folders, this executable, and the connections that steps share.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 pub use crate::k8s::Clients;
 pub use crate::ssh::{Hosts, Settings};
@@ -27,6 +29,26 @@ pub struct Env {
     pub clients: Clients,
     /// Connections to hosts, one per host.
     pub hosts: Hosts,
+    /// What steps have learnt by asking, for the steps that would ask the same.
+    pub answers: Answers,
+}
+
+/// Answers of the world to questions that many steps ask. Whoever has to know what has become of a change asks again.
+#[derive(Debug, Default)]
+pub struct Answers(Mutex<BTreeMap<String, Secret<String>>>);
+
+impl Answers {
+    /// The last answer to a question, if anybody has asked it.
+    #[must_use]
+    pub fn known(&self, question: &str) -> Option<Secret<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(question).cloned()
+    }
+
+    /// Keeps an answer, which may hold secrets.
+    pub fn learn(&self, question: &str, answer: &str) {
+        let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.insert(question.to_owned(), Secret::new(answer.to_owned()));
+    }
 }
 
 impl Env {

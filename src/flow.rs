@@ -4,6 +4,7 @@ pub mod addon;
 pub mod argocd;
 pub mod cluster;
 pub mod down;
+pub mod k3s;
 pub mod kubeconfig;
 mod profile;
 pub mod rke2;
@@ -17,7 +18,7 @@ use serde_json::Value;
 use crate::engine::facts::Missing;
 use crate::engine::{Access, Facts, Failure};
 use crate::k8s;
-use crate::site::name::ClusterName;
+use crate::site::name::{ClusterName, SiteName};
 use crate::site::{Cluster, Provider, Site};
 
 /// An answer could not be put together.
@@ -31,6 +32,9 @@ pub enum FlowError {
         "Argo CD no longer keeps the password that it made up: it has been changed or its Secret deleted"
     )]
     NoPassword,
+    /// No host of the site has k3s.
+    #[error("no cluster of `{0}` is of the provider k3s")]
+    NoK3s(SiteName),
 }
 
 /// Whether nothing of the site is worth a question before it is changed or taken away.

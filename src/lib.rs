@@ -10,7 +10,7 @@
 //! ```text
 //! cli -> flow, components, engine, site, report, env, files
 //! flow -> provider, gitops, components, engine, site, env, k8s, files
-//! provider, gitops -> components, engine, site, env, k8s, template, files    (never each other, never cli, flow or report)
+//! provider, gitops -> components, engine, site, env, k8s, ssh, template, files    (never each other, never cli, flow or report)
 //! components -> engine, site, env, files        env -> k8s, ssh, site::{name, secret}
 //! k8s -> engine, site::{name, secret}, files     ssh -> engine, files, site::inventory, site::secret
 //! template -> files

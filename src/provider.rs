@@ -1,8 +1,10 @@
 //! Providers: what makes a cluster. The only place where a site's choice of provider is matched.
 
+mod api_server;
 pub mod existing;
 pub mod k3s;
 pub mod local;
+mod nodes;
 
 use std::sync::Arc;
 
@@ -10,6 +12,7 @@ use crate::components::{self, Needed};
 use crate::engine::survey::survey;
 use crate::engine::{Failure, Tree};
 use crate::env::Env;
+use crate::seq;
 use crate::site::{Cluster, Provider, Role, Site};
 
 /// What the site's providers need before any cluster, and the repositories that this machine serves.
@@ -23,7 +26,17 @@ pub fn prepare(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
         Provider::Existing(ref existing) => Some(existing::prepare(site, cluster, existing)),
         Provider::Local(_) | Provider::K3s(_) => None,
     });
-    Tree::Par(std::iter::once(components(site, env)).chain(repositories).chain(existing).collect())
+    let checks = std::iter::once(preflight(site, env)).chain(existing);
+    seq![
+        Tree::Par(checks.collect()),
+        Tree::Par(std::iter::once(components(site, env)).chain(repositories).collect()),
+    ]
+}
+
+/// What has to be true of the site's hosts before anything is changed anywhere.
+#[must_use]
+pub fn preflight(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
+    k3s::preflight(site, env)
 }
 
 /// The programs that the site's clusters are made of, and Argo CD's manifest.
@@ -44,12 +57,21 @@ pub fn serve(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>) -> Tree {
     }
 }
 
+/// Makes further hosts join a cluster, beside [`serve`], whose steps they wait for.
+#[must_use]
+pub fn join(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>) -> Tree {
+    match cluster.provider {
+        Provider::K3s(ref k3s) => k3s::join(site, cluster, k3s, env),
+        Provider::Local(_) | Provider::Existing(_) => Tree::Seq(Vec::new()),
+    }
+}
+
 /// Waits until workloads can run in a cluster whose API serves.
 #[must_use]
-pub fn ready(cluster: &Cluster, env: &Arc<Env>) -> Tree {
+pub fn ready(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>) -> Tree {
     match cluster.provider {
         Provider::Local(ref local) => local::provision::ready(cluster, local, env),
-        Provider::K3s(_) => k3s::ready(cluster, env),
+        Provider::K3s(ref k3s) => k3s::ready(site, cluster, k3s, env),
         Provider::Existing(_) => existing::ready(cluster, env),
     }
 }

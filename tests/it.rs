@@ -14,6 +14,7 @@ mod existing;
 mod hosts;
 mod interrupt;
 mod inventory;
+mod k3s;
 mod kill;
 mod kit;
 mod kubeconfig;

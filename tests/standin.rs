@@ -175,7 +175,7 @@ impl Farm {
     fn what_runs_and_what_is_set_up_outlives_the_unit(&self) {
         for host in ["server", "agent"] {
             self.hosts[host].ok("systemctl stop k3s");
-            let left = self.hosts[host].world().into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+            let left = self.hosts[host].world().into_keys().collect::<Vec<_>>();
             let has = |what: &str| left.iter().any(|name| name.starts_with(what));
             for what in [
                 "link cni0",

@@ -30,12 +30,16 @@ pub enum VerifyError {
 }
 
 /// The SHA-256 of bytes, in hexadecimal digits.
-pub(super) fn sha256(bytes: &[u8]) -> String {
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> String {
     hexadecimal(&Sha256::digest(bytes))
 }
 
 /// The SHA-256 of a file, in hexadecimal digits.
-pub(super) fn sha256_of_file(path: &Path) -> Result<String, VerifyError> {
+///
+/// # Errors
+/// When it cannot be read.
+pub fn sha256_of_file(path: &Path) -> Result<String, VerifyError> {
     digest(path).map_err(|source| VerifyError::Read { path: path.to_owned(), source })
 }
 

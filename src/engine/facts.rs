@@ -25,6 +25,17 @@ pub struct ClusterFacts {
     pub version: Option<String>,
     /// How the hub's Argo CD reaches its API.
     pub registration: Option<Access>,
+    /// How further hosts join it.
+    pub join: Option<Join>,
+}
+
+/// How a host joins a cluster that is there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Join {
+    /// The URL to join at.
+    pub server: String,
+    /// The token that it is let in with, and that says whom to trust.
+    pub token: Secret<String>,
 }
 
 /// What is known of one repository.
@@ -141,6 +152,14 @@ impl Facts {
         self.known(cluster, "registration", |facts| facts.registration.as_ref())
     }
 
+    /// How further hosts join a cluster.
+    ///
+    /// # Errors
+    /// When nobody has found out.
+    pub fn join(&self, cluster: &ClusterName) -> Result<&Join, Missing> {
+        self.known(cluster, "token to join", |facts| facts.join.as_ref())
+    }
+
     /// What is known of a repository that this machine serves.
     ///
     /// # Errors
@@ -165,6 +184,7 @@ impl Facts {
             known.access = facts.access.or(known.access.take());
             known.version = facts.version.or(known.version.take());
             known.registration = facts.registration.or(known.registration.take());
+            known.join = facts.join.or(known.join.take());
         }
         self.repositories.extend(newer.repositories);
     }

@@ -42,6 +42,7 @@ pub fn clusters(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
 #[must_use]
 pub fn argocd(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
     seq![
+        provider::preflight(site, env),
         provider::components(site, env),
         provider::serve(site, &site.hub, env),
         argocd::install(site, env, &manifest(env)),
@@ -50,28 +51,34 @@ pub fn argocd(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
 
 fn hub(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
     let hub = &site.hub;
-    seq![
-        provider::serve(site, hub, env),
-        par![
-            provider::ready(hub, env),
-            seq![argocd::install(site, env, &manifest(env)), resumed(site, env), bootstrap(site, env)],
-            seq![
-                gate(StepId::of(&hub.name, "argocd/namespace")),
-                par![secret(site, env, hub), secrets(site, env, all(site))],
+    par![
+        provider::join(site, hub, env),
+        seq![
+            provider::serve(site, hub, env),
+            par![
+                provider::ready(site, hub, env),
+                seq![argocd::install(site, env, &manifest(env)), resumed(site, env), bootstrap(site, env)],
+                seq![
+                    gate(StepId::of(&hub.name, "argocd/namespace")),
+                    par![secret(site, env, hub), secrets(site, env, all(site))],
+                ],
             ],
         ],
     ]
 }
 
 fn spoke(site: &Arc<Site>, spoke: &Cluster, env: &Arc<Env>) -> Tree {
-    seq![
-        provider::serve(site, spoke, env),
-        par![
-            provider::ready(spoke, env),
-            seq![
-                register(site, env, &spoke.name),
-                gate(StepId::of(&site.hub.name, "argocd/namespace")),
-                secret(site, env, spoke),
+    par![
+        provider::join(site, spoke, env),
+        seq![
+            provider::serve(site, spoke, env),
+            par![
+                provider::ready(site, spoke, env),
+                seq![
+                    register(site, env, &spoke.name),
+                    gate(StepId::of(&site.hub.name, "argocd/namespace")),
+                    secret(site, env, spoke),
+                ],
             ],
         ],
     ]

@@ -1,25 +1,89 @@
-//! The provider `k3s`: clusters of k3s on hosts that are reached over SSH.
+//! The provider `k3s`: clusters of k3s on hosts that are reached over SSH, without k3s' install script.
+//!
+//! Everything about a host is found out by a look at it ([`look`]); nothing is remembered but the mark on the host.
+
+mod access;
+mod config;
+mod files;
+mod host;
+mod look;
+mod mark;
+mod node;
+mod preflight;
+mod release;
+mod remove;
+mod service;
+pub mod status;
+mod unit;
 
 use std::sync::Arc;
 
 use crate::engine::Tree;
+use crate::engine::tree::gate;
 use crate::env::Env;
-use crate::site::{Cluster, K3s, Site};
+use crate::seq;
+use crate::site::{Cluster, K3s, Provider, Site};
 
-/// Makes the cluster until its API serves. Its steps yield how to reach it.
+use access::{Access, access_id};
+use files::Files;
+use host::{BINARY, CONFIG, IMAGES, Member, Memory, Role, Subject};
+use node::Node;
+use preflight::Preflight;
+use release::{Release, release_id};
+use remove::Remove;
+use service::Service;
+
+/// Looks at all hosts of the site at once, before anything is changed anywhere.
 #[must_use]
-pub fn serve(_site: &Arc<Site>, _cluster: &Cluster, _k3s: &K3s, _env: &Arc<Env>) -> Tree {
-    Tree::Seq(Vec::new())
+pub fn preflight(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
+    let subjects: Vec<_> = site
+        .clusters()
+        .filter_map(|cluster| match &cluster.provider {
+            Provider::K3s(k3s) => Some(Subject::new(site, cluster, k3s, env)),
+            _ => None,
+        })
+        .collect();
+    if subjects.is_empty() { Tree::Seq(Vec::new()) } else { Preflight::new(site, subjects).into() }
 }
 
-/// Waits until workloads can run in it.
+/// Makes the cluster until its API serves. Its last step yields how to reach it, and how further hosts join.
 #[must_use]
-pub fn ready(_cluster: &Cluster, _env: &Arc<Env>) -> Tree {
-    Tree::Seq(Vec::new())
+pub fn serve(site: &Arc<Site>, cluster: &Cluster, k3s: &K3s, env: &Arc<Env>) -> Tree {
+    let subject = Subject::new(site, cluster, k3s, env);
+    let servers =
+        subject.servers().into_iter().map(|server| seq![Files::new(&server), Service::new(&server)]);
+    seq![Release::new(&subject), Tree::Seq(servers.collect()), Access::new(&subject)]
 }
 
-/// Takes it away.
+/// Makes hosts join the cluster, side by side. They get their files while the server is still starting; a host
+/// that fails holds up nothing else.
 #[must_use]
-pub fn remove(_site: &Arc<Site>, _cluster: &Cluster, _k3s: &K3s, _env: &Arc<Env>) -> Tree {
-    Tree::Seq(Vec::new())
+pub fn join(site: &Arc<Site>, cluster: &Cluster, k3s: &K3s, env: &Arc<Env>) -> Tree {
+    let subject = Subject::new(site, cluster, k3s, env);
+    let agents = subject.agents().into_iter().map(|agent| {
+        seq![
+            gate(release_id(&subject)),
+            Files::new(&agent),
+            gate(access_id(&subject)),
+            Service::new(&agent),
+            Node::new(&agent),
+        ]
+    });
+    Tree::Par(agents.collect())
+}
+
+/// Waits until workloads can run on the servers.
+#[must_use]
+pub fn ready(site: &Arc<Site>, cluster: &Cluster, k3s: &K3s, env: &Arc<Env>) -> Tree {
+    let subject = Subject::new(site, cluster, k3s, env);
+    Tree::Par(subject.servers().iter().map(|server| Node::new(server).into()).collect())
+}
+
+/// Takes the cluster away: agents side by side, then the servers, the first one last.
+#[must_use]
+pub fn remove(site: &Arc<Site>, cluster: &Cluster, k3s: &K3s, env: &Arc<Env>) -> Tree {
+    let subject = Subject::new(site, cluster, k3s, env);
+    let agents = subject.agents().iter().map(|agent| Remove::new(agent).into()).collect();
+    let servers = subject.servers().iter().rev().map(|server| Remove::new(server).into()).collect();
+    seq![Tree::Par(agents), Tree::Seq(servers)]
 }

@@ -1,6 +1,5 @@
 //! The provider `local`: real control planes as processes on this machine, without root, containers or a cloud.
 
-pub mod api_server;
 pub mod configuration;
 pub mod control_plane;
 pub mod layout;

@@ -25,7 +25,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
         ],
     ),
     ("flow", &["components", "engine", "env", "files", "gitops", "k8s", "provider", "site"]),
-    ("provider", &["components", "engine", "env", "files", "k8s", "site"]),
+    ("provider", &["components", "engine", "env", "files", "k8s", "site", "ssh"]),
     ("gitops", &["engine", "env", "files", "k8s", "site", "template"]),
     ("components", &["engine", "env", "files", "site"]),
     ("env", &["k8s", "site::name", "site::secret", "ssh"]),

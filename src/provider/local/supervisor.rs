@@ -21,7 +21,6 @@ use tokio::task::LocalSet;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-use super::api_server;
 use super::configuration::{Configuration, ConfigurationError};
 use super::control_plane::ControlPlane;
 use super::layout::Layout;
@@ -34,6 +33,7 @@ use crate::engine::lock::{Lock, LockError};
 use crate::engine::wait::pause;
 use crate::files::{self, FileError};
 use crate::k8s;
+use crate::provider::api_server;
 use keep::Kept;
 
 /// What a supervisor says on its standard output once the cluster is started and the socket answers.

@@ -10,6 +10,7 @@ use kube::api::{DeleteParams, ListParams};
 
 use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::env::Env;
+use crate::provider::nodes::unready;
 use crate::site::name::ClusterName;
 
 #[derive(Debug, thiserror::Error)]
@@ -105,16 +106,5 @@ impl Step for Ready {
             }
             Ok(())
         })
-    }
-}
-
-/// Why a node is not ready; `None` if it is.
-fn unready(node: &Node) -> Option<String> {
-    let conditions = node.status.as_ref().and_then(|status| status.conditions.as_ref());
-    let ready = conditions.into_iter().flatten().find(|condition| condition.type_ == "Ready");
-    match ready {
-        Some(condition) if condition.status == "True" => None,
-        Some(condition) => Some(condition.message.clone().unwrap_or_else(|| "not ready".to_owned())),
-        None => Some("its agent has not reported yet".to_owned()),
     }
 }

@@ -13,7 +13,7 @@ use super::Subject;
 use crate::engine::facts::ClusterFacts;
 use crate::engine::{Access, BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::files::{self, FileError};
-use crate::provider::local::api_server;
+use crate::provider::api_server;
 use crate::provider::local::configuration::{Configuration, ConfigurationError};
 use crate::provider::local::layout::Layout;
 use crate::provider::local::leftovers;

@@ -49,6 +49,7 @@ impl World {
             variable: |_| None,
             clients: crate::k8s::Clients::default(),
             hosts: crate::env::Hosts::new(crate::env::Settings::default()),
+            answers: crate::env::Answers::default(),
         }
     }
 

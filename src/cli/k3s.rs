@@ -1,0 +1,99 @@
+//! `k3s`: the parts of `up` that are about clusters of k3s.
+
+use std::io::Write;
+
+use clap::Subcommand;
+
+use super::Global;
+use super::error::CommandError;
+use super::exit::Exit;
+use super::session::{Session, Show};
+use crate::engine::run::Mode;
+use crate::flow;
+use crate::report::{self, Output};
+use crate::site::name::SiteName;
+
+/// Clusters of k3s on hosts that are reached over SSH
+#[derive(Debug, Subcommand)]
+pub(super) enum K3s {
+    /// Install k3s on the site's hosts, and wait until its nodes are ready
+    Install {
+        /// The site: a folder under sites/
+        site: SiteName,
+    },
+    /// Show every host: its unit, version and node
+    Status {
+        /// The site: a folder under sites/
+        site: SiteName,
+    },
+    /// Print the config.yaml that every host gets, without the token
+    Config {
+        /// The site: a folder under sites/
+        site: SiteName,
+    },
+    /// Save the kubeconfig of the site's hub for other tools
+    ///
+    /// It goes to ~/.kube/SITE.yml, or to where --k3s-kubeconfig says.
+    Kubeconfig {
+        /// The site: a folder under sites/
+        site: SiteName,
+    },
+}
+
+impl K3s {
+    pub(super) fn run(self, global: &Global) -> Result<Exit, CommandError> {
+        match self {
+            Self::Install { site } => install(global, &site),
+            Self::Status { site } => status(global, &site),
+            Self::Config { site } => config(global, &site),
+            Self::Kubeconfig { site } => kubeconfig(global, &site),
+        }
+    }
+}
+
+fn install(global: &Global, site: &SiteName) -> Result<Exit, CommandError> {
+    Session::run(global, site, Show::Events, async |session| {
+        let tree = flow::k3s::install(&session.site, &session.env)?;
+        let lock = session.lock()?;
+        let report = session.walk(Mode::Apply, None, &tree).await;
+        drop(lock);
+        session.say_how_to_continue(&report, &format!("k3s install {}", session.site.name));
+        Ok(session.finish(&report))
+    })
+}
+
+fn status(global: &Global, site: &SiteName) -> Result<Exit, CommandError> {
+    Session::run(global, site, Show::Nothing, async |session| {
+        let facts = session.look(&flow::k3s::serve(&session.site, &session.env)?).await.facts;
+        let clusters = flow::k3s::status(&session.site, &session.env, &facts).await?;
+        let mut stdout = std::io::stdout().lock();
+        if session.output == Output::Json {
+            let _ = writeln!(stdout, "{}", serde_json::to_string_pretty(&clusters).unwrap_or_default());
+        } else {
+            let _ = writeln!(stdout, "{}", flow::k3s::HEADER);
+            for cluster in &clusters {
+                let _ = write!(stdout, "{cluster}");
+            }
+        }
+        Ok(Exit::Done)
+    })
+}
+
+fn config(global: &Global, site: &SiteName) -> Result<Exit, CommandError> {
+    Session::run(global, site, Show::Nothing, async |session| {
+        let mut stdout = std::io::stdout().lock();
+        for (host, text) in flow::k3s::configurations(&session.site)? {
+            let _ = writeln!(stdout, "# /etc/rancher/k3s/config.yaml on {host}\n{text}---");
+        }
+        Ok(Exit::Done)
+    })
+}
+
+fn kubeconfig(global: &Global, site: &SiteName) -> Result<Exit, CommandError> {
+    Session::run(global, site, Show::Nothing, async |session| {
+        let facts = session.look(&flow::k3s::serve(&session.site, &session.env)?).await.facts;
+        let path = flow::k3s::save_kubeconfig(&session.site, &facts)?;
+        report::say(&format!("saved {}", path.display()));
+        Ok(Exit::Done)
+    })
+}

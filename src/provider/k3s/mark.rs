@@ -1,0 +1,54 @@
+//! The mark on a host: whose it is, and what was there before.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::Role;
+use crate::site::name::{ClusterName, SiteName};
+use crate::ssh::quote;
+
+/// The folder of the marks of all sites. It is ours.
+pub(super) const FOLDER: &str = "/etc/bridgehead";
+
+/// `/etc/bridgehead/<site>.json`: the first thing that comes and the last that goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Mark {
+    /// The site that the host belongs to.
+    pub(super) site: String,
+    /// The cluster.
+    pub(super) cluster: String,
+    /// What it does there.
+    pub(super) role: Role,
+    /// What was there before of the things that k3s makes or leaves. It stays when k3s goes.
+    pub(super) before: BTreeSet<String>,
+}
+
+impl Mark {
+    pub(super) fn new(site: &SiteName, cluster: &ClusterName, role: Role, traces: &BTreeSet<String>) -> Self {
+        // Processes have other numbers every time.
+        let before = traces.iter().filter(|trace| !trace.starts_with("processes ")).cloned().collect();
+        Self { site: site.to_string(), cluster: cluster.to_string(), role, before }
+    }
+
+    /// Whether it is the mark of this cluster.
+    pub(super) fn is_of(&self, site: &SiteName, cluster: &ClusterName) -> bool {
+        self.site == site.as_str() && self.cluster == cluster.as_str()
+    }
+
+    /// The script that makes it: in one go, so that there is never half a mark.
+    pub(super) fn script(&self) -> String {
+        let path = quote(&format!("{FOLDER}/{}.json", self.site));
+        let text = serde_json::to_string_pretty(self).unwrap_or_default();
+        format!(
+            "set -e\numask 077\nmkdir -p {FOLDER}\nprintf '%s\\n' {} > {path}.new\nmv {path}.new {path}\n",
+            quote(&text)
+        )
+    }
+
+    /// The script that removes a site's mark, and the folder with the last one.
+    pub(super) fn removal(site: &SiteName) -> String {
+        let path = quote(&format!("{FOLDER}/{site}.json"));
+        format!("rm -f {path} {path}.new\nrmdir {FOLDER} 2>/dev/null || [ ! -e {path} ]\n")
+    }
+}

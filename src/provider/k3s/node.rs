@@ -1,0 +1,66 @@
+//! The step `<cluster>/provision/<host>/node`: the host's node is ready.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1;
+use kube::Api;
+
+use super::Member;
+use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::provider::nodes;
+use crate::site::name::ClusterName;
+
+#[derive(Debug, thiserror::Error)]
+#[error("cannot look at the node {node} of {cluster}")]
+struct NodeError {
+    node: String,
+    cluster: ClusterName,
+    source: Box<kube::Error>,
+}
+
+pub(super) struct Node(Member);
+
+impl Node {
+    pub(super) fn new(member: &Member) -> Self {
+        Self(member.clone())
+    }
+
+    async fn look(&self, facts: &Facts) -> Result<Observed, Stop> {
+        let Member { subject, .. } = &self.0;
+        let client = subject.env.clients.get(facts.access(&subject.cluster)?).await?;
+        let node = self.0.node_name(&self.0.host_look(false).await?);
+        let found = Api::<v1::Node>::all(client).get_opt(&node).await.map_err(|source| NodeError {
+            node: node.clone(),
+            cluster: subject.cluster.clone(),
+            source: source.into(),
+        })?;
+        let reason = match found {
+            None => Some("not registered yet".to_owned()),
+            Some(node) => nodes::unready(&node),
+        };
+        let changes = reason.map(|reason| Change::wait(format!("node {node}"), reason));
+        Ok(Observed::differs(changes.into_iter().collect()))
+    }
+}
+
+impl Step for Node {
+    fn id(&self) -> StepId {
+        self.0.step("provision", "node")
+    }
+
+    fn cluster(&self) -> Option<&ClusterName> {
+        Some(&self.0.subject.cluster)
+    }
+
+    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
+        Box::pin(self.look(facts))
+    }
+
+    fn apply<'a>(&'a self, _: &'a Facts, _: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_mins(5)
+    }
+}

@@ -1,0 +1,139 @@
+//! The step `<cluster>/provision/release`: what hosts lack of the release is on this machine, checked.
+
+mod artifact;
+mod download;
+mod source;
+mod version;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(super) use artifact::{Architecture, Artifact};
+pub(super) use source::Source;
+use version::{Refusal, Version};
+
+use super::{Member, Memory, Subject};
+use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::site::name::ClusterName;
+
+/// A host must not get the release that the profile names.
+#[derive(Debug, thiserror::Error)]
+#[error("{host} has k3s {installed}, and {tag} is wanted: {refusal}")]
+struct Refused {
+    host: String,
+    installed: String,
+    tag: String,
+    refusal: Refusal,
+}
+
+/// A file of the release that a host lacks.
+type Lacking = BTreeMap<(Architecture, String), String>;
+
+pub(super) struct Release {
+    subject: Arc<Subject>,
+    memory: Memory,
+}
+
+impl Release {
+    pub(super) fn new(subject: &Arc<Subject>) -> Self {
+        Self { subject: Arc::clone(subject), memory: Memory::default() }
+    }
+
+    async fn look(&self) -> Result<Observed, Stop> {
+        let source = self.subject.source();
+        let tag = source.tag().await?;
+        let lacking = self.lacking(&source, &tag).await?;
+        let mut changes = Vec::new();
+        for ((architecture, file), sum) in &lacking {
+            if !source.is_cached(&tag, *architecture, file, sum).await? {
+                changes.push(Change::create(format!("file {file} of the release {tag} on this machine")));
+            }
+        }
+        Ok(Observed::differs(changes))
+    }
+
+    /// The files that any host lacks, with their checksums. Of hosts that do not answer only the server counts
+    /// here: the others' own steps say so.
+    async fn lacking(&self, source: &Source<'_>, tag: &str) -> Result<Lacking, Stop> {
+        let fresh = self.memory.is_second();
+        let members = self.subject.members();
+        let looks = members.iter().map(|member| async move { (member, member.host_look(fresh).await) });
+        let mut lacking = Lacking::new();
+        let mut known = BTreeSet::new();
+        for (member, look) in futures::future::join_all(looks).await {
+            let look = match look {
+                Err(_) if member.is_agent() => continue,
+                look => look?,
+            };
+            refuse(member, look.version.as_deref(), tag)?;
+            let architecture = member.architecture(&look)?;
+            for artifact in architecture.artifacts(self.subject.k3s.images) {
+                let sum = source.sum(tag, architecture, &artifact.file).await?;
+                if look.checksums.get(&artifact.path) != Some(&sum) && known.insert(artifact.clone()) {
+                    lacking.insert((architecture, artifact.file), sum);
+                }
+            }
+        }
+        Ok(lacking)
+    }
+
+    async fn get(&self, writer: &Writer) -> Result<(), Failure> {
+        let source = self.subject.source();
+        let tag = source.tag().await?;
+        for ((architecture, file), sum) in self.lacking(&source, &tag).await.map_err(Stop::into_failure)? {
+            if !source.is_cached(&tag, architecture, &file, &sum).await? {
+                writer.perform(source.fetch(&tag, architecture, &file, writer)).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Step for Release {
+    fn id(&self) -> StepId {
+        release_id(&self.subject)
+    }
+
+    fn cluster(&self) -> Option<&ClusterName> {
+        Some(&self.subject.cluster)
+    }
+
+    fn observe<'a>(&'a self, _: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
+        Box::pin(self.look())
+    }
+
+    fn apply<'a>(&'a self, _: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(self.get(writer))
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_mins(10)
+    }
+}
+
+/// The step that the steps of all hosts wait for.
+pub(super) fn release_id(subject: &Subject) -> StepId {
+    StepId::of(&subject.cluster, "provision/release")
+}
+
+fn refuse(member: &Member, installed: Option<&str>, tag: &str) -> Result<(), Failure> {
+    let Some(installed) = installed else { return Ok(()) };
+    let (Some(from), Some(to)) = (Version::parse(installed), Version::parse(tag)) else { return Ok(()) };
+    let Some(refusal) = from.refuses(&to) else { return Ok(()) };
+    let hint = match &refusal {
+        Refusal::Downgrade => {
+            "name at least the version that is installed, or take the cluster down first".to_owned()
+        }
+        Refusal::SkippedMinor(next) => {
+            format!("name a release of {next} in the profile, then run `up` again")
+        }
+    };
+    let error = Refused {
+        host: member.host.name.to_string(),
+        installed: installed.to_owned(),
+        tag: tag.to_owned(),
+        refusal,
+    };
+    Err(Failure::from(error).with_hint(hint))
+}

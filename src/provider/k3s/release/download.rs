@@ -1,0 +1,221 @@
+//! Downloads: to a file beside its place, checked, then moved there.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use reqwest::header::LOCATION;
+use reqwest::redirect::Policy;
+use reqwest::{Client, Response, StatusCode};
+use sha2::{Digest, Sha256};
+use tokio::fs::{File, OpenOptions};
+use tokio::io::AsyncWriteExt;
+
+use crate::files::{self, FileError};
+
+/// A download failed. Nothing of it is kept.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::provider::k3s) enum DownloadError {
+    /// Nothing answers there.
+    #[error("cannot reach {url}: {reason}")]
+    Unreachable {
+        /// What was asked for.
+        url: String,
+        /// Why, in one line.
+        reason: String,
+    },
+    /// It answers with something else.
+    #[error("{url} answers {status}")]
+    Status {
+        /// What was asked for.
+        url: String,
+        /// What it answered.
+        status: StatusCode,
+    },
+    /// The channel leads nowhere.
+    #[error("{url} answers {status} and leads to no release")]
+    NoRedirect {
+        /// What was asked for.
+        url: String,
+        /// What it answered.
+        status: StatusCode,
+    },
+    /// The answer ended early.
+    #[error("{url} broke off after {received} bytes: {reason}")]
+    BrokenOff {
+        /// What was asked for.
+        url: String,
+        /// How much came.
+        received: u64,
+        /// Why, in one line.
+        reason: String,
+    },
+    /// The file is another one.
+    #[error("{url} has the SHA-256 {found}, and the release lists {listed}")]
+    Tampered {
+        /// What was asked for.
+        url: String,
+        /// What it has.
+        found: String,
+        /// What it should have.
+        listed: String,
+    },
+    /// The file cannot be written.
+    #[error("cannot write `{}`", .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file cannot be moved to its place.
+    #[error("cannot keep what was fetched from {url}")]
+    Keep {
+        /// Where it is from.
+        url: String,
+        /// What failed.
+        source: FileError,
+    },
+}
+
+impl DownloadError {
+    /// What a person can do about it.
+    pub(super) fn hint(&self) -> &'static str {
+        match self {
+            Self::Unreachable { .. } | Self::BrokenOff { .. } => {
+                "run the same command again when it is back, or name a mirror that answers (`mirror` of the k3s table); \
+                 HTTPS_PROXY and NO_PROXY are respected"
+            }
+            Self::Status { .. } | Self::NoRedirect { .. } => {
+                "is there such a release? See `version`, `channel` and `mirror` of the k3s table"
+            }
+            Self::Tampered { .. } => {
+                "do not use this mirror before you know why; nothing of the file was kept, no host has it"
+            }
+            Self::Write { .. } | Self::Keep { .. } => "make room there, then run the same command again",
+        }
+    }
+}
+
+/// The last segment of the path that a URL redirects to.
+pub(super) async fn redirect(url: &str) -> Result<String, DownloadError> {
+    let response = client(Policy::none(), url)?.get(url).send().await.map_err(unreachable(url))?;
+    let status = response.status();
+    let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+    let target = location.filter(|_| status.is_redirection()).and_then(last_segment);
+    target.ok_or_else(|| DownloadError::NoRedirect { url: url.to_owned(), status })
+}
+
+fn last_segment(location: &str) -> Option<String> {
+    let path = location.split(['?', '#']).next()?.trim_end_matches('/');
+    let segment = path.rsplit('/').next()?.replace("%2B", "+").replace("%2b", "+");
+    (!segment.is_empty()).then_some(segment)
+}
+
+/// A short text.
+pub(super) async fn text(url: &str) -> Result<String, DownloadError> {
+    let response = get(url).await?;
+    response.text().await.map_err(|error| DownloadError::BrokenOff {
+        url: url.to_owned(),
+        received: 0,
+        reason: innermost(&error),
+    })
+}
+
+/// A file with this checksum, to its place at `path`.
+pub(super) async fn file(
+    url: &str,
+    path: &Path,
+    sum: &str,
+    progress: &(dyn Fn(String) + Sync),
+) -> Result<(), DownloadError> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".{}.new", std::process::id()));
+    let beside = PathBuf::from(beside);
+    let keep = |source| DownloadError::Keep { url: url.to_owned(), source };
+    let fetched = fetch(url, &beside, sum, progress).await;
+    if fetched.is_err() {
+        // What failed is told; what cannot be removed besides is written over by the next attempt.
+        let _ = files::remove(&beside);
+        return fetched;
+    }
+    files::rename(&beside, path).map_err(keep)
+}
+
+async fn fetch(
+    url: &str,
+    path: &Path,
+    sum: &str,
+    progress: &(dyn Fn(String) + Sync),
+) -> Result<(), DownloadError> {
+    const STEP: u64 = 8 << 20;
+    let mut response = get(url).await?;
+    let total = response.content_length();
+    let write = |source| DownloadError::Write { path: path.to_owned(), source };
+    let mut file = create(path).await.map_err(write)?;
+    let (mut digest, mut received, mut told) = (Sha256::new(), 0, 0);
+    loop {
+        let chunk = response.chunk().await.map_err(|error| DownloadError::BrokenOff {
+            url: url.to_owned(),
+            received,
+            reason: innermost(&error),
+        })?;
+        let Some(chunk) = chunk else { break };
+        digest.update(&chunk);
+        file.write_all(&chunk).await.map_err(write)?;
+        received += chunk.len() as u64;
+        if received - told >= STEP {
+            told = received;
+            progress(megabytes(received, total));
+        }
+    }
+    file.sync_all().await.map_err(write)?;
+    let found: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    if found == sum {
+        return Ok(());
+    }
+    Err(DownloadError::Tampered { url: url.to_owned(), found, listed: sum.to_owned() })
+}
+
+fn megabytes(received: u64, total: Option<u64>) -> String {
+    let megabytes = |bytes: u64| bytes / 1_000_000;
+    match total {
+        Some(total) => format!("{} of {} MB", megabytes(received), megabytes(total)),
+        None => format!("{} MB", megabytes(received)),
+    }
+}
+
+async fn create(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o755).open(path).await
+}
+
+async fn get(url: &str) -> Result<Response, DownloadError> {
+    let response = client(Policy::default(), url)?.get(url).send().await.map_err(unreachable(url))?;
+    match response.status() {
+        status if status.is_success() => Ok(response),
+        status => Err(DownloadError::Status { url: url.to_owned(), status }),
+    }
+}
+
+fn client(redirects: Policy, url: &str) -> Result<Client, DownloadError> {
+    // The first one stands; a second one is refused, which is no harm.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder()
+        .user_agent(concat!("bridgehead/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(Duration::from_secs(10))
+        .read_timeout(Duration::from_secs(30))
+        .redirect(redirects)
+        .build()
+        .map_err(unreachable(url))
+}
+
+fn unreachable(url: &str) -> impl Fn(reqwest::Error) -> DownloadError {
+    move |error| DownloadError::Unreachable { url: url.to_owned(), reason: innermost(&error) }
+}
+
+fn innermost(error: &dyn Error) -> String {
+    error.source().map_or_else(|| error.to_string(), innermost)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,155 @@
+//! Where releases are: the mirror, and what this machine has of it already.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::artifact::{self, Architecture};
+use super::download::{self, DownloadError};
+use super::version::Version;
+use crate::components::{VerifyError, sha256_of_file};
+use crate::engine::{Failure, Writer};
+use crate::env::Env;
+use crate::files::{self, FileError};
+use crate::site::{K3s, K3sRelease};
+
+/// The release cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::provider::k3s) enum ReleaseError {
+    /// What a channel, or a profile, names is no release.
+    #[error("`{0}` is no version of k3s, such as v1.34.4+k3s1")]
+    NoVersion(String),
+    /// A file cannot be fetched.
+    #[error("cannot fetch k3s")]
+    Download(#[from] DownloadError),
+    /// There is no such file in the release.
+    #[error("`{list}` has no checksum of `{file}`")]
+    NotListed {
+        /// The URL of the list.
+        list: String,
+        /// The file.
+        file: String,
+    },
+    /// The cache cannot be used.
+    #[error("cannot keep k3s on this machine")]
+    Cache(#[from] FileError),
+    /// A file of the cache cannot be read.
+    #[error("cannot check k3s on this machine")]
+    Verify(#[from] VerifyError),
+}
+
+/// The releases that a cluster's profile points at.
+pub(in crate::provider::k3s) struct Source<'a> {
+    pub(in crate::provider::k3s) k3s: &'a K3s,
+    pub(in crate::provider::k3s) env: &'a Arc<Env>,
+}
+
+impl Source<'_> {
+    /// The release: the version that the profile names, or that its channel names, asked once in a run.
+    pub(in crate::provider::k3s) async fn tag(&self) -> Result<String, Failure> {
+        let tag = match &self.k3s.release {
+            K3sRelease::Version(version) => version.clone(),
+            K3sRelease::Channel { name, server } => self.channel(server, name).await?,
+        };
+        match Version::parse(&tag) {
+            Some(_) => Ok(tag),
+            None => Err(ReleaseError::NoVersion(tag).into()),
+        }
+    }
+
+    async fn channel(&self, server: &str, name: &str) -> Result<String, Failure> {
+        let url = format!("{}/{name}", server.trim_end_matches('/'));
+        if let Some(tag) = self.env.answers.known(&url) {
+            return Ok(tag.expose().clone());
+        }
+        let tag = download::redirect(&url).await.map_err(with_hint)?;
+        self.env.answers.learn(&url, &tag);
+        Ok(tag)
+    }
+
+    /// The SHA-256 that a file of the release has to have.
+    pub(in crate::provider::k3s) async fn sum(
+        &self,
+        tag: &str,
+        architecture: Architecture,
+        file: &str,
+    ) -> Result<String, Failure> {
+        let list = self.list(tag, architecture).await?;
+        let sum = artifact::checksum(&list, file).map(str::to_lowercase);
+        let url = self.url(tag, &architecture.checksums());
+        Ok(sum.ok_or_else(|| ReleaseError::NotListed { list: url, file: file.to_owned() })?)
+    }
+
+    /// The list of checksums: as it was kept, or else as the mirror has it.
+    async fn list(&self, tag: &str, architecture: Architecture) -> Result<String, Failure> {
+        let kept = self.path(tag, architecture, &architecture.checksums());
+        if let Some(list) = files::read_if_present(&kept).map_err(ReleaseError::Cache)? {
+            return Ok(list);
+        }
+        let url = self.url(tag, &architecture.checksums());
+        if let Some(list) = self.env.answers.known(&url) {
+            return Ok(list.expose().clone());
+        }
+        let list = download::text(&url).await.map_err(with_hint)?;
+        self.env.answers.learn(&url, &list);
+        Ok(list)
+    }
+
+    /// Whether this machine has a file of the release, as it should be.
+    pub(in crate::provider::k3s) async fn is_cached(
+        &self,
+        tag: &str,
+        architecture: Architecture,
+        file: &str,
+        sum: &str,
+    ) -> Result<bool, Failure> {
+        let path = self.path(tag, architecture, file);
+        if !path.is_file() {
+            return Ok(false);
+        }
+        let found = tokio::task::spawn_blocking(move || sha256_of_file(&path)).await?;
+        Ok(found.map_err(ReleaseError::Verify)? == sum)
+    }
+
+    /// Fetches a file of the release, and keeps the list of checksums that it was checked against.
+    pub(in crate::provider::k3s) async fn fetch(
+        &self,
+        tag: &str,
+        architecture: Architecture,
+        file: &str,
+        writer: &Writer,
+    ) -> Result<(), Failure> {
+        let path = self.path(tag, architecture, file);
+        files::make_folder(&self.folder(tag, architecture)).map_err(ReleaseError::Cache)?;
+        let sum = self.sum(tag, architecture, file).await?;
+        let what = format!("{file} of {tag}");
+        download::file(&self.url(tag, file), &path, &sum, &|text| writer.progress(format!("{what}: {text}")))
+            .await
+            .map_err(with_hint)?;
+        let list = self.list(tag, architecture).await?;
+        let kept = self.path(tag, architecture, &architecture.checksums());
+        Ok(files::replace(&kept, list.as_bytes(), 0o600).map_err(ReleaseError::Cache)?)
+    }
+
+    fn folder(&self, tag: &str, architecture: Architecture) -> PathBuf {
+        self.env.cache.join("k3s").join(tag).join(architecture.name())
+    }
+
+    /// Where this machine keeps a file of the release.
+    pub(in crate::provider::k3s) fn path(
+        &self,
+        tag: &str,
+        architecture: Architecture,
+        file: &str,
+    ) -> PathBuf {
+        self.folder(tag, architecture).join(file)
+    }
+
+    fn url(&self, tag: &str, file: &str) -> String {
+        format!("{}/{}/{file}", self.k3s.mirror.trim_end_matches('/'), tag.replace('+', "%2B"))
+    }
+}
+
+fn with_hint(error: DownloadError) -> Failure {
+    let hint = error.hint();
+    Failure::from(ReleaseError::Download(error)).with_hint(hint)
+}

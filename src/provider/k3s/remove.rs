@@ -1,0 +1,112 @@
+//! The step `<cluster>/remove/<host>/k3s`: nothing of k3s is left on the host but what was there before it came.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::Member;
+use super::look::{HostLook, TRACES};
+use super::mark::Mark;
+use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::site::name::ClusterName;
+use crate::ssh::quote;
+
+const UNINSTALL: &str = include_str!("remove/uninstall.sh");
+
+/// How long the units may take to stop, and the files to go.
+const PATIENCE: Duration = Duration::from_mins(10);
+
+/// Something withstands.
+#[derive(Debug, thiserror::Error)]
+#[error("on {host} there is still left: {names}")]
+struct Left {
+    host: String,
+    names: String,
+}
+
+pub(super) struct Remove(Member);
+
+impl Remove {
+    pub(super) fn new(member: &Member) -> Self {
+        Self(member.clone())
+    }
+
+    /// The mark and what is left, if the host is ours. Without the mark there is nothing of ours.
+    async fn ours(&self) -> Result<Option<(Mark, BTreeSet<String>)>, Failure> {
+        let Member { subject, .. } = &self.0;
+        let look = self.0.host_look(true).await?;
+        let left = |mark: &Mark, look: &HostLook| &look.traces - &mark.before;
+        let mark = look.marks.iter().find(|mark| mark.is_of(&subject.site, &subject.cluster));
+        Ok(mark.map(|mark| (mark.clone(), left(mark, &look))))
+    }
+
+    fn changes(&self, left: &BTreeSet<String>) -> Vec<Change> {
+        let mut kinds = BTreeMap::<_, Vec<_>>::new();
+        for trace in left {
+            let (kind, name) = trace.split_once(' ').unwrap_or((trace, ""));
+            kinds.entry(kind).or_default().push(name);
+        }
+        let delete = |what: String| Change::delete(self.0.subject_of(what));
+        let changes = kinds.into_iter().flat_map(|(kind, names)| match kind {
+            "paths" | "units" => names.into_iter().map(ToOwned::to_owned).map(delete).collect::<Vec<_>>(),
+            "processes" => vec![delete("processes of k3s".to_owned())],
+            "mounts" => vec![delete("mounts of containers".to_owned())],
+            "namespaces" => vec![delete("network namespaces of pods".to_owned())],
+            "links" => vec![delete(format!("network links {}", names.join(", ")))],
+            _ => vec![delete("packet filter chains of k3s".to_owned())],
+        });
+        let mut changes: Vec<_> = changes.chain([delete("mark".to_owned())]).collect();
+        changes.sort();
+        changes.dedup();
+        changes
+    }
+
+    async fn take_away(&self, writer: &Writer) -> Result<(), Failure> {
+        let Some((mark, _)) = self.ours().await? else { return Ok(()) };
+        let before: Vec<_> = mark.before.iter().map(String::as_str).collect();
+        let script = format!("{TRACES}\nbefore={}\n{UNINSTALL}", quote(&before.join("\n")));
+        let connection = self.0.connection().await?;
+        let uninstall = connection.run_for(PATIENCE, "take k3s away", &script);
+        let said = writer.perform(uninstall).await?.success()?.stderr;
+        // The mark goes last: without it nobody would know what is ours.
+        match self.ours().await? {
+            Some((_, left)) if !left.is_empty() => Err(self.left(&left, &said)),
+            Some(_) => {
+                let script = Mark::removal(&self.0.subject.site);
+                writer.perform(self.0.run("remove the mark", &script)).await?;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn left(&self, left: &BTreeSet<String>, said: &str) -> Failure {
+        let names = left.iter().map(|trace| trace.split_once(' ').map_or(trace.as_str(), |(_, name)| name));
+        let names = names.collect::<Vec<_>>().join(", ");
+        let failure = Failure::from(Left { host: self.0.host.name.to_string(), names });
+        match said.lines().last() {
+            Some(line) => failure.with_hint(format!("the last thing that the host said: {line}")),
+            None => failure,
+        }
+    }
+}
+
+impl Step for Remove {
+    fn id(&self) -> StepId {
+        self.0.step("remove", "k3s")
+    }
+
+    fn cluster(&self) -> Option<&ClusterName> {
+        Some(&self.0.subject.cluster)
+    }
+
+    fn observe<'a>(&'a self, _: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
+        Box::pin(async move {
+            let ours = self.ours().await?;
+            Ok(Observed::differs(ours.map(|(_, left)| self.changes(&left)).unwrap_or_default()))
+        })
+    }
+
+    fn apply<'a>(&'a self, _: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(self.take_away(writer))
+    }
+}

@@ -1,0 +1,103 @@
+//! How the hosts of a cluster are, for people, and what their configuration would be.
+
+use std::sync::Arc;
+
+use futures::future::join_all;
+use k8s_openapi::api::core::v1::Node;
+use kube::Api;
+use serde::Serialize;
+
+use super::{Member, Role, Subject, config};
+use crate::engine::{Facts, Failure};
+use crate::env::Env;
+use crate::provider::nodes;
+use crate::site::name::HostName;
+use crate::site::{Cluster, K3s, Site};
+
+/// A host as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HostStatus {
+    /// Its alias.
+    pub host: HostName,
+    /// How it is reached.
+    pub address: String,
+    /// `server` or `agent`.
+    pub role: String,
+    /// The state of its unit; absent when it does not answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// The version that is installed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// `Ready`, or why its node is not; absent when nobody can be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// Why it cannot be looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// Looks at every host of a cluster. Nodes are told of where `facts` say how to reach the API.
+pub async fn hosts(
+    site: &Site,
+    cluster: &Cluster,
+    k3s: &K3s,
+    env: &Arc<Env>,
+    facts: &Facts,
+) -> Vec<HostStatus> {
+    let subject = Subject::new(site, cluster, k3s, env);
+    let members = subject.members();
+    join_all(members.iter().map(|member| host(member, facts))).await
+}
+
+/// The configuration of every host of a cluster, without the token.
+///
+/// # Errors
+/// When it cannot be written as YAML.
+pub fn configurations(k3s: &K3s) -> Result<Vec<(HostName, String)>, Failure> {
+    let servers = k3s.servers.iter().map(|host| (host, Role::Server));
+    let agents = k3s.agents.iter().map(|host| (host, Role::Agent));
+    let texts = servers.chain(agents).map(|(host, role)| {
+        let text = config::text(k3s, role, None)?;
+        let rest =
+            if role == Role::Agent { "# and `server` and `token`, once the server runs\n" } else { "" };
+        Ok((host.name.clone(), text + rest))
+    });
+    texts.collect()
+}
+
+async fn host(member: &Member, facts: &Facts) -> HostStatus {
+    let status = HostStatus {
+        host: member.host.name.clone(),
+        address: member.host.address.clone(),
+        role: member.role.to_string(),
+        unit: None,
+        version: None,
+        node: None,
+        error: None,
+    };
+    let looks =
+        async { Ok::<_, Failure>((member.host_look(false).await?, member.service_look(false).await?)) };
+    match looks.await {
+        Ok((look, service)) => HostStatus {
+            node: node(member, &member.node_name(&look), facts).await,
+            unit: Some(service.state()),
+            version: look.version,
+            ..status
+        },
+        Err(failure) => {
+            let texts: Vec<_> = std::iter::once(failure.to_string()).chain(failure.causes()).collect();
+            HostStatus { error: Some(texts.join(": ")), ..status }
+        }
+    }
+}
+
+async fn node(member: &Member, name: &str, facts: &Facts) -> Option<String> {
+    let access = facts.access(&member.subject.cluster).ok()?;
+    let client = member.subject.env.clients.get(access).await.ok()?;
+    let node = Api::<Node>::all(client).get_opt(name).await.ok()?;
+    Some(match node {
+        None => "not registered".to_owned(),
+        Some(node) => nodes::unready(&node).unwrap_or_else(|| "Ready".to_owned()),
+    })
+}

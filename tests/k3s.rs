@@ -1,0 +1,110 @@
+//! Clusters of k3s on real systemd hosts over real OpenSSH, with the stand-in release from a mirror.
+
+mod farm;
+mod kills;
+mod refusals;
+mod releases;
+
+use bridgehead::files;
+
+use crate::kit::hosts::Plan;
+use crate::kit::watch::Watch;
+use farm::{Farm, NOTHING, SITE, TAG, steps};
+
+#[test]
+fn a_server_comes_and_goes() {
+    let farm = Farm::new(&["one"], &[Plan::named("one")]);
+    let before = farm.worlds();
+    assert_eq!(farm.run(&["plan", SITE]).result(), "planned");
+    farm.assert_untouched(&before);
+    let first = farm.install();
+    assert!(steps(&first, "applied").contains(&"hub/provision/one/service".to_owned()), "{}", first.stdout);
+    let second = farm.install();
+    assert_eq!(steps(&second, "applied"), NOTHING, "{}", second.stdout);
+    let status = farm.ok(&["k3s", "status", SITE]).document();
+    let host = &status[0]["hosts"][0];
+    assert_eq!((&host["node"], &host["version"]), (&"Ready".into(), &TAG.into()), "{status}");
+    farm.ok(&["down", SITE, "--yes"]);
+    farm.assert_untouched(&before);
+    let again = farm.ok(&["down", SITE, "--yes"]);
+    assert_eq!(steps(&again, "applied"), NOTHING, "{}", again.stdout);
+}
+
+#[test]
+fn agents_join_without_a_secret_being_seen() {
+    let names = ["one", "two", "three"];
+    let farm = Farm::new(&names, &names.map(Plan::named));
+    let before = farm.worlds();
+    let watch = Watch::start();
+    let install = farm.install();
+    let status = farm.ok(&["k3s", "status", SITE]).document();
+    let commands = watch.finish();
+    for host in status[0]["hosts"].as_array().unwrap() {
+        assert_eq!(host["node"], "Ready", "{status}");
+    }
+
+    let token = farm.hosts["one"].ok("cat /var/lib/rancher/k3s/server/node-token");
+    let token = token.trim().rsplit(':').next().unwrap().to_owned();
+    assert!(token.len() > 20, "no token");
+    let texts = [install.stdout, install.stderr, format!("{commands:?}"), farm.logs()];
+    assert!(texts.iter().all(|text| !text.contains(&token)), "the token was seen");
+    let mode = farm.hosts["two"].ok("stat -c %a:%U /etc/rancher/k3s/config.yaml /etc/bridgehead/home.json");
+    assert_eq!(mode, "600:root\n600:root\n");
+
+    // Only the server has to do with names of its certificate.
+    farm.write(&format!("version = {TAG:?}"), "tls-san = [\"other.example\"]");
+    let changed = farm.install();
+    let applied = steps(&changed, "applied");
+    assert_eq!(applied[0], "hub/provision/one/service", "{}", changed.stdout);
+    assert!(applied.iter().all(|step| !step.contains("/two/") && !step.contains("/three/")), "{applied:?}");
+    assert_eq!(steps(&farm.install(), "applied"), NOTHING);
+    farm.ok(&["down", SITE, "--yes"]);
+    farm.assert_untouched(&before);
+}
+
+#[test]
+fn a_host_that_is_gone_holds_up_nothing_else() {
+    let names = ["one", "two", "three"];
+    let farm = Farm::new(&names, &names.map(Plan::named));
+    farm.install();
+    farm.hosts["two"].ok("systemctl stop k3s-agent; rm /etc/rancher/k3s/config.yaml");
+    farm.hosts["three"].unplug();
+    // Preflight is about all hosts: nothing is changed on any while one cannot be seen.
+    let blind = farm.run(&["k3s", "install", SITE]);
+    assert_eq!(blind.code(), 4, "{}", blind.stdout);
+    let fault = blind.events_of("failed")[0]["error"].as_str().unwrap().to_owned();
+    assert!(fault.contains("\n  three: ") && !fault.contains("\n  two: "), "{fault}");
+    assert_eq!(steps(&blind, "applied"), NOTHING);
+
+    let down = farm.run(&["down", SITE, "--yes"]);
+    assert_eq!(steps(&down, "failed"), ["hub/remove/three/k3s"], "{}", down.stdout);
+    assert!(steps(&down, "applied").contains(&"hub/remove/two/k3s".to_owned()), "{}", down.stdout);
+    farm.hosts["three"].plug();
+    farm.ok(&["down", SITE, "--yes"]);
+}
+
+#[test]
+fn the_kubeconfig_is_saved_for_others_to_use() {
+    let farm = Farm::new(&["one"], &[Plan::named("one")]);
+    farm.install();
+    farm.ok(&["k3s", "kubeconfig", SITE]);
+    let text = files::read(&farm.lab.path("home/.kube/home.yml")).unwrap();
+    assert!(text.contains(&format!("https://{}:6443", farm.hosts["one"].address)), "{text}");
+    assert!(text.contains("home/hub") && !text.contains("127.0.0.1"), "{text}");
+    let config = farm.run(&["k3s", "config", SITE]);
+    assert!(config.stdout.contains("\nwrite-kubeconfig-mode: \"0644\"\n"), "{}", config.stdout);
+}
+
+#[test]
+fn the_whole_site_is_one_command() {
+    let farm = Farm::new(&["one"], &[Plan::named("one")]);
+    let before = farm.worlds();
+    let up = farm.ok(&["up", SITE, "--yes"]);
+    assert!(steps(&up, "applied").contains(&"hub/argocd/install".to_owned()), "{}", up.stdout);
+    let again = farm.ok(&["up", SITE, "--yes"]);
+    assert_eq!(steps(&again, "applied"), NOTHING, "{}", again.stdout);
+    let plan = farm.ok(&["plan", SITE, "--exit-code"]);
+    println!("plan without changes: {:?}", plan.elapsed);
+    farm.ok(&["down", SITE, "--yes"]);
+    farm.assert_untouched(&before);
+}
