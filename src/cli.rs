@@ -3,6 +3,7 @@
 mod addon;
 mod argocd;
 mod check;
+mod cluster;
 mod completions;
 mod components;
 mod confirm;
@@ -17,6 +18,7 @@ mod log;
 mod overrides;
 mod password;
 mod plan;
+mod rke2;
 mod secret;
 mod session;
 mod status;
@@ -107,11 +109,15 @@ enum Command {
     #[command(subcommand)]
     Argocd(argocd::ArgoCd),
     #[command(subcommand)]
+    Cluster(cluster::Cluster),
+    #[command(subcommand)]
     Secret(secret::Secret),
     #[command(subcommand)]
     Inventory(inventory::Inventory),
     #[command(subcommand)]
     Kubeconfig(kubeconfig::Kubeconfig),
+    #[command(subcommand)]
+    Rke2(rke2::Rke2),
     Components(components::Components),
     Completions(completions::Completions),
     Man(completions::Man),
@@ -146,9 +152,11 @@ impl Command {
             Self::Check(command) => command.run(global),
             Self::Addon(command) => command.run(global),
             Self::Argocd(command) => command.run(global),
+            Self::Cluster(command) => command.run(global),
             Self::Secret(command) => command.run(global),
             Self::Inventory(command) => command.run(global),
             Self::Kubeconfig(command) => command.run(global),
+            Self::Rke2(command) => command.run(global),
             Self::Components(command) => command.run(global),
             Self::Completions(command) => Ok(command.run()),
             Self::Man(command) => Ok(command.run()),
