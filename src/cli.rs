@@ -3,6 +3,7 @@
 mod addon;
 mod argocd;
 mod check;
+mod cluster;
 mod completions;
 mod components;
 mod confirm;
@@ -18,6 +19,7 @@ mod log;
 mod overrides;
 mod password;
 mod plan;
+mod rke2;
 mod secret;
 mod session;
 mod status;
@@ -108,11 +110,15 @@ enum Command {
     #[command(subcommand)]
     Argocd(argocd::ArgoCd),
     #[command(subcommand)]
+    Cluster(cluster::Cluster),
+    #[command(subcommand)]
     Secret(secret::Secret),
     #[command(subcommand)]
     Inventory(inventory::Inventory),
     #[command(subcommand)]
     Kubeconfig(kubeconfig::Kubeconfig),
+    #[command(subcommand)]
+    Rke2(rke2::Rke2),
     #[command(subcommand)]
     K3s(k3s::K3s),
     Components(components::Components),
@@ -149,9 +155,11 @@ impl Command {
             Self::Check(command) => command.run(global),
             Self::Addon(command) => command.run(global),
             Self::Argocd(command) => command.run(global),
+            Self::Cluster(command) => command.run(global),
             Self::Secret(command) => command.run(global),
             Self::Inventory(command) => command.run(global),
             Self::Kubeconfig(command) => command.run(global),
+            Self::Rke2(command) => command.run(global),
             Self::K3s(command) => command.run(global),
             Self::Components(command) => command.run(global),
             Self::Completions(command) => Ok(command.run()),

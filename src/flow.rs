@@ -2,20 +2,24 @@
 
 pub mod addon;
 pub mod argocd;
+pub mod cluster;
 pub mod down;
 pub mod k3s;
+pub mod kubeconfig;
+mod profile;
+pub mod rke2;
 pub mod secret;
 pub mod status;
 pub mod summary;
 pub mod up;
 
-use kube::config::Kubeconfig;
+use serde_json::Value;
 
 use crate::engine::facts::Missing;
 use crate::engine::{Access, Facts, Failure};
 use crate::k8s;
 use crate::site::name::{ClusterName, SiteName};
-use crate::site::{Provider, Site};
+use crate::site::{Cluster, Provider, Site};
 
 /// An answer could not be put together.
 #[derive(Debug, thiserror::Error)]
@@ -31,9 +35,6 @@ pub enum FlowError {
     /// No host of the site has k3s.
     #[error("no cluster of `{0}` is of the provider k3s")]
     NoK3s(SiteName),
-    /// A document could not be written as YAML.
-    #[error("cannot write the kubeconfig as YAML")]
-    Yaml(#[source] serde_saphyr::ser::Error),
 }
 
 /// Whether nothing of the site is worth a question before it is changed or taken away.
@@ -46,17 +47,21 @@ pub fn is_disposable(site: &Site) -> bool {
 ///
 /// # Errors
 /// When no cluster answers.
-pub fn kubeconfig<'a>(site: &'a Site, facts: &Facts) -> Result<(Kubeconfig, Vec<&'a ClusterName>), Failure> {
-    let known: Vec<_> =
-        site.clusters().filter_map(|cluster| Some((cluster, facts.access(&cluster.name).ok()?))).collect();
-    if known.is_empty() {
-        access(site, facts, &site.hub.name)?;
+pub fn kubeconfig<'a>(site: &'a Site, facts: &Facts) -> Result<(Value, Vec<&'a ClusterName>), Failure> {
+    let clusters: Vec<_> = site.clusters().collect();
+    let document = kubeconfig_of(site, facts, &clusters)?;
+    let names = clusters.iter().map(|cluster| &cluster.name);
+    Ok((document, names.filter(|name| facts.access(name).is_err()).collect()))
+}
+
+/// One kubeconfig of those of some clusters that answer.
+fn kubeconfig_of(site: &Site, facts: &Facts, clusters: &[&Cluster]) -> Result<Value, Failure> {
+    let known = clusters.iter().filter_map(|cluster| Some((*cluster, facts.access(&cluster.name).ok()?)));
+    let contexts: Vec<_> = known.map(|(cluster, access)| (site.context(cluster), access)).collect();
+    if let (true, Some(first)) = (contexts.is_empty(), clusters.first()) {
+        access(site, facts, &first.name)?;
     }
-    let names = site.clusters().map(|cluster| &cluster.name);
-    let silent = names.filter(|name| facts.access(name).is_err()).collect();
-    let contexts: Vec<_> =
-        known.into_iter().map(|(cluster, access)| (site.context(cluster), access)).collect();
-    Ok((k8s::kubeconfig::of(contexts.iter().map(|(name, access)| (name.as_str(), *access))), silent))
+    Ok(k8s::kubeconfig::of(contexts.iter().map(|(name, access)| (name.as_str(), *access))))
 }
 
 /// How to reach a cluster that has to be up for an answer.
@@ -65,12 +70,4 @@ fn access<'a>(site: &Site, facts: &'a Facts, cluster: &ClusterName) -> Result<&'
         let hint = format!("bring the site up first: bridgehead up {}", site.name);
         Failure::from(FlowError::Missing(missing)).with_hint(hint)
     })
-}
-
-/// A kubeconfig as YAML.
-///
-/// # Errors
-/// When it cannot be written.
-pub fn yaml(document: &Kubeconfig) -> Result<String, Failure> {
-    Ok(serde_saphyr::to_string(document).map_err(FlowError::Yaml)?)
 }

@@ -6,6 +6,7 @@ mod compare;
 mod kind;
 pub mod kubeconfig;
 mod object;
+mod plugin;
 mod ready;
 mod set;
 mod step;

@@ -12,7 +12,7 @@
 //! flow -> provider, gitops, components, engine, site, env, k8s, files
 //! provider, gitops -> components, engine, site, env, k8s, ssh, template, files    (never each other, never cli, flow or report)
 //! components -> engine, site, env, files        env -> k8s, ssh, site::{name, secret}
-//! k8s -> engine, site::name                     ssh -> engine, files, site::inventory, site::secret
+//! k8s -> engine, site::{name, secret}, files     ssh -> engine, files, site::inventory, site::secret
 //! template -> files
 //! report -> engine      engine -> site::name, site::secret      site, files -> nothing of ours
 //! ```

@@ -9,10 +9,11 @@ mod nodes;
 use std::sync::Arc;
 
 use crate::components::{self, Needed};
-use crate::engine::Tree;
+use crate::engine::survey::survey;
+use crate::engine::{Failure, Tree};
 use crate::env::Env;
 use crate::seq;
-use crate::site::{Cluster, Provider, Site};
+use crate::site::{Cluster, Provider, Role, Site};
 
 /// What the site's providers need before any cluster, and the repositories that this machine serves.
 #[must_use]
@@ -21,8 +22,13 @@ pub fn prepare(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
         .repositories
         .iter()
         .map(|(name, repository)| local::source::step(env, &site.name, name, repository).into());
+    let existing = site.spokes.iter().filter_map(|cluster| match cluster.provider {
+        Provider::Existing(ref existing) => Some(existing::prepare(site, cluster, existing)),
+        Provider::Local(_) | Provider::K3s(_) => None,
+    });
+    let checks = std::iter::once(preflight(site, env)).chain(existing);
     seq![
-        preflight(site, env),
+        Tree::Par(checks.collect()),
         Tree::Par(std::iter::once(components(site, env)).chain(repositories).collect()),
     ]
 }
@@ -68,6 +74,45 @@ pub fn ready(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>) -> Tree {
         Provider::K3s(ref k3s) => k3s::ready(site, cluster, k3s, env),
         Provider::Existing(_) => existing::ready(cluster, env),
     }
+}
+
+/// Makes sure that a cluster that somebody else made can be a spoke, without asking it.
+///
+/// # Errors
+/// When its context cannot be used.
+pub fn check(site: &Site, cluster: &Cluster) -> Result<(), Failure> {
+    match cluster.provider {
+        Provider::Existing(ref existing) => existing::check(site, cluster, existing),
+        Provider::Local(_) | Provider::K3s(_) => Ok(()),
+    }
+}
+
+/// What a profile calls a cluster's provider.
+#[must_use]
+pub fn name(cluster: &Cluster) -> &'static str {
+    match cluster.provider {
+        Provider::Local(_) => "local",
+        Provider::K3s(_) => "k3s",
+        Provider::Existing(_) => "existing",
+    }
+}
+
+/// The context by which a cluster is reached that somebody else made. Such a cluster stays when its site goes.
+#[must_use]
+pub fn foreign_context(cluster: &Cluster) -> Option<&str> {
+    match cluster.provider {
+        Provider::Existing(ref existing) => Some(&existing.context),
+        Provider::Local(_) | Provider::K3s(_) => None,
+    }
+}
+
+/// Finds out how to reach a cluster that is to be taken down, if it is still there. A hub that stays has to answer,
+/// before anything else is done: only it knows what there is to take away.
+#[must_use]
+pub fn find(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>) -> Tree {
+    let serve = serve(site, cluster, env);
+    let stays = foreign_context(cluster).is_some();
+    if stays && cluster.role == Role::Hub { serve } else { survey(serve) }
 }
 
 /// Takes a cluster away and proves that nothing of it is left.

@@ -1,5 +1,6 @@
 //! The hosts of the tests are what the other tests take them for.
 
+mod end;
 mod machines;
 mod mirror;
 mod people;

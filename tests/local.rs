@@ -71,7 +71,7 @@ fn every_line_is_an_event(up: &Outcome) {
         position("applying", "staging/provision/supervisor")
             < position("applied", "dev/provision/supervisor")
     );
-    assert!(position("applying", "hub/argocd/install") < position("applied", "dev/registration/secret"));
+    assert!(position("applying", "hub/argocd/definitions") < position("applied", "dev/registration/secret"));
 }
 
 fn nothing_changes_any_more(lab: &Lab) {
@@ -93,7 +93,7 @@ fn the_summary_tells_what_runs(lab: &Lab) {
         "local is up",
         "bridgehead kubeconfig show local",
         &format!("https://{address} "),
-        &format!("argocd login {address} --insecure --username admin"),
+        &format!("argocd login {address} --username admin"),
         "bridgehead argocd password local",
         "web pages come with a release binary only",
         "bridgehead down local",

@@ -83,7 +83,7 @@ async fn applied_by_up(lab: &Lab) -> Client {
     let without = lab.ok(&["up", SITE]);
     assert!(values(&hub, PULL).await.is_some(), "without its variables it is left as it is");
     assert!(
-        without.stdout.contains(&format!("{PULL}: GHCR_PULL_TOKEN, GHCR_USERNAME not set")),
+        without.stdout.contains(&format!("  {PULL:<38} GHCR_PULL_TOKEN, GHCR_USERNAME\n")),
         "{without:?}"
     );
     hub

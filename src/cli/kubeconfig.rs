@@ -1,6 +1,8 @@
 //! `kubeconfig`: how other tools reach the site's clusters.
 
 use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
 
 use clap::Subcommand;
 
@@ -8,18 +10,46 @@ use super::Global;
 use super::error::CommandError;
 use super::exit::Exit;
 use super::session::{Session, Show};
+use crate::engine::Tree;
+use crate::engine::event::RunResult;
+use crate::engine::run::Mode;
 use crate::flow;
 use crate::report::{self, Output};
 use crate::site::name::SiteName;
 
-/// A kubeconfig of the site's clusters
+/// Kubeconfigs of the site's clusters
 #[derive(Debug, Subcommand)]
 pub(super) enum Kubeconfig {
     /// Print one kubeconfig of all the site's clusters; its contexts are called SITE/CLUSTER
     ///
-    /// It holds credentials: keep it where only you can read it, as in
+    /// A name under `[kube.contexts]` in the profile goes before that; clusters of the provider `existing` keep the
+    /// context that they have. It holds credentials: keep it where only you can read it, as in
     /// `(umask 077; bridgehead kubeconfig show local > ~/.kube/local.yml)`.
     Show {
+        /// The site: a folder under sites/
+        site: SiteName,
+    },
+    /// Put the site's contexts into your own kubeconfig, which is kept as FILE.bak
+    ///
+    /// The file is `kube.kubeconfig` of the profile (default ~/.kube/config). What is not the site's stays as it is,
+    /// but for comments, which are lost as with `kubectl config`. Clusters of the provider `existing` have their
+    /// contexts there already.
+    Merge {
+        /// The site: a folder under sites/
+        site: SiteName,
+        /// Make the hub's context the current one
+        #[arg(long = "use")]
+        current: bool,
+    },
+    /// Take the site's contexts out of your own kubeconfig again; `down` does it too
+    Remove {
+        /// The site: a folder under sites/
+        site: SiteName,
+    },
+    /// Save a kubeconfig of the site by itself, and print the line that makes a shell use it
+    ///
+    /// As in `eval "$(bridgehead kubeconfig export home)"`.
+    Export {
         /// The site: a folder under sites/
         site: SiteName,
     },
@@ -27,20 +57,62 @@ pub(super) enum Kubeconfig {
 
 impl Kubeconfig {
     pub(super) fn run(self, global: &Global) -> Result<Exit, CommandError> {
-        let Self::Show { site } = self;
-        Session::run(global, &site, Show::Nothing, async |session| {
-            let facts = session.look(&flow::up::clusters(&session.site, &session.env)).await.facts;
-            let (document, silent) = flow::kubeconfig(&session.site, &facts)?;
-            for cluster in silent {
-                report::say(&format!("{cluster} does not answer and is left out"));
+        match self {
+            Self::Show { site } => show(global, &site),
+            Self::Merge { site, current } => walk(global, &site, "merge", |session| {
+                flow::kubeconfig::merge(&session.site, &session.env, current)
+            }),
+            Self::Remove { site } => {
+                walk(global, &site, "remove", |session| flow::kubeconfig::remove(&session.site, &session.env))
             }
-            let text = if session.output == Output::Json {
-                serde_json::to_string_pretty(&document).unwrap_or_default()
-            } else {
-                flow::yaml(&document)?
-            };
-            let _ = writeln!(std::io::stdout().lock(), "{}", text.trim_end());
-            Ok(Exit::Done)
-        })
+            Self::Export { site } => export(global, &site),
+        }
     }
+}
+
+fn show(global: &Global, site: &SiteName) -> Result<Exit, CommandError> {
+    Session::run(global, site, Show::Nothing, async |session| {
+        let facts = session.look(&flow::up::clusters(&session.site, &session.env)).await.facts;
+        let (document, silent) = flow::kubeconfig(&session.site, &facts)?;
+        for cluster in silent {
+            report::say(&format!("{cluster} does not answer and is left out"));
+        }
+        let text = if session.output == Output::Json {
+            serde_json::to_string_pretty(&document).unwrap_or_default()
+        } else {
+            flow::kubeconfig::to_yaml(&document)
+        };
+        let _ = writeln!(std::io::stdout().lock(), "{}", text.trim_end());
+        Ok(Exit::Done)
+    })
+}
+
+fn walk(
+    global: &Global,
+    site: &SiteName,
+    verb: &str,
+    tree: impl FnOnce(&Arc<Session>) -> Tree,
+) -> Result<Exit, CommandError> {
+    Session::run(global, site, Show::Events, async |session| {
+        let report = session.walk(Mode::Apply, None, &tree(&session)).await;
+        session.say_how_to_continue(&report, &format!("kubeconfig {verb} {site}"));
+        Ok(session.finish(&report))
+    })
+}
+
+/// The only thing on stdout is the line: a shell runs it. A program that asked for events gets those.
+fn export(global: &Global, site: &SiteName) -> Result<Exit, CommandError> {
+    Session::run(global, site, Show::Events, async |session| {
+        let tree = flow::kubeconfig::save(&session.site, &session.env);
+        let report = session.walk(Mode::Apply, None, &tree).await;
+        session.say_how_to_continue(&report, &format!("kubeconfig export {site}"));
+        if report.result == RunResult::Converged && session.output != Output::Json {
+            let _ = writeln!(std::io::stdout().lock(), "{}", line(&session.site.kube.saved));
+        }
+        Ok(session.finish(&report))
+    })
+}
+
+fn line(path: &Path) -> String {
+    format!("export KUBECONFIG='{}'", path.display().to_string().replace('\'', "'\\''"))
 }

@@ -81,8 +81,10 @@ impl Session {
         let result = runtime.block_on(async {
             let interrupted = interrupted(session.cancel.clone(), show);
             let result = tokio::select! {
-                result = work(Arc::clone(&session)) => result,
+                // Signals are listened for before anything else happens.
+                biased;
                 error = interrupted => Err(error),
+                result = work(Arc::clone(&session)) => result,
             };
             session.env.hosts.close().await;
             result

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
+
+use serde_json::Value;
 
 use crate::site::name::{ClusterName, RepositoryName};
 use crate::site::secret::Secret;
@@ -49,10 +52,37 @@ pub struct RepositoryFacts {
 pub struct Access {
     /// The API server's URL.
     pub server: String,
-    /// The certificate authority that the server's certificate must come from, PEM.
-    pub authority: String,
+    /// The certificate authority that the server's certificate must come from, PEM; `None`: one that the machine
+    /// trusts from which the server is reached.
+    pub authority: Option<String>,
+    /// The name that the server's certificate must be for, where that is not the host of `server`.
+    pub tls_server_name: Option<String>,
+    /// The proxy on the way there.
+    pub proxy_url: Option<String>,
     /// Who we are there.
     pub credentials: Credentials,
+}
+
+impl Access {
+    /// An endpoint that is reached directly and shows a certificate for its own address.
+    #[must_use]
+    pub fn new(server: impl Into<String>, authority: impl Into<String>, credentials: Credentials) -> Self {
+        let (server, authority) = (server.into(), Some(authority.into()));
+        Self { server, authority, tls_server_name: None, proxy_url: None, credentials }
+    }
+
+    /// Whether the way there begins at an address that means the very machine that uses it.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        is_loopback(self.proxy_url.as_deref().unwrap_or(&self.server))
+    }
+}
+
+fn is_loopback(url: &str) -> bool {
+    let Some(url) = url.parse::<hyper::Uri>().ok() else { return false };
+    let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
+    let is_address = host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    is_address || host == "localhost" || host.ends_with(".localhost")
 }
 
 /// An identity at an API server.
@@ -67,6 +97,8 @@ pub enum Credentials {
     },
     /// A bearer token.
     Token(Secret<String>),
+    /// The entry of a user in a kubeconfig, as it stands there but for its files' paths, which are absolute.
+    User(Secret<Value>),
 }
 
 /// A fact that is not known (yet).
@@ -155,5 +187,22 @@ impl Facts {
             known.join = facts.join.or(known.join.take());
         }
         self.repositories.extend(newer.repositories);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_addresses_are_recognised() {
+        for server in
+            ["https://127.0.0.1:6443", "https://[::1]:6443", "https://localhost", "https://k.localhost:1"]
+        {
+            assert!(is_loopback(server), "{server}");
+        }
+        for server in ["https://10.0.0.5:6443", "https://kubernetes.default.svc", "https://[fe80::1]:6443"] {
+            assert!(!is_loopback(server), "{server}");
+        }
     }
 }

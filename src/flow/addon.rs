@@ -1,9 +1,8 @@
 //! Switching an addon: the profile, the label, and then what Argo CD makes of it.
 
-mod profile;
-
 use std::sync::Arc;
 
+use super::profile::Profile;
 use super::up::clusters;
 use crate::engine::survey::survey;
 use crate::engine::{Failure, Tree};
@@ -17,7 +16,6 @@ use crate::site::edit::set_addon;
 use crate::site::name::{AddonName, ClusterName};
 use crate::site::{Site, load};
 use crate::{provider, seq};
-use profile::Profile;
 
 pub use crate::gitops::addon::{Addon, Cell, Removal, list, removals};
 
@@ -62,7 +60,8 @@ pub fn edit(
     let site = Arc::new(Site { profile: Some(path.clone()), ..edited });
     let mut going: Vec<_> = site.clusters().map(|cluster| cluster.name.clone()).collect();
     going.retain(|cluster| clusters.is_empty() || clusters.contains(cluster));
-    let profile = Profile { path, text, addon: addon.clone(), on };
+    let detail = format!("switch {addon} {}", if on { "on" } else { "off" });
+    let profile = Profile { path, text, detail };
     Ok(Edited { site, clusters: going, addon: addon.clone(), profile })
 }
 

@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::up::clusters;
-use crate::engine::survey::survey;
+use super::kubeconfig;
 use crate::engine::{Failure, Tree};
 use crate::env::Env;
 use crate::gitops::registration::unregister;
@@ -37,15 +36,18 @@ pub fn tree(
     Ok(spokes(site, env, named))
 }
 
-/// What Argo CD deployed goes first, while it can still be asked to; then the spokes; then the hub.
+/// What Argo CD deployed goes first, while it can still be asked to; then the spokes; then the hub. A hub that stays
+/// is asked first whether all of that can go.
 fn whole(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
     seq![
-        survey(clusters(site, env)),
+        found(site, env),
+        if stays(&site.hub) { teardown::unused(site, env) } else { seq![] },
         teardown::site(site, env),
         removed(site, env),
         Tree::Par(site.spokes.iter().map(|spoke| remove(site, spoke, env)).collect()),
         remove(site, &site.hub, env),
         provider::finish(site, env),
+        kubeconfig::remove(site, env),
     ]
 }
 
@@ -53,15 +55,25 @@ fn spokes(site: &Arc<Site>, env: &Arc<Env>, named: &BTreeSet<ClusterName>) -> Tr
     let going: Vec<_> = site.spokes.iter().filter(|spoke| named.contains(&spoke.name)).collect();
     let going_names: Vec<_> = going.iter().map(|spoke| spoke.name.clone()).collect();
     seq![
-        survey(clusters(site, env)),
+        found(site, env),
         teardown::spokes(site, env, &going_names),
         Tree::Par(going.into_iter().map(|spoke| remove(site, spoke, env)).collect()),
     ]
 }
 
+fn found(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
+    Tree::Par(site.clusters().map(|cluster| provider::find(site, cluster, env)).collect())
+}
+
+fn stays(cluster: &Cluster) -> bool {
+    provider::foreign_context(cluster).is_some()
+}
+
 fn remove(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>) -> Tree {
+    let remove = provider::remove(site, cluster, env);
     match cluster.role {
-        Role::Hub => provider::remove(site, cluster, env),
-        Role::Spoke => seq![unregister(site, env, &cluster.name), provider::remove(site, cluster, env)],
+        Role::Hub if stays(cluster) => seq![teardown::argocd(site, env), remove],
+        Role::Hub => remove,
+        Role::Spoke => seq![unregister(site, env, &cluster.name), remove],
     }
 }

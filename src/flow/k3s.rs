@@ -77,7 +77,7 @@ pub fn configurations(site: &Site) -> Result<Vec<(HostName, String)>, Failure> {
 pub fn save_kubeconfig<'a>(site: &'a Site, facts: &Facts) -> Result<&'a Path, Failure> {
     let access = super::access(site, facts, &site.hub.name)?;
     let context = site.context(&site.hub);
-    let text = super::yaml(&k8s::kubeconfig::of([(context.as_str(), access)]))?;
+    let text = k8s::kubeconfig::to_yaml(&k8s::kubeconfig::of([(context.as_str(), access)]));
     let path = site.kube.saved.as_path();
     if let Some(folder) = path.parent() {
         files::make_folder(folder)?;

@@ -71,10 +71,10 @@ impl fmt::Display for Summary {
         writeln!(formatter, "  password    bridgehead argocd password {site}")?;
         writeln!(formatter, "  status      bridgehead status {site}")?;
         if !self.missing.is_empty() {
-            writeln!(formatter, "Secrets that were left as they are")?;
+            writeln!(formatter, "Secrets that were left as they are, and what is not set for them")?;
         }
         for (name, missing) in &self.missing {
-            writeln!(formatter, "  {name}: {} not set", missing.join(", "))?;
+            writeln!(formatter, "  {name:<38} {}", missing.join(", "))?;
         }
         writeln!(formatter, "Take it down\n  bridgehead down {site}     (make down SITE={site})")
     }

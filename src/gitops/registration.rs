@@ -75,11 +75,21 @@ impl Register {
         match self.account(&client, access).await? {
             // An account that works is known even where something about it differs.
             Ok(account) => {
-                let learnt = ClusterFacts { registration: Some(account), ..ClusterFacts::default() };
+                let registration = Some(self.as_the_hub_reaches_it(account));
+                let learnt = ClusterFacts { registration, ..ClusterFacts::default() };
                 Ok(Observed { facts: Facts::of(&self.cluster, learnt), changes })
             }
             Err(change) if changes.is_empty() => Ok(Observed::differs(vec![change])),
             Err(_) => Ok(Observed::differs(changes)),
+        }
+    }
+
+    /// The same identity by the way that the hub's Argo CD takes, where the site says which. The name that the
+    /// server's certificate is for is the same by any way; a proxy of this machine is none of the hub's.
+    fn as_the_hub_reaches_it(&self, account: Access) -> Access {
+        match self.scope.site.cluster(&self.cluster).and_then(|cluster| cluster.server.clone()) {
+            Some(server) => Access { server, proxy_url: None, ..account },
+            None => account,
         }
     }
 

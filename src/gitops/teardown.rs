@@ -5,6 +5,7 @@
 //! that was killed is simply run again. What is already gone with its cluster is done.
 
 mod applications;
+mod installation;
 mod ours;
 mod secret;
 mod sets;
@@ -12,6 +13,7 @@ mod sets;
 use std::sync::Arc;
 
 use applications::Applications;
+use installation::{Uninstalled, Unused};
 use ours::Ours;
 use secret::Unregistered;
 use sets::Sets;
@@ -45,6 +47,19 @@ pub fn site(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
         Sets(scope.clone()),
         each(site.clusters().map(|cluster| Unregistered::new(&scope, &cluster.name))),
     ]
+}
+
+/// Makes sure that nobody else uses the Argo CD of a hub that stays, before anything of it is taken away.
+#[must_use]
+pub fn unused(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
+    Unused(Scope::new(site, env)).into()
+}
+
+/// Takes Argo CD itself, and whatever else carries the site's mark, away from a hub that stays.
+#[must_use]
+pub fn argocd(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
+    let scope = Scope::new(site, env);
+    seq![Uninstalled::release(&scope), Uninstalled::foundation(&scope)]
 }
 
 /// Takes away everything that is deployed to some spokes, and their Secrets. Everything else goes on.

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::FIELD_MANAGER;
 use super::kind::{Kind, KindName};
 use super::object::Object;
+use super::plugin;
 
 /// A call to an API server failed.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +60,9 @@ impl ApiError {
         match error {
             kube::Error::Api(source) => Self::Refused { operation, subject, source },
             // These two only repeat what they wrap.
-            kube::Error::Service(source) => Self::Failed { operation, subject, source },
+            kube::Error::Service(source) => {
+                Self::Failed { operation, subject, source: plugin::without_secrets(source) }
+            }
             kube::Error::HyperError(source) => Self::Failed { operation, subject, source: source.into() },
             source => Self::Failed { operation, subject, source: source.into() },
         }

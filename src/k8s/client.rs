@@ -3,10 +3,11 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use kube::config::KubeConfigOptions;
+use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use serde::Deserialize as _;
 
-use super::kubeconfig;
+use super::{kubeconfig, plugin};
 use crate::engine::Access;
 
 /// A connection could not be set up. Nothing has been sent yet.
@@ -48,10 +49,10 @@ impl Clients {
     }
 }
 
-/// Sets up one connection, outside of any pool.
+/// Sets up one connection, outside of any pool. A credential plugin that the access names is run for it.
 ///
 /// # Errors
-/// When certificate or key are malformed.
+/// When certificate or key are malformed, or a credential plugin fails.
 pub async fn connect(access: &Access) -> Result<Client, ClientError> {
     // A watch or a large apply may take its time.
     set_up(access, Some(Duration::from_mins(1))).await
@@ -70,12 +71,19 @@ async fn set_up(access: &Access, silence: Option<Duration>) -> Result<Client, Cl
         server: access.server.clone(),
         source,
     };
+    let document = Kubeconfig::deserialize(kubeconfig::of([("cluster", access)]));
+    let document = document.map_err(|_| failed("the credentials are malformed".into()))?;
     let options = KubeConfigOptions::default();
-    let mut config = Config::from_custom_kubeconfig(kubeconfig::of([("cluster", access)]), &options)
-        .await
-        .map_err(|error| failed(error.into()))?;
+    let config = Config::from_custom_kubeconfig(document, &options).await;
+    let mut config = config.map_err(|error| failed(error.into()))?;
     // A dead endpoint is found out within seconds.
     config.connect_timeout = Some(Duration::from_secs(5));
     config.read_timeout = silence;
-    Client::try_from(config).map_err(|error| failed(error.into()))
+    if let Some(plugin) = &mut config.auth_info.exec {
+        plugin::settle(plugin).map_err(|error| failed(error.into()))?;
+    }
+    // A plugin may take its time, too, or talk to the person.
+    let client = tokio::task::spawn_blocking(|| Client::try_from(config)).await;
+    let client = client.map_err(|error| failed(error.into()))?;
+    client.map_err(|error| failed(plugin::without_secrets(error.into())))
 }

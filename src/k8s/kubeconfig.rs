@@ -1,56 +1,70 @@
-//! Kubeconfig documents (the structure that `kubectl` reads).
+//! Kubeconfigs (the structure that `kubectl` reads): made, read, and edited without touching what is not ours.
 
-use std::collections::BTreeMap;
+mod context;
+mod edit;
+mod file;
+mod yaml;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use kube::config::{AuthInfo, Cluster, Context, Kubeconfig, NamedAuthInfo, NamedCluster, NamedContext};
+use serde_json::{Map, Value, json};
+
+pub use context::access;
+pub use file::{KubeconfigError, KubeconfigFile, paths, read};
+pub use yaml::YamlError;
 
 use crate::engine::{Access, Credentials};
+use yaml::Node;
 
 /// A kubeconfig with one context for each access; the first one is the current context.
 ///
 /// It holds credentials: where it goes must not be readable by others.
 #[must_use]
-pub fn of<'a>(contexts: impl IntoIterator<Item = (&'a str, &'a Access)>) -> Kubeconfig {
-    let mut document =
-        Kubeconfig { api_version: Some("v1".into()), kind: Some("Config".into()), ..Kubeconfig::default() };
+pub fn of<'a>(contexts: impl IntoIterator<Item = (&'a str, &'a Access)>) -> Value {
+    let (mut clusters, mut contexts_, mut users) = (Vec::new(), Vec::new(), Vec::new());
     for (name, access) in contexts {
-        let name = || name.to_owned();
-        document.clusters.push(NamedCluster {
-            name: name(),
-            cluster: Some(cluster(access)),
-            other: BTreeMap::new(),
-        });
-        document.auth_infos.push(NamedAuthInfo {
-            name: name(),
-            auth_info: Some(user(access)),
-            other: BTreeMap::new(),
-        });
-        let context = Context { cluster: name(), user: Some(name()), ..Context::default() };
-        document.contexts.push(NamedContext { name: name(), context: Some(context), other: BTreeMap::new() });
-        document.current_context.get_or_insert_with(name);
+        clusters.push(json!({ "name": name, "cluster": cluster(access) }));
+        users.push(json!({ "name": name, "user": user(access) }));
+        contexts_.push(json!({ "name": name, "context": { "cluster": name, "user": name } }));
     }
-    document
+    let current = contexts_.first().map(|context| context["name"].clone());
+    json!({
+        "apiVersion": "v1", "kind": "Config", "clusters": clusters, "contexts": contexts_, "users": users,
+        "current-context": current.unwrap_or_else(|| "".into()),
+    })
 }
 
-fn cluster(access: &Access) -> Cluster {
-    Cluster {
-        server: Some(access.server.clone()),
-        certificate_authority_data: Some(STANDARD.encode(&access.authority)),
-        ..Cluster::default()
-    }
+/// A kubeconfig as YAML.
+#[must_use]
+pub fn to_yaml(document: &Value) -> String {
+    Node::from_json(document).to_yaml() + "\n"
 }
 
-fn user(access: &Access) -> AuthInfo {
+fn cluster(access: &Access) -> Value {
+    let authority = access.authority.as_ref().map(|authority| STANDARD.encode(authority));
+    without_absent([
+        ("server", Some(access.server.clone())),
+        ("certificate-authority-data", authority),
+        ("tls-server-name", access.tls_server_name.clone()),
+        ("proxy-url", access.proxy_url.clone()),
+    ])
+}
+
+fn user(access: &Access) -> Value {
     match &access.credentials {
-        Credentials::Certificate { certificate, key } => AuthInfo {
-            client_certificate_data: Some(STANDARD.encode(certificate)),
-            client_key_data: Some(STANDARD.encode(key.expose()).into()),
-            ..AuthInfo::default()
-        },
-        Credentials::Token(token) => {
-            AuthInfo { token: Some(token.expose().clone().into()), ..AuthInfo::default() }
-        }
+        Credentials::Certificate { certificate, key } => json!({
+            "client-certificate-data": STANDARD.encode(certificate),
+            "client-key-data": STANDARD.encode(key.expose()),
+        }),
+        Credentials::Token(token) => json!({ "token": token.expose() }),
+        Credentials::User(user) => user.expose().clone(),
     }
 }
+
+fn without_absent<const N: usize>(entries: [(&str, Option<String>); N]) -> Value {
+    let present = entries.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?.into())));
+    Value::Object(present.collect::<Map<_, _>>())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,25 +1,51 @@
-//! The provider `existing`: clusters that somebody else made.
+//! The provider `existing`: clusters that somebody else made. They are used as they are, and stay.
+
+mod address;
+mod context;
+mod reachable;
 
 use std::sync::Arc;
 
-use crate::engine::Tree;
+use crate::engine::{Failure, Tree};
 use crate::env::Env;
-use crate::site::{Cluster, Existing, Site};
+use crate::k8s::kubeconfig;
+use crate::seq;
+use crate::site::{Cluster, Existing, Role, Site};
 
-/// Makes the cluster until its API serves. Its steps yield how to reach it.
+/// Makes sure that the hub's Argo CD can do something with the address of a spoke, before anything is changed.
 #[must_use]
-pub fn serve(_site: &Arc<Site>, _cluster: &Cluster, _existing: &Existing, _env: &Arc<Env>) -> Tree {
-    Tree::Seq(Vec::new())
+pub fn prepare(site: &Arc<Site>, cluster: &Cluster, existing: &Existing) -> Tree {
+    seq![address::Address::new(site, cluster, existing)]
 }
 
-/// Waits until workloads can run in it.
+/// Makes sure that a context that is to be a spoke leads somewhere, and that the hub can do something with it.
+///
+/// # Errors
+/// When it is not there, or cannot be used, or would be registered under an address of no use.
+pub fn check(site: &Site, cluster: &Cluster, existing: &Existing) -> Result<(), Failure> {
+    let Existing { kubeconfig: path, context } = existing;
+    kubeconfig::read(path).and_then(|files| kubeconfig::access(path, &files, context))?;
+    address::check(site, cluster, existing)
+}
+
+/// Finds out how to reach the cluster. There is nothing to make: one that does not answer is a failure.
+#[must_use]
+pub fn serve(_site: &Arc<Site>, cluster: &Cluster, existing: &Existing, env: &Arc<Env>) -> Tree {
+    seq![context::Context::new(cluster, existing, env)]
+}
+
+/// Nothing to wait for: whose cluster it is has seen to its nodes.
 #[must_use]
 pub fn ready(_cluster: &Cluster, _env: &Arc<Env>) -> Tree {
-    Tree::Seq(Vec::new())
+    seq![]
 }
 
-/// Takes it away.
+/// The cluster stays; what is ours there has to be taken from it by now, which nobody could do if it did not answer.
+/// Of a hub that has been made sure of before.
 #[must_use]
-pub fn remove(_site: &Arc<Site>, _cluster: &Cluster, _env: &Arc<Env>) -> Tree {
-    Tree::Seq(Vec::new())
+pub fn remove(_site: &Arc<Site>, cluster: &Cluster, _env: &Arc<Env>) -> Tree {
+    match cluster.role {
+        Role::Hub => seq![],
+        Role::Spoke => seq![reachable::Reachable::new(cluster)],
+    }
 }

@@ -1,7 +1,7 @@
 //! One moving line of what is at work; a line above it for everything that is done.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, Once, PoisonError};
 use std::time::Duration;
 
 use indicatif::ProgressStyle;
@@ -13,6 +13,8 @@ use crate::engine::step::StepId;
 #[expect(clippy::disallowed_types, reason = "this is where drawing belongs")]
 pub(super) struct Live {
     bar: indicatif::ProgressBar,
+    /// Begun with the first event: before it, there may be a question to the person.
+    moving: Once,
     state: Mutex<(Lines, BTreeMap<StepId, String>)>,
 }
 
@@ -23,11 +25,11 @@ impl Live {
         if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {wide_msg}") {
             bar.set_style(style);
         }
-        bar.enable_steady_tick(Duration::from_millis(120));
-        Self { bar, state: Mutex::new((Lines::new(), BTreeMap::new())) }
+        Self { bar, moving: Once::new(), state: Mutex::new((Lines::new(), BTreeMap::new())) }
     }
 
     pub(super) fn show(&self, stamped: &Stamped) {
+        self.moving.call_once(|| self.bar.enable_steady_tick(Duration::from_millis(120)));
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let (lines, at_work) = &mut *state;
         let line = lines.line(stamped);

@@ -1,8 +1,11 @@
 //! Edits a profile's text as a person would: what is not touched keeps its place, its comments and its spaces.
 
 mod entry;
+mod spoke;
 
 use toml_edit::{DocumentMut, Item, TomlError};
+
+pub use spoke::{SpokeError, add_spoke, remove_spoke};
 
 use super::Role;
 use super::name::{AddonName, ClusterName};
@@ -120,20 +123,24 @@ impl<'a> Edit<'a> {
         Ok(())
     }
 
-    /// The edited text, with the line ends and the byte order mark that `text` has.
+    /// The edited text.
     fn finish(self, text: &str) -> String {
         if !self.changed {
             return text.to_owned();
         }
-        let mut edited = self.document.to_string();
-        if text.matches("\r\n").count() == text.matches('\n').count() {
-            edited = edited.replace("\r\n", "\n").replace('\n', "\r\n");
-        }
-        if text.starts_with('\u{feff}') && !edited.starts_with('\u{feff}') {
-            edited.insert(0, '\u{feff}');
-        }
-        edited
+        as_typed(self.document.to_string(), text)
     }
+}
+
+/// An edited text with the line ends and the byte order mark that `text` has.
+fn as_typed(mut edited: String, text: &str) -> String {
+    if text.contains('\n') && text.matches("\r\n").count() == text.matches('\n').count() {
+        edited = edited.replace("\r\n", "\n").replace('\n', "\r\n");
+    }
+    if text.starts_with('\u{feff}') && !edited.starts_with('\u{feff}') {
+        edited.insert(0, '\u{feff}');
+    }
+    edited
 }
 
 #[cfg(test)]

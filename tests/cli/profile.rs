@@ -131,3 +131,24 @@ fn an_unknown_site_or_cluster_is_named() {
         assert!(outcome.stderr.contains("bridgehead status here"), "{}", outcome.stderr);
     }
 }
+
+#[test]
+fn findings_are_shown_in_the_file_or_the_option_that_they_are_about() {
+    let lab = Lab::new();
+    lab.write_profile("home", "[argocd]\ntarget_name = \"one\"\n[secrets.a]\ndata = { b = \"hunter2\" }\n");
+    let inventory = "[vms.one]\nansible_host = \"10.0.0.1\"\nansible_prot = 22\n";
+    files::replace(&lab.path("root/sites/home/inventory.toml"), inventory.as_bytes(), 0o600).unwrap();
+    let outcome = lab.bridgehead(&["check", "home", "--argocd-target", "oen"]);
+    assert_eq!(outcome.code(), 2, "{}", outcome.stdout);
+    for part in [
+        "sites/home/profile.toml:4:14]",
+        "a profile holds no secrets",
+        "sites/home/inventory.toml:3:1]",
+        "did you mean `ansible_port`?",
+        "[command line:1:17]",
+        "did you mean `one`?",
+    ] {
+        assert!(outcome.stderr.contains(part), "`{part}` is not said:\n{}", outcome.stderr);
+    }
+    assert!(!outcome.stderr.contains("hunter2"), "{}", outcome.stderr);
+}

@@ -1,11 +1,7 @@
 //! Machines that boot, reboot, die and are gone.
 
 use std::net::TcpStream;
-use std::path::Path;
-use std::thread;
 use std::time::Duration;
-
-use bridgehead::files;
 
 use crate::kit::Lab;
 use crate::kit::hosts::{ADMIN, Host, Hosts, Plan};
@@ -90,49 +86,4 @@ fn a_host_without_systemd_has_sshd() {
     let outcome = hosts.ssh(&lab, ADMIN, "plain", "sudo id -un; ls -d /run/systemd/system");
     assert_eq!(outcome.stdout, "root\n", "{}", outcome.stderr);
     assert_ne!(outcome.code(), 0);
-}
-
-/// The network namespace of this thread.
-fn network() -> String {
-    std::fs::read_link("/proc/thread-self/ns/net").unwrap().display().to_string()
-}
-
-/// What this machine has of hosts of this process: control groups, mounts, processes.
-fn left(network: &str) -> Vec<String> {
-    let mine = format!("bridgehead-test-{}-", std::process::id());
-    let mut left = Vec::new();
-    for hierarchy in ["/sys/fs/cgroup", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified"] {
-        left.extend(
-            files::names(Path::new(hierarchy)).unwrap().into_iter().filter(|name| name.starts_with(&mine)),
-        );
-    }
-    for process in Path::new("/proc").read_dir().unwrap().flatten() {
-        let link = std::fs::read_link(process.path().join("ns/net"));
-        left.extend(
-            link.ok()
-                .filter(|link| link.display().to_string() == network)
-                .map(|_| format!("process {:?}", files::read(&process.path().join("cmdline")))),
-        );
-    }
-    left
-}
-
-#[test]
-fn nothing_is_left_even_if_the_test_fails() {
-    let home = network();
-    let lab = Lab::new();
-    let failed = thread::scope(|scope| {
-        let body = || {
-            let hosts = Hosts::up(&lab, &[Plan::named("server")]);
-            assert_ne!(network(), home);
-            assert!(left("").iter().any(|name| name.starts_with("bridgehead-test-")));
-            files::replace(&lab.path("network"), network().as_bytes(), 0o600).unwrap();
-            assert!(hosts.password.is_empty(), "this test fails here, as it should");
-        };
-        scope.spawn(body).join()
-    });
-    failed.unwrap_err();
-    let inside = files::read(&lab.path("network")).unwrap();
-    assert_eq!(left(&inside).iter().filter(|what| what.starts_with("process")).count(), 0);
-    assert_eq!(network(), home);
 }

@@ -43,11 +43,13 @@ fn a_world_changes_only_if_something_is_left() {
 }
 
 fn every_trace_is_seen(host: &Host) {
+    let mut before = host.world();
     for (script, shown) in TRACES {
-        let before = host.world();
         host.ok(script);
-        let differences = differences(&before, &host.world());
+        let after = host.world();
+        let differences = differences(&before, &after);
         assert!(differences.iter().any(|line| line.contains(shown)), "{script}: {differences:?}");
+        before = after;
     }
 }
 

@@ -8,8 +8,9 @@
 //!
 //! From then on this thread, and every command and thread that it starts, is in the operator's network: the hosts'
 //! addresses can be reached from it and nothing else can, and `127.0.0.1` is the operator's own. So `lab.ok(..)`,
-//! `lab.start(..)`, `kube` clients and listeners just work, in a `#[test]` or a `#[tokio::test]`; not with
-//! `flavor = "multi_thread"`, whose threads are older. Dropping `hosts` ends the hosts and leads the thread back.
+//! `lab.start(..)`, `kube` clients, listeners and a [`Mirror`](super::mirror::Mirror) just work, in a `#[test]` or a
+//! `#[tokio::test]`. The threads of `flavor = "multi_thread"` are older and elsewhere: there, have the hosts in a thread
+//! of their own. Dropping `hosts` ends the hosts and leads the thread back.
 //!
 //! - bridgehead finds `BRIDGEHEAD_SSH_CONFIG` in its environment: the lab's `ssh/config`, which knows the hosts by name
 //!   and by address, with ports, `ProxyJump`, the user `admin` and the key `ssh/id_ed25519`. `ssh/known_hosts` beside

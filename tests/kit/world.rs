@@ -76,7 +76,7 @@ pub(crate) fn differences(one: &World, other: &World) -> Vec<String> {
 }
 
 /// Every lasting object of a cluster, as `kind namespace/name`, with what is not drawn by chance or time.
-async fn objects(client: &Client) -> World {
+pub(crate) async fn objects(client: &Client) -> World {
     let discovery = Discovery::new(client.clone()).run().await.unwrap();
     let mut objects = World::new();
     for group in discovery.groups() {

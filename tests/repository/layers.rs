@@ -30,7 +30,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("components", &["engine", "env", "files", "site"]),
     ("env", &["k8s", "site::name", "site::secret", "ssh"]),
     ("report", &["engine"]),
-    ("k8s", &["engine", "site::name"]),
+    ("k8s", &["engine", "files", "site::name", "site::secret"]),
     ("ssh", &["engine", "files", "site::inventory", "site::secret"]),
     ("template", &["files"]),
     ("engine", &["site::name", "site::secret"]),

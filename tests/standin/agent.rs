@@ -6,13 +6,14 @@ use std::time::Duration;
 use bridgehead::engine::wait::pause;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::balancer::SERVER;
 use crate::data::Data;
 use crate::fatal::Fatal;
 use crate::host::Host;
 use crate::join::{Joined, authorities, join};
 use crate::options::Options;
 use crate::token::Token;
-use crate::{log, node, notify};
+use crate::{balancer, log, node, notify};
 
 /// Between two tries to reach the server, and to join it.
 const RETRY: Duration = Duration::from_secs(2);
@@ -26,9 +27,10 @@ pub(crate) async fn run(options: &Options) -> Result<(), Fatal> {
     data.unpack()?;
     log::info(format!("Starting k3s agent {}", crate::version::long()));
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| Fatal::of("signals", &error))?;
+    balancer::start(server).await?;
     let live = async {
         let joined = persist(server, &token, &host, &data).await?;
-        let node = node::start(&data, &host, joined, server, options).await?;
+        let node = node::start(&data, &host, joined, SERVER, options).await?;
         log::info("k3s agent is up and running");
         notify::ready()?;
         node.live().await
@@ -44,7 +46,7 @@ async fn persist(server: &str, token: &str, host: &Host, data: &Data) -> Result<
     let (token, bundle) = loop {
         let found = async {
             let token = Token::parse(token)?;
-            let bundle = authorities(server, &token).await?;
+            let bundle = authorities(SERVER, &token).await?;
             Ok::<_, Fatal>((token, bundle))
         };
         match found.await {
@@ -62,7 +64,7 @@ async fn persist(server: &str, token: &str, host: &Host, data: &Data) -> Result<
         );
     }
     loop {
-        match join(server, &token, &bundle, (host, data)).await {
+        match join(SERVER, &token, &bundle, (host, data)).await {
             Ok(joined) => return Ok(joined),
             Err(fatal) => {
                 log::info(format!("Waiting to retrieve agent configuration; server is not ready: {fatal}"));

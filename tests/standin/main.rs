@@ -11,7 +11,9 @@
 //! - no Traefik, `CoreDNS`, service load balancer, metrics or Helm: `disable` has nothing to take away.
 
 mod agent;
+mod balancer;
 mod control_plane;
+mod credentials;
 mod data;
 mod fatal;
 mod front;

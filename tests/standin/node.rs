@@ -48,14 +48,9 @@ pub(crate) async fn start(
     }
     leftovers::make(data, host)?;
     let Joined { authority, client_authority, client, serving } = joined;
-    let access = Access {
-        server: server.to_owned(),
-        authority: authority.clone(),
-        credentials: Credentials::Certificate {
-            certificate: client.certificate,
-            key: Secret::new(client.key),
-        },
-    };
+    let credentials =
+        Credentials::Certificate { certificate: client.certificate, key: Secret::new(client.key) };
+    let access = Access::new(server, authority.clone(), credentials);
     let node = NodeConfig {
         name: host.name.clone(),
         access: access.clone(),

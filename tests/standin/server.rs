@@ -3,11 +3,8 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bridgehead::engine::wait::pause;
 use bridgehead::engine::{Access, Credentials};
-use bridgehead::files;
 use bridgehead::k8s::connect;
 use bridgehead::site::secret::Secret;
 use hyper::Request;
@@ -25,12 +22,10 @@ use crate::host::Host;
 use crate::join::{authorities, join};
 use crate::options::Options;
 use crate::pki::{Pair, Pki};
-use crate::supervisor::{Passwords, Supervisor};
-use crate::system::{make_folder, random, write};
-use crate::token::{self, Token};
-use crate::{log, node, node_password, notify, ports};
-
-const KUBECONFIG: &str = "/etc/rancher/k3s/k3s.yaml";
+use crate::supervisor::Supervisor;
+use crate::system::make_folder;
+use crate::token::Token;
+use crate::{credentials, log, node, node_password, notify, ports};
 
 pub(crate) async fn run(options: &Options) -> Result<(), Fatal> {
     if options.text("server").is_some() {
@@ -44,15 +39,15 @@ pub(crate) async fn run(options: &Options) -> Result<(), Fatal> {
     ports::expect_free(&[ports::ETCD, ports::ETCD_PEER, ports::API_SERVER]).map_err(preparing)?;
     make_folder(&data.server(""), 0o700)?;
     let pki = Arc::new(Pki::open(&data.server("tls"), &names(&host, options)).map_err(preparing)?);
-    let passwords = passwords(&data, options).map_err(preparing)?;
+    let passwords = credentials::passwords(&data, options).map_err(preparing)?;
     let admin = Arc::new(OnceLock::new());
     let supervisor =
         Supervisor { pki: Arc::clone(&pki), passwords: passwords.clone(), port, admin: Arc::clone(&admin) };
     let front = Arc::new(Front::new(&pki, supervisor)?);
     tokio::spawn(front.serve(listener));
     let mut plane = ControlPlane::start(&data, &pki, &host)?;
-    write_tokens(&data, &pki, &passwords)?;
-    write_kubeconfig(&pki, port, options)?;
+    credentials::write_tokens(&data, &pki, &passwords)?;
+    credentials::write_kubeconfig(&pki, port, options)?;
 
     let access = administrator(&pki, port)?;
     let client = connect(&access).await.map_err(|error| Fatal::of("starting kubernetes", &error))?;
@@ -108,72 +103,10 @@ fn names(host: &Host, options: &Options) -> Vec<String> {
     fixed.chain(options.list("tls-san")).chain(options.list("advertise-address")).collect()
 }
 
-/// The passwords as configured or made before. The first one cannot be changed: it also locks the datastore.
-fn passwords(data: &Data, options: &Options) -> Result<Passwords, Fatal> {
-    let given = options.token("token")?.map(|text| Token::parse(&text)).transpose()?;
-    let known = files::read_if_present(&data.server("token")).map_err(|error| Fatal::of("token", &error))?;
-    let known = known.map(|text| Token::parse(text.trim())).transpose()?;
-    let server = match (given, known) {
-        (Some(given), Some(known)) if given.password != known.password => {
-            return Err(Fatal::new("bootstrap data already found and encrypted with different token"));
-        }
-        (Some(token), _) | (None, Some(token)) => token.password,
-        (None, None) => random(16)?,
-    };
-    let node = options.token("agent-token")?.map(|text| Token::parse(&text)).transpose()?;
-    Ok(Passwords { node: node.map_or_else(|| server.clone(), |token| token.password), server })
-}
-
-/// Writes the tokens in their full form. `node-token` and, unless it is one of its own, `agent-token` are links.
-fn write_tokens(data: &Data, pki: &Pki, passwords: &Passwords) -> Result<(), Fatal> {
-    let bundle = &pki.server.certificate;
-    let token = data.server("token");
-    write(&token, &(token::full(bundle, "server", &passwords.server) + "\n"), 0o600)?;
-    let failed = |error| Fatal::of("token", &error);
-    files::link(&token, &data.server("node-token")).map_err(failed)?;
-    let agent_token = data.server("agent-token");
-    if passwords.node == passwords.server {
-        return files::link(&token, &agent_token).map_err(failed);
-    }
-    files::remove(&agent_token).map_err(failed)?;
-    write(&agent_token, &(token::full(bundle, "node", &passwords.node) + "\n"), 0o600)
-}
-
-fn write_kubeconfig(pki: &Pki, port: u16, options: &Options) -> Result<(), Fatal> {
-    let Pair { certificate, key } = pki.pair("client-admin")?;
-    let [authority, certificate, key] =
-        [&pki.server.certificate, &certificate, &key].map(|text| STANDARD.encode(text));
-    let content = format!(
-        "apiVersion: v1\n\
-         clusters:\n\
-         - cluster:\n    certificate-authority-data: {authority}\n    server: https://127.0.0.1:{port}\n  name: default\n\
-         contexts:\n\
-         - context:\n    cluster: default\n    user: default\n  name: default\n\
-         current-context: default\n\
-         kind: Config\n\
-         preferences: {{}}\n\
-         users:\n\
-         - name: default\n  user:\n    client-certificate-data: {certificate}\n    client-key-data: {key}\n"
-    );
-    let path = options.text("write-kubeconfig").unwrap_or(KUBECONFIG).as_ref();
-    let mode = options.text("write-kubeconfig-mode").unwrap_or("0600");
-    let mode = u32::from_str_radix(mode, 8).unwrap_or_else(|error| {
-        log::error(format!("Failed to set {KUBECONFIG} to mode {mode}: {error}"));
-        0o600
-    });
-    make_folder(std::path::Path::new("/etc/rancher/k3s"), 0o755)?;
-    write(path, &content, mode)?;
-    log::info(format!("Wrote kubeconfig {}", path.display()));
-    Ok(())
-}
-
 fn administrator(pki: &Pki, port: u16) -> Result<Access, Fatal> {
     let Pair { certificate, key } = pki.pair("client-supervisor")?;
-    Ok(Access {
-        server: format!("https://127.0.0.1:{port}"),
-        authority: pki.server.certificate.clone(),
-        credentials: Credentials::Certificate { certificate, key: Secret::new(key) },
-    })
+    let credentials = Credentials::Certificate { certificate, key: Secret::new(key) };
+    Ok(Access::new(format!("https://127.0.0.1:{port}"), pki.server.certificate.clone(), credentials))
 }
 
 /// Waits until the API server is ready.

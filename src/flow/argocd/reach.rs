@@ -43,17 +43,18 @@ fn url(site: &Site, address: Option<&str>) -> Option<String> {
 
 fn login(site: &Site, address: Option<&str>) -> Option<String> {
     let Login { server, arguments, auto_port_forward } = &site.argocd.login;
-    // The certificate is the server's own.
+    // The certificate is the server's own; what stands in front of it has a proper one.
     let unproven = if site.argocd.server_insecure { " --plaintext" } else { " --insecure" };
-    let to = if *auto_port_forward {
-        format!("--port-forward --port-forward-namespace {}{unproven}", site.argocd.namespace)
-    } else if let Some(server) = server {
-        server.clone()
-    } else {
-        format!("{}{unproven}", address?)
+    let (to, unproven) = match (server, address) {
+        _ if *auto_port_forward => {
+            (format!("--port-forward --port-forward-namespace {}", site.argocd.namespace), unproven)
+        }
+        (Some(server), _) => (server.clone(), ""),
+        (None, Some(address)) => (address.to_owned(), unproven),
+        (None, None) => return None,
     };
     let further = arguments.as_ref().map(|arguments| format!(" {arguments}")).unwrap_or_default();
-    Some(format!("argocd login {to} --username admin{further}"))
+    Some(format!("argocd login {to} --username admin{unproven}{further}"))
 }
 
 #[cfg(test)]
@@ -72,14 +73,14 @@ mod tests {
         let login = |argocd, address| login(&site(argocd), address);
         assert_eq!(login("", None), None);
         let local = Some("127.0.0.1:1");
-        assert_eq!(login("", local).unwrap(), "argocd login 127.0.0.1:1 --insecure --username admin");
+        assert_eq!(login("", local).unwrap(), "argocd login 127.0.0.1:1 --username admin --insecure");
         let plain = login("server_insecure = true", local).unwrap();
-        assert_eq!(plain, "argocd login 127.0.0.1:1 --plaintext --username admin");
+        assert_eq!(plain, "argocd login 127.0.0.1:1 --username admin --plaintext");
         let named = "server = \"gitops.example\"\nlogin_args = \"--grpc-web --prompts-enabled\"";
         let line = "argocd login gitops.example --username admin --grpc-web --prompts-enabled";
         assert_eq!(login(named, local).unwrap(), line);
         let forwarded = login("server = \"x.example\"\nauto_port_forward = true", None).unwrap();
-        let line = "argocd login --port-forward --port-forward-namespace argocd --insecure --username admin";
+        let line = "argocd login --port-forward --port-forward-namespace argocd --username admin --insecure";
         assert_eq!(forwarded, line);
     }
 

@@ -1,7 +1,6 @@
 //! What a cluster Secret says: a pure function of the site and the facts.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret as KubernetesSecret;
@@ -103,17 +102,13 @@ impl ClusterSecret {
 
 fn refuse_loopback(site: &Site, cluster: &Cluster, access: &Access) -> Result<(), ContentError> {
     // The Argo CD of a local hub is a process on this machine.
-    if matches!(site.hub.provider, Provider::Local(_)) || !is_loopback(&access.server) {
+    if matches!(site.hub.provider, Provider::Local(_)) || !access.is_loopback() {
         return Ok(());
     }
-    Err(ContentError::Loopback { cluster: cluster.name.to_string(), server: access.server.clone() })
-}
-
-fn is_loopback(server: &str) -> bool {
-    let Some(url) = server.parse::<hyper::Uri>().ok() else { return false };
-    let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
-    let is_address = host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-    is_address || host == "localhost" || host.ends_with(".localhost")
+    Err(ContentError::Loopback {
+        cluster: cluster.name.to_string(),
+        server: access.proxy_url.as_ref().unwrap_or(&access.server).clone(),
+    })
 }
 
 /// What the site adds comes first, so that it cannot change what the contract says.

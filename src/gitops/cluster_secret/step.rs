@@ -6,7 +6,7 @@ use kube::Client;
 
 use super::content::{CLUSTER, ClusterSecret, SECRET_TYPE};
 use super::existing;
-use crate::engine::{Facts, Failure, StepId, Stop};
+use crate::engine::{Access, Facts, Failure, StepId, Stop};
 use crate::env::Env;
 use crate::gitops::Scope;
 use crate::gitops::registration::prove;
@@ -40,7 +40,7 @@ impl Desired for Registered {
         let site = &self.scope.site;
         let hub = self.scope.client(self.scope.hub(), facts).await?;
         let desired = ClusterSecret::of(site, &self.cluster, facts)?;
-        self.prove(&desired).await?;
+        self.prove(&desired, facts).await?;
         let selector = format!("{SECRET_TYPE}={CLUSTER}");
         let existing = api::list(&hub, &Kind::SECRET, Some(self.scope.namespace()), &selector).await?;
         let chosen = existing::choose(&site.name, &desired, &existing)?;
@@ -54,16 +54,25 @@ impl Desired for Registered {
 
 impl Registered {
     /// The Secret's own JSON is used before Argo CD uses it. The hub's names no account: Argo CD has its own there.
-    async fn prove(&self, desired: &ClusterSecret) -> Result<(), Failure> {
+    async fn prove(&self, desired: &ClusterSecret, facts: &Facts) -> Result<(), Stop> {
         if self.cluster.role == Role::Hub {
             return Ok(());
         }
-        let proven = prove(&self.scope.env.clients, &desired.access()?).await;
+        let mut access = desired.access()?;
+        // An address that the site gives for the hub's sake need not be one that this machine reaches.
+        if self.cluster.server.is_some() {
+            access = Access {
+                authority: access.authority,
+                credentials: access.credentials,
+                ..facts.access(&self.cluster.name)?.clone()
+            };
+        }
+        let proven = prove(&self.scope.env.clients, &access).await;
         proven.map_err(|error| {
             let name = &self.cluster.name;
-            Failure::from(error).with_hint(format!(
+            Stop::Failed(Failure::from(error).with_hint(format!(
                 "Argo CD would not get further with what its Secret for `{name}` says; check that the cluster answers, then run again"
-            ))
+            )))
         })
     }
 }

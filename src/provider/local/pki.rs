@@ -138,11 +138,8 @@ impl Pki {
     /// When a file cannot be read.
     pub fn access(&self, name: &str, port: u16) -> Result<Access, PkiError> {
         let Pair { certificate, key } = self.pair(name)?;
-        Ok(Access {
-            server: format!("https://127.0.0.1:{port}"),
-            authority: self.authority()?,
-            credentials: Credentials::Certificate { certificate, key },
-        })
+        let credentials = Credentials::Certificate { certificate, key };
+        Ok(Access::new(format!("https://127.0.0.1:{port}"), self.authority()?, credentials))
     }
 
     fn make_self_signed(&self, name: &str, params: &CertificateParams) -> Result<(), PkiError> {

@@ -59,6 +59,22 @@ const LOGIN: [&str; 8] = [
     "/lib/systemd/systemd --user",
 ];
 
+/// Each line says first what it is about.
+const COMMANDS: &str = r#"
+show() { about=$1; shift; text=$("$@") || exit; echo "$text" | sed "s/^/$about /"; }
+# Without the number of the device at the other end, which every boot draws anew.
+links() { ip -brief link | sed "s/[@ ].*//"; }
+addresses() { ip -brief -4 address | sed "s/@[^ ]*//"; }
+show unit systemctl list-unit-files --plain --no-legend --no-pager
+show failed systemctl list-units --failed --plain --no-legend --no-pager
+show runs systemctl list-units --type=service --state=running --plain --no-legend --no-pager
+show link links
+show address addresses
+show route ip -4 route
+show iptables iptables-save
+show ip6tables ip6tables-save
+"#;
+
 /// Everything that a host is, by what it is called.
 pub(super) fn at(host: &Host) -> World {
     let first = host.first_process().unwrap_or_else(|| panic!("{} is off", host.name));
@@ -138,46 +154,23 @@ fn opaque(path: &Path) -> bool {
 
 /// Units, links, addresses, routes and rules, as the host's own programs show them.
 fn commands(host: &Host, world: &mut World) {
-    let lines = |script: &str| -> Vec<String> {
-        let text = host.ok(script);
-        text.lines().filter(|line| !is_of_a_login(line)).map(str::to_owned).collect()
-    };
-    let table = [
-        ("unit", "systemctl list-unit-files --plain --no-legend --no-pager"),
-        ("failed", "systemctl list-units --failed --plain --no-legend --no-pager"),
-        ("runs", "systemctl list-units --type=service --state=running --plain --no-legend --no-pager"),
-        ("address", "ip -brief -4 address | sed 's/@[^ ]*//'"),
-        ("route", "ip -4 route"),
-    ];
-    for (what, script) in table {
-        for line in lines(script) {
-            let words: Vec<_> = line.split_whitespace().collect();
-            world.insert(format!("{what} {}", words.join(" ")), true.into());
-        }
-    }
-    for line in lines("ip -brief link") {
-        let name = line.split([' ', '@']).next().unwrap_or_default();
-        world.insert(format!("link {name}"), true.into());
-    }
-    for program in ["iptables", "ip6tables"] {
-        for rule in rules(&host.ok(&format!("{program}-save"))) {
-            world.insert(format!("{program} {rule}"), true.into());
-        }
+    let mut table = String::new();
+    for line in host.ok(COMMANDS).lines() {
+        let (what, line) = line.split_once(' ').unwrap_or_default();
+        let words = line.split_whitespace().collect::<Vec<_>>().join(" ");
+        let shown = if what.ends_with("tables") { rule(&mut table, line) } else { Some(words) };
+        let shown = shown.filter(|shown| !shown.is_empty() && !is_of_a_login(shown));
+        world.extend(shown.map(|shown| (format!("{what} {shown}"), true.into())));
     }
 }
 
-/// The chains that somebody made, policies that somebody set, and all rules, without counters.
-fn rules(saved: &str) -> Vec<String> {
-    let mut table = "";
-    let mut rules = Vec::new();
-    for line in saved.lines() {
-        if let Some(name) = line.strip_prefix('*') {
-            table = name;
-        } else if line.starts_with("-A") || (line.starts_with(':') && !line.contains(" ACCEPT ")) {
-            rules.push(format!("{table} {}", line.split(" [").next().unwrap_or_default()));
-        }
+/// A rule, a chain that somebody made or a policy that somebody set, without counters; not what a table begins with.
+fn rule(table: &mut String, saved: &str) -> Option<String> {
+    if let Some(name) = saved.strip_prefix('*') {
+        name.clone_into(table);
     }
-    rules
+    let counts = saved.starts_with("-A") || (saved.starts_with(':') && !saved.contains(" ACCEPT "));
+    counts.then(|| format!("{table} {}", saved.split(" [").next().unwrap_or_default()))
 }
 
 fn mounts(first: Pid, world: &mut World) {

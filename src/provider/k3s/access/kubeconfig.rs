@@ -55,7 +55,7 @@ impl Identity {
     pub(super) fn access(&self, server: &str) -> Access {
         let credentials =
             Credentials::Certificate { certificate: self.certificate.clone(), key: self.key.clone() };
-        Access { server: server.to_owned(), authority: self.authority.clone(), credentials }
+        Access::new(server, self.authority.clone(), credentials)
     }
 }
 
@@ -100,7 +100,10 @@ mod tests {
                     client-certificate-data: Y2VydA==\n    client-key-data: a2V5\n";
         let identity = Identity::parse("pi", &Secret::new(text.to_owned())).unwrap();
         let access = identity.access("https://10.0.0.5:6443");
-        assert_eq!((access.server.as_str(), access.authority.as_str()), ("https://10.0.0.5:6443", "ca"));
+        assert_eq!(
+            (access.server.as_str(), access.authority.as_deref()),
+            ("https://10.0.0.5:6443", Some("ca"))
+        );
         assert_eq!(identity.authority_hash(), sha256(b"ca"));
         let broken = Secret::new(text.replace("Y2E=", "no base64"));
         let error = Identity::parse("pi", &broken).err().unwrap();

@@ -5,15 +5,15 @@ use std::path::PathBuf;
 
 use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::files;
-use crate::site::name::{AddonName, ClusterName};
+use crate::site::name::ClusterName;
 
 /// A profile's file with the text that it is to have.
 #[derive(Clone)]
 pub(super) struct Profile {
     pub(super) path: PathBuf,
     pub(super) text: String,
-    pub(super) addon: AddonName,
-    pub(super) on: bool,
+    /// What is said that was not said before.
+    pub(super) detail: String,
 }
 
 impl Step for Profile {
@@ -30,9 +30,8 @@ impl Step for Profile {
             if files::read_if_present(&self.path)?.as_ref() == Some(&self.text) {
                 return Ok(Observed::default());
             }
-            let value = if self.on { "on" } else { "off" };
-            let detail = format!("switch {} {value}", self.addon);
-            Ok(Observed::differs(vec![Change::update(self.path.display().to_string(), detail)]))
+            let subject = self.path.display().to_string();
+            Ok(Observed::differs(vec![Change::update(subject, &self.detail)]))
         })
     }
 

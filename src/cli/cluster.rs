@@ -1,0 +1,124 @@
+//! `cluster`: which clusters a site has, one more, one less.
+
+use std::io::Write;
+
+use clap::{Args, Subcommand};
+
+use super::error::CommandError;
+use super::exit::Exit;
+use super::session::{Session, Show};
+use super::{Global, confirm};
+use crate::engine::event::RunResult;
+use crate::engine::run::Mode;
+use crate::flow;
+use crate::flow::cluster::Edited;
+use crate::report::{self, Output};
+use crate::site::name::{ClusterName, SiteName};
+
+/// The clusters of a site: list them, register one that exists, let one go
+#[derive(Debug, Subcommand)]
+pub(super) enum Cluster {
+    /// Register a context of your kubeconfig as a spoke, and write it into the profile
+    ///
+    /// Without --context, the spokes of the provider `existing` are registered that the profile has already, such as
+    /// the one that `argocd.cluster_context` and `argocd.cluster_name` mean.
+    Add(Add),
+    /// Show the clusters: name, role, provider, server, environment
+    List {
+        /// The site: a folder under sites/
+        site: SiteName,
+    },
+    /// Take a spoke down, as `down --cluster` does, and out of the profile
+    Remove {
+        /// The site: a folder under sites/
+        site: SiteName,
+        /// The spoke
+        name: ClusterName,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// What to register.
+#[derive(Debug, Args)]
+pub(super) struct Add {
+    /// The site: a folder under sites/
+    site: SiteName,
+    /// The context of your kubeconfig that leads to the cluster
+    #[arg(long, value_name = "CONTEXT", requires = "name")]
+    context: Option<String>,
+    /// What to call the cluster
+    #[arg(long, value_name = "NAME")]
+    name: Option<ClusterName>,
+    /// Its environment [default: its name]
+    #[arg(long, value_name = "ENVIRONMENT", requires = "context")]
+    environment: Option<String>,
+}
+
+impl Cluster {
+    pub(super) fn run(self, global: &Global) -> Result<Exit, CommandError> {
+        match self {
+            Self::Add(add) => add.run(global),
+            Self::List { site } => list(global, &site),
+            Self::Remove { site, name, yes } => remove(global, &site, &name, yes),
+        }
+    }
+}
+
+impl Add {
+    fn run(self, global: &Global) -> Result<Exit, CommandError> {
+        Session::run(global, &self.site.clone(), Show::Events, async |session| {
+            let lock = session.lock()?;
+            let (site, env) = (&session.site, &session.env);
+            let edited = match (&self.context, &self.name) {
+                (Some(context), Some(name)) => {
+                    flow::cluster::add(site, env, name, context, self.environment.as_deref())?
+                }
+                (_, name) => {
+                    session.select(name.as_slice())?;
+                    flow::cluster::register(site, env, name.as_ref())?
+                }
+            };
+            let report = session.walk(Mode::Apply, Some(edited.clusters), &edited.tree).await;
+            drop(lock);
+            session.say_how_to_continue(&report, &format!("cluster add {}", self.site));
+            Ok(session.finish(&report))
+        })
+    }
+}
+
+fn list(global: &Global, site: &SiteName) -> Result<Exit, CommandError> {
+    Session::run(global, site, Show::Nothing, async |session| {
+        let facts = session.look(&flow::up::clusters(&session.site, &session.env)).await.facts;
+        let rows = flow::cluster::list(&session.site, &facts);
+        let mut stdout = std::io::stdout().lock();
+        let _ = if session.output == Output::Json {
+            writeln!(stdout, "{}", serde_json::to_string_pretty(&rows).unwrap_or_default())
+        } else {
+            write!(stdout, "{rows}")
+        };
+        Ok(Exit::Done)
+    })
+}
+
+fn remove(global: &Global, site: &SiteName, name: &ClusterName, yes: bool) -> Result<Exit, CommandError> {
+    Session::run(global, site, Show::Events, async |session| {
+        if session.site.protect {
+            return Err(CommandError::Protected(site.clone()));
+        }
+        session.select(std::slice::from_ref(name))?;
+        let Edited { tree, .. } = flow::cluster::remove(&session.site, &session.env, name)?;
+        let lock = session.lock()?;
+        if !yes && !flow::is_disposable(&session.site) {
+            report::say(&report::plan(&session.look(&tree).await));
+            if !confirm::ask("Go on? Type yes:", "yes")? {
+                return Ok(session.finish_as(RunResult::Declined, 0, None));
+            }
+        }
+        let report = session.walk(Mode::Apply, None, &tree).await;
+        drop(lock);
+        session.say_how_to_continue(&report, &format!("cluster remove {site} {name}"));
+        Ok(session.finish(&report))
+    })
+}

@@ -1,0 +1,137 @@
+//! Clusters of a site: which there are, one more that exists already, one less.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::profile::Profile;
+use super::{down, up};
+use crate::engine::{Facts, Failure, Tree};
+use crate::env::Env;
+use crate::files;
+use crate::site::edit::{add_spoke, remove_spoke};
+use crate::site::name::{ClusterName, SiteName};
+use crate::site::{Cluster, Role, Site, load};
+use crate::{provider, seq};
+
+/// A site with a changed profile, and the tree that makes both so.
+pub struct Edited {
+    /// The site as its profile will say it; before a cluster goes, as it says it now.
+    pub site: Arc<Site>,
+    /// The clusters that may be changed.
+    pub clusters: BTreeSet<ClusterName>,
+    /// What is to be done.
+    pub tree: Tree,
+}
+
+/// A cluster for people.
+#[derive(Debug, Serialize)]
+pub struct Row {
+    name: String,
+    role: &'static str,
+    provider: &'static str,
+    server: Option<String>,
+    environment: String,
+}
+
+/// The clusters of a site.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub struct Rows(Vec<Row>);
+
+/// The clusters of a site cannot be changed so.
+#[derive(Debug, thiserror::Error)]
+enum ClusterError {
+    #[error("the profile of `{0}` is built in: there is no file to write to")]
+    BuiltIn(SiteName),
+    #[error("the site `{0}` has no spoke of the provider `existing`")]
+    NoneExisting(SiteName),
+    #[error("`{0}` is the hub: without it there is no site `{1}`")]
+    Hub(ClusterName, SiteName),
+}
+
+/// The clusters of a site, in view of those that answer.
+#[must_use]
+pub fn list(site: &Site, facts: &Facts) -> Rows {
+    let row = |cluster: &Cluster| Row {
+        name: cluster.name.to_string(),
+        role: match cluster.role {
+            Role::Hub => "hub",
+            Role::Spoke => "spoke",
+        },
+        provider: provider::name(cluster),
+        server: facts.access(&cluster.name).ok().map(|access| access.server.clone()),
+        environment: cluster.environment.clone(),
+    };
+    Rows(site.clusters().map(row).collect())
+}
+
+/// Registers a context of the person's kubeconfig as one more spoke, which the profile then has.
+///
+/// # Errors
+/// When there is no such context, the profile has such a spoke already, or would not be valid with it.
+pub fn add(
+    site: &Site,
+    env: &Arc<Env>,
+    name: &ClusterName,
+    context: &str,
+    environment: Option<&str>,
+) -> Result<Edited, Failure> {
+    let path = site.profile.clone().ok_or_else(|| ClusterError::BuiltIn(site.name.clone()))?;
+    let text = add_spoke(&files::read(&path)?, name, context, environment)?;
+    let edited = load::from_text(Some(&path), &site.name, &text, &site.overrides)?;
+    edited.cluster(name).map_or(Ok(()), |cluster| provider::check(&edited, cluster))?;
+    let site = Arc::new(Site { profile: Some(path.clone()), ..edited });
+    let profile = Profile { path, text, detail: format!("add the spoke {name}") };
+    let tree = seq![profile, up::tree(&site, env)];
+    Ok(Edited { site, clusters: BTreeSet::from([name.clone()]), tree })
+}
+
+/// Registers the spokes of the provider `existing` that the profile has already: all of them, or one.
+///
+/// # Errors
+/// When there are none.
+pub fn register(site: &Arc<Site>, env: &Arc<Env>, name: Option<&ClusterName>) -> Result<Edited, Failure> {
+    let existing = site.spokes.iter().filter(|spoke| provider::foreign_context(spoke).is_some());
+    let named =
+        existing.map(|spoke| spoke.name.clone()).filter(|known| name.is_none_or(|name| name == known));
+    let clusters: BTreeSet<_> = named.collect();
+    if clusters.is_empty() {
+        let hint = "name a context and what to call its cluster: --context CTX --name NAME";
+        return Err(Failure::from(ClusterError::NoneExisting(site.name.clone())).with_hint(hint));
+    }
+    Ok(Edited { site: Arc::clone(site), clusters, tree: up::tree(site, env) })
+}
+
+/// Takes a spoke down, and out of the profile.
+///
+/// # Errors
+/// When it is the hub, or the profile cannot be edited.
+pub fn remove(site: &Arc<Site>, env: &Arc<Env>, name: &ClusterName) -> Result<Edited, Failure> {
+    if *name == site.hub.name {
+        return Err(ClusterError::Hub(name.clone(), site.name.clone()).into());
+    }
+    let path = site.profile.clone().ok_or_else(|| ClusterError::BuiltIn(site.name.clone()))?;
+    let text = remove_spoke(&files::read(&path)?, name)?;
+    load::from_text(Some(&path), &site.name, &text, &site.overrides)?;
+    let clusters = BTreeSet::from([name.clone()]);
+    let profile = Profile { path, text, detail: format!("remove the spoke {name}") };
+    let tree = seq![down::tree(site, env, Some(&clusters))?, profile];
+    Ok(Edited { site: Arc::clone(site), clusters, tree })
+}
+
+impl fmt::Display for Rows {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut line = |columns: [&str; 5]| {
+            let [name, role, provider, server, environment] = columns;
+            writeln!(formatter, "{name:<24} {role:<6} {provider:<9} {server:<34} {environment}")
+        };
+        line(["CLUSTER", "ROLE", "PROVIDER", "SERVER", "ENVIRONMENT"])?;
+        for Row { name, role, provider, server, environment } in &self.0 {
+            line([name, role, provider, server.as_deref().unwrap_or("does not answer"), environment])?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,68 @@
+//! Kubeconfigs of a site's clusters: in the person's own, and saved by themselves.
+
+mod personal;
+mod saved;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::up::clusters;
+use crate::engine::survey::survey;
+use crate::engine::{Facts, Failure, Tree};
+use crate::env::Env;
+use crate::seq;
+use crate::site::{Cluster, Site};
+use personal::{PersonalFile, Wanted};
+use saved::Saved;
+
+pub use crate::k8s::kubeconfig::to_yaml;
+
+/// What a kubeconfig is made of.
+#[derive(Clone)]
+pub(super) enum Source {
+    /// The clusters of the site that answer.
+    Clusters,
+    /// Another one, as it is.
+    Document(Value),
+}
+
+impl Source {
+    fn document(&self, site: &Site, facts: &Facts, clusters: &[&Cluster]) -> Result<Value, Failure> {
+        match self {
+            Self::Clusters => super::kubeconfig_of(site, facts, clusters),
+            Self::Document(document) => Ok(document.clone()),
+        }
+    }
+}
+
+/// Puts the contexts of the site's clusters into the person's kubeconfig; `current`: and makes the hub's the current
+/// one. Clusters that somebody else made have theirs there.
+#[must_use]
+pub fn merge(site: &Arc<Site>, env: &Arc<Env>, current: bool) -> Tree {
+    let wanted = Wanted::Contexts { source: Source::Clusters, current };
+    seq![survey(clusters(site, env)), PersonalFile::new(site, env, wanted)]
+}
+
+/// Puts the contexts of another kubeconfig into the person's.
+pub(super) fn merged(site: &Arc<Site>, env: &Arc<Env>, source: Source) -> Tree {
+    PersonalFile::new(site, env, Wanted::Contexts { source, current: false }).into()
+}
+
+/// Takes the site's contexts out of the person's kubeconfig.
+#[must_use]
+pub fn remove(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
+    PersonalFile::new(site, env, Wanted::Nothing).into()
+}
+
+/// Saves a kubeconfig of the site's clusters that answer in a file of its own: [`Site::kube`]'s `saved`.
+#[must_use]
+pub fn save(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
+    seq![survey(clusters(site, env)), saved(site, &site.kube.saved, Source::Clusters)]
+}
+
+/// Saves a kubeconfig.
+pub(super) fn saved(site: &Arc<Site>, path: &Path, source: Source) -> Tree {
+    Saved::new(site, path, source).into()
+}

@@ -1,0 +1,224 @@
+//! The steps that take Argo CD itself away, from a hub that stays.
+
+use std::time::Duration;
+
+use kube::Client;
+
+use super::ours::Ours;
+use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::gitops::Scope;
+use crate::gitops::application::Application;
+use crate::gitops::application_set::ApplicationSet;
+use crate::gitops::fleet::Fleet;
+use crate::gitops::hub::Hub;
+use crate::k8s::{ApiError, Kind, Object, SITE_LABEL, api};
+use crate::site::name::ClusterName;
+
+/// The kinds of everything that a site puts on its hub, but for what others may have put theirs into.
+const KINDS: [Kind; 12] = [
+    Kind::CLUSTER_ROLE,
+    Kind::CLUSTER_ROLE_BINDING,
+    Kind::CONFIG_MAP,
+    Kind::DEPLOYMENT,
+    Kind::INGRESS,
+    Kind::NETWORK_POLICY,
+    Kind::ROLE,
+    Kind::ROLE_BINDING,
+    Kind::SECRET,
+    Kind::SERVICE,
+    Kind::SERVICE_ACCOUNT,
+    Kind::STATEFUL_SET,
+];
+
+/// What Argo CD's own programs make beside their release, in its namespace.
+const MADE_BY_ARGO_CD: [&str; 2] = ["argocd-initial-admin-secret", "argocd-redis"];
+
+const BEING_DELETED: &str = "it is being deleted";
+
+/// What a step takes away, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    /// Everything with the site's mark.
+    Release,
+    /// The definitions of Argo CD's kinds, and its namespace.
+    Foundation,
+}
+
+/// The steps `<hub>/argocd/install` and `<hub>/argocd/namespace` of a teardown.
+pub(super) struct Uninstalled {
+    scope: Scope,
+    what: What,
+}
+
+/// The step `<hub>/argocd/others`: nobody else uses the Argo CD that is to go. It comes before anything is changed.
+pub(super) struct Unused(pub(super) Scope);
+
+/// Somebody else would lose theirs.
+#[derive(Debug, thiserror::Error)]
+#[error("Argo CD on `{hub}` is the site's and would go, but others use it: {others}")]
+struct InUse {
+    hub: ClusterName,
+    others: String,
+}
+
+impl Uninstalled {
+    pub(super) fn release(scope: &Scope) -> Self {
+        Self { scope: scope.clone(), what: What::Release }
+    }
+
+    pub(super) fn foundation(scope: &Scope) -> Self {
+        Self { scope: scope.clone(), what: What::Foundation }
+    }
+
+    async fn left(&self, client: &Client) -> Result<Vec<(Kind, Object)>, ApiError> {
+        let mark = mark(&self.scope);
+        match self.what {
+            What::Release => release(client, &mark, self.scope.namespace()).await,
+            What::Foundation => foundation(client, &mark).await,
+        }
+    }
+}
+
+fn mark(scope: &Scope) -> String {
+    format!("{SITE_LABEL}={}", scope.site.name)
+}
+
+async fn marked(client: &Client, kinds: &[Kind], mark: &str) -> Result<Vec<(Kind, Object)>, ApiError> {
+    let lists = kinds.iter().map(|kind| async move {
+        let objects = api::list(client, kind, None, mark).await?;
+        Ok::<_, ApiError>(objects.into_iter().map(|object| (kind.clone(), object)).collect::<Vec<_>>())
+    });
+    Ok(futures::future::try_join_all(lists).await?.concat())
+}
+
+async fn foundation(client: &Client, mark: &str) -> Result<Vec<(Kind, Object)>, ApiError> {
+    marked(client, &[Kind::CUSTOM_RESOURCE_DEFINITION, Kind::NAMESPACE], mark).await
+}
+
+async fn release(client: &Client, mark: &str, namespace: &str) -> Result<Vec<(Kind, Object)>, ApiError> {
+    let (mut left, foundation) = futures::try_join!(marked(client, &KINDS, mark), foundation(client, mark))?;
+    let has = |kind: &Kind| foundation.iter().any(|(found, _)| found == kind);
+    // The rest of a namespace of ours goes with it.
+    if has(&Kind::CUSTOM_RESOURCE_DEFINITION) && !has(&Kind::NAMESPACE) {
+        for name in MADE_BY_ARGO_CD {
+            let secret = api::get(client, &Kind::SECRET, Some(namespace), name).await?;
+            left.extend(secret.map(|secret| (Kind::SECRET, secret)));
+        }
+    }
+    Ok(left)
+}
+
+fn difference(kind: &Kind, object: &Object) -> Change {
+    let subject = object.to_string();
+    if object.get(&["metadata", "deletionTimestamp"]).is_none() {
+        let with_content = *kind == Kind::NAMESPACE;
+        let detail = with_content.then(|| "with everything in it".to_owned());
+        return Change { detail, ..Change::delete(subject) };
+    }
+    Change::wait(subject, remaining(object).unwrap_or(BEING_DELETED))
+}
+
+/// What holds up a namespace or a definition, as the API server tells it.
+fn remaining(object: &Object) -> Option<&str> {
+    let conditions = object.get(&["status", "conditions"])?.as_array()?;
+    let is_about_rest = |kind: &str| kind.ends_with("Remaining") || kind == "Terminating";
+    let told = conditions.iter().filter(|condition| condition["status"] == "True");
+    let mut told = told.filter(|condition| condition["type"].as_str().is_some_and(is_about_rest));
+    told.next()?["message"].as_str()
+}
+
+impl Step for Uninstalled {
+    fn id(&self) -> StepId {
+        let path = if self.what == What::Release { "argocd/install" } else { "argocd/namespace" };
+        StepId::of(self.scope.hub(), path)
+    }
+
+    fn cluster(&self) -> Option<&ClusterName> {
+        Some(self.scope.hub())
+    }
+
+    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
+        Box::pin(async move {
+            let client = self.scope.client(self.scope.hub(), facts).await?;
+            let left = self.left(&client).await?;
+            Ok(Observed::differs(left.iter().map(|(kind, object)| difference(kind, object)).collect()))
+        })
+    }
+
+    fn apply<'a>(&'a self, facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            let client = self.scope.client(self.scope.hub(), facts).await.map_err(Stop::into_failure)?;
+            for (kind, object) in self.left(&client).await? {
+                if !difference(&kind, &object).is_wait() {
+                    writer.perform(api::delete(&client, &kind, object.namespace(), object.name())).await?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// The namespace's pods are given time to stop.
+    fn patience(&self) -> Duration {
+        Duration::from_mins(5)
+    }
+}
+
+impl Unused {
+    async fn others(&self, facts: &Facts) -> Result<Vec<String>, Stop> {
+        let hub = Hub::of(&self.0, facts).await?;
+        let definitions = [Kind::CUSTOM_RESOURCE_DEFINITION];
+        if marked(&hub.client, &definitions, &mark(&self.0)).await?.is_empty() {
+            return Ok(Vec::new());
+        }
+        let fleet = Fleet::look(&hub, &self.0.site).await?;
+        let ours = Ours::of(&self.0.site, &fleet);
+        let is_here = |namespace: Option<&str>| namespace == Some(hub.namespace());
+        // Without the definitions, those of other namespaces would go too.
+        let (sets, applications) = futures::try_join!(
+            api::list_of::<ApplicationSet>(&hub.client, &Kind::APPLICATION_SET, None, ""),
+            api::list_of::<Application>(&hub.client, &Kind::APPLICATION, None, ""),
+        )?;
+        let sets =
+            sets.iter().filter(|set| !(is_here(set.metadata.namespace.as_deref()) && ours.has_set(set)));
+        let sets =
+            sets.map(|set| Kind::APPLICATION_SET.subject(set.metadata.namespace.as_deref(), set.name()));
+        let others = applications.iter().filter(|found| {
+            !(is_here(found.metadata.namespace.as_deref()) && (ours.has(found) || self.goes(&fleet, found)))
+        });
+        let others =
+            others.map(|found| Kind::APPLICATION.subject(found.metadata.namespace.as_deref(), found.name()));
+        Ok(sets.chain(others).collect())
+    }
+
+    /// Whether an Application goes with the registration of the spoke that it is for.
+    fn goes(&self, fleet: &Fleet, application: &Application) -> bool {
+        let target = fleet.target(&application.spec.destination);
+        target.is_some_and(|target| target.ours && target.cluster.as_ref() != Some(self.0.hub()))
+    }
+}
+
+impl Step for Unused {
+    fn id(&self) -> StepId {
+        StepId::of(self.0.hub(), "argocd/others")
+    }
+
+    fn cluster(&self) -> Option<&ClusterName> {
+        Some(self.0.hub())
+    }
+
+    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
+        Box::pin(async move {
+            let others = self.others(facts).await?;
+            if others.is_empty() {
+                return Ok(Observed::default());
+            }
+            let (hub, others) = (self.0.hub().clone(), others.join(", "));
+            let hint = "delete them, or move them to another Argo CD, then run again; nothing was changed";
+            Err(Failure::from(InUse { hub, others }).with_hint(hint).into())
+        })
+    }
+
+    fn apply<'a>(&'a self, _facts: &'a Facts, _writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async { Ok(()) })
+    }
+}

@@ -1,0 +1,121 @@
+//! Our entries in somebody's kubeconfig: put in, and taken out again. Everything else stays as it is.
+//!
+//! An entry is ours if it says so: it has an extension of our own, as `minikube` and others keep theirs, which
+//! `kubectl` leaves alone when it rewrites the file. An entry without it is never changed or removed.
+
+use serde_json::{Value, json};
+
+use super::file::{KubeconfigError, KubeconfigFile, LISTS, name_of};
+use super::yaml::Node;
+use crate::k8s::SITE_LABEL;
+use crate::site::name::SiteName;
+
+impl KubeconfigFile {
+    /// The file with the entries of a kubeconfig that is the site's, in the place of those that it had before.
+    ///
+    /// # Errors
+    /// When somebody else's entry has the name of one of them.
+    pub fn merged(&self, site: &SiteName, document: &Value) -> Result<Self, KubeconfigError> {
+        self.refuse_strangers(site, document)?;
+        let mut merged = self.clone();
+        let content = merged.document.get_or_insert_with(|| {
+            Node::from_json(&json!({ "apiVersion": "v1", "kind": "Config", "preferences": {} }))
+        });
+        for (list, key) in LISTS {
+            let Some(node) = content.entry(list) else { continue };
+            if node.is_null() {
+                *node = Node::Sequence(Vec::new());
+            }
+            let Node::Sequence(entries) = node else { continue };
+            for entry in document[list].as_array().into_iter().flatten() {
+                put(entries, &marked(entry, key, site));
+            }
+        }
+        if content.get("current-context").is_none() {
+            content.set("current-context", "");
+        }
+        Ok(merged)
+    }
+
+    /// The file with another current context.
+    #[must_use]
+    pub fn using(&self, context: &str) -> Self {
+        let mut changed = self.clone();
+        if let Some(content) = &mut changed.document {
+            content.set("current-context", context);
+        }
+        changed
+    }
+
+    /// The file without the site's entries, but for those that `stays` names. The current context is taken back if
+    /// it is one of them.
+    #[must_use]
+    pub fn without(&self, site: &SiteName, stays: impl Fn(&str) -> bool) -> Self {
+        let goes = |entry: &Node, key: &str| is_marked(entry, key, site) && !stays(name_of(entry));
+        let mut changed = self.clone();
+        let Some(content) = &mut changed.document else { return changed };
+        let current = content.get("current-context").and_then(Node::text).unwrap_or_default();
+        if self.find("contexts", current).is_some_and(|entry| goes(entry, "context")) {
+            content.set("current-context", "");
+        }
+        for (list, key) in LISTS {
+            if self.entries(list).iter().any(|entry| goes(entry, key))
+                && let Some(Node::Sequence(entries)) = content.entry(list)
+            {
+                entries.retain(|entry| !goes(entry, key));
+            }
+        }
+        changed
+    }
+
+    /// The names of the contexts that are the site's.
+    #[must_use]
+    pub fn contexts_of(&self, site: &SiteName) -> Vec<String> {
+        let ours = self.entries("contexts").iter().filter(|entry| is_marked(entry, "context", site));
+        ours.map(|entry| name_of(entry).to_owned()).collect()
+    }
+
+    /// Finds out whether names are taken.
+    ///
+    /// # Errors
+    /// When an entry that is not the site's has the name of one of a kubeconfig's.
+    pub fn refuse_strangers(&self, site: &SiteName, document: &Value) -> Result<(), KubeconfigError> {
+        for (list, key) in LISTS {
+            let names =
+                document[list].as_array().into_iter().flatten().filter_map(|entry| entry["name"].as_str());
+            for name in names {
+                if self.find(list, name).is_some_and(|entry| !is_marked(entry, key, site)) {
+                    let (path, name) = (self.path.clone(), name.to_owned());
+                    return Err(KubeconfigError::Stranger { path, list, name });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Replaces the first entry of the same name, which is the one that counts, or adds one.
+fn put(entries: &mut Vec<Node>, new: &Value) {
+    let name = new["name"].as_str().unwrap_or_default();
+    match entries.iter_mut().find(|entry| name_of(entry) == name) {
+        Some(entry) if entry.to_json() == *new => {}
+        Some(entry) => *entry = Node::from_json(new),
+        None => entries.push(Node::from_json(new)),
+    }
+}
+
+fn marked(entry: &Value, key: &str, site: &SiteName) -> Value {
+    let mut entry = entry.clone();
+    entry[key]["extensions"] = json!([{ "name": SITE_LABEL, "extension": { "site": site.as_str() } }]);
+    entry
+}
+
+fn is_marked(entry: &Node, key: &str, site: &SiteName) -> bool {
+    let Some(Node::Sequence(extensions)) = entry.get(key).and_then(|content| content.get("extensions"))
+    else {
+        return false;
+    };
+    let marks = extensions.iter().filter(|extension| name_of(extension) == SITE_LABEL);
+    let sites = marks.filter_map(|mark| mark.get("extension")?.get("site")?.text());
+    sites.into_iter().any(|name| name == site.as_str())
+}

@@ -1,0 +1,80 @@
+//! The step `<cluster>/provision/context`: the cluster that a context of the kubeconfig leads to.
+
+use std::sync::Arc;
+
+use crate::engine::facts::ClusterFacts;
+use crate::engine::{BoxFuture, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::env::Env;
+use crate::k8s::kubeconfig::{self, KubeconfigError};
+use crate::k8s::{ApiError, ClientError};
+use crate::site::name::ClusterName;
+use crate::site::{Cluster, Existing};
+
+/// See the module.
+pub(super) struct Context {
+    cluster: ClusterName,
+    existing: Existing,
+    env: Arc<Env>,
+}
+
+/// The cluster cannot be used.
+#[derive(Debug, thiserror::Error)]
+enum ContextError {
+    #[error("cannot use the cluster `{cluster}`")]
+    Kubeconfig { cluster: ClusterName, source: KubeconfigError },
+    #[error("cannot use the cluster `{cluster}` (context `{context}`)")]
+    Client { cluster: ClusterName, context: String, source: ClientError },
+    #[error("the cluster `{cluster}` (context `{context}`) does not answer")]
+    Silent { cluster: ClusterName, context: String, source: ApiError },
+}
+
+impl Context {
+    pub(super) fn new(cluster: &Cluster, existing: &Existing, env: &Arc<Env>) -> Self {
+        Self { cluster: cluster.name.clone(), existing: existing.clone(), env: Arc::clone(env) }
+    }
+
+    async fn look(&self) -> Result<Observed, Failure> {
+        let Existing { kubeconfig: path, context } = &self.existing;
+        let access = kubeconfig::read(path).and_then(|files| kubeconfig::access(path, &files, context));
+        let access = access.map_err(|source| {
+            let cluster = self.cluster.clone();
+            let hint = format!("`kubectl config get-contexts` with KUBECONFIG={} lists what there is; the profile says `context` and `[kube]` `kubeconfig`", path.display());
+            Failure::from(ContextError::Kubeconfig { cluster, source }).with_hint(hint)
+        })?;
+        let named = || (self.cluster.clone(), context.clone());
+        let client = self.env.clients.get(&access).await.map_err(|source| {
+            let (cluster, context) = named();
+            ContextError::Client { cluster, context, source }
+        })?;
+        let version = client.apiserver_version().await.map_err(|error| {
+            let (cluster, context) = named();
+            let source = ApiError::of("ask for the version of", &access.server, error);
+            let hint = format!("check it with `kubectl --context {context} version`, then run again");
+            Failure::from(ContextError::Silent { cluster, context, source }).with_hint(hint)
+        })?;
+        let known = ClusterFacts {
+            access: Some(access),
+            version: Some(version.git_version),
+            ..ClusterFacts::default()
+        };
+        Ok(Observed::ready(Facts::of(&self.cluster, known)))
+    }
+}
+
+impl Step for Context {
+    fn id(&self) -> StepId {
+        StepId::of(&self.cluster, "provision/context")
+    }
+
+    fn cluster(&self) -> Option<&ClusterName> {
+        Some(&self.cluster)
+    }
+
+    fn observe<'a>(&'a self, _facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
+        Box::pin(async move { Ok(self.look().await?) })
+    }
+
+    fn apply<'a>(&'a self, _facts: &'a Facts, _writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async { Ok(()) })
+    }
+}
