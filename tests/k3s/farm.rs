@@ -116,5 +116,7 @@ pub(super) fn steps(outcome: &Outcome, event: &str) -> Vec<String> {
 
 /// The stand-in for the executable of k3s, which cargo builds for the tests.
 pub(super) fn standin() -> PathBuf {
-    Path::new(env!("CARGO_BIN_EXE_bridgehead")).parent().unwrap().join("examples/k3s")
+    let path = Path::new(env!("CARGO_BIN_EXE_bridgehead")).parent().unwrap().join("examples/k3s");
+    assert!(path.is_file(), "`cargo test --test it` does not build it: run `cargo build --examples` first");
+    path
 }
