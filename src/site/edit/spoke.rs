@@ -104,7 +104,7 @@ mod tests {
         let removed = remove_spoke(&added, &name("lab")).expect("it is there");
         assert_eq!(removed.trim_end(), PROFILE);
         assert_eq!(
-            remove_spoke(PROFILE, &name("dev")).expect("it is there"),
+            remove_spoke(PROFILE, &name("dev")).expect("it is there").trim_end(),
             "# mine\n[hub.local]\n\n# last\n[addons]\na = true"
         );
         let windows = PROFILE.replace('\n', "\r\n");
