@@ -159,7 +159,7 @@ fn what_is_no_kubeconfig_is_refused_without_quoting_it() {
         ("a: !secret x", "line 1: it has a tag"),
         ("a: 1\n---\nb: secret\n", "it has a second document"),
         ("? [secret]\n: 1", "it has a key that is not a text"),
-        ("a: &a [*a]", "it is not YAML"),
+        ("a: &a [*a]", "an alias of itself"),
     ] {
         let told = refused(text);
         assert!(told.contains(place), "{text}: {told}");
