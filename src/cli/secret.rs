@@ -13,7 +13,7 @@ use crate::flow;
 use crate::report::{self, Output};
 use crate::site::name::{SecretName, SiteName};
 
-/// Secrets on the hub, with values from the environment
+/// Secrets on the hub: those of the profile, and two for Argo CD Image Updater
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
   bridgehead secret plan home
