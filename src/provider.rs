@@ -22,7 +22,7 @@ pub fn prepare(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
         .repositories
         .iter()
         .map(|(name, repository)| local::source::step(env, &site.name, name, repository).into());
-    let existing = site.spokes.iter().filter_map(|cluster| match cluster.provider {
+    let existing = site.clusters().filter_map(|cluster| match cluster.provider {
         Provider::Existing(ref existing) => Some(existing::prepare(site, cluster, existing)),
         Provider::Local(_) | Provider::K3s(_) => None,
     });

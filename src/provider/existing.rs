@@ -1,21 +1,21 @@
 //! The provider `existing`: clusters that somebody else made. They are used as they are, and stay.
 
-mod address;
 mod context;
+mod preflight;
 mod reachable;
 
 use std::sync::Arc;
 
 use crate::engine::{Failure, Tree};
 use crate::env::Env;
-use crate::k8s::kubeconfig;
 use crate::seq;
 use crate::site::{Cluster, Existing, Role, Site};
 
-/// Makes sure that the hub's Argo CD can do something with the address of a spoke, before anything is changed.
+/// Makes sure of what can be known before anything is changed: that the kubeconfig leads to the hub, and that the
+/// hub's Argo CD can do something with the address of a spoke.
 #[must_use]
 pub fn prepare(site: &Arc<Site>, cluster: &Cluster, existing: &Existing) -> Tree {
-    seq![address::Address::new(site, cluster, existing)]
+    seq![preflight::Preflight::new(site, cluster, existing)]
 }
 
 /// Makes sure that a context that is to be a spoke leads somewhere, and that the hub can do something with it.
@@ -23,9 +23,8 @@ pub fn prepare(site: &Arc<Site>, cluster: &Cluster, existing: &Existing) -> Tree
 /// # Errors
 /// When it is not there, or cannot be used, or would be registered under an address of no use.
 pub fn check(site: &Site, cluster: &Cluster, existing: &Existing) -> Result<(), Failure> {
-    let Existing { kubeconfig: path, context } = existing;
-    kubeconfig::read(path).and_then(|files| kubeconfig::access(path, &files, context))?;
-    address::check(site, cluster, existing)
+    context::access(&cluster.name, existing)?;
+    preflight::check(site, cluster, existing)
 }
 
 /// Finds out how to reach the cluster. There is nothing to make: one that does not answer is a failure.

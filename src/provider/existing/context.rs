@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::facts::ClusterFacts;
-use crate::engine::{BoxFuture, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::{Access, BoxFuture, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::env::Env;
 use crate::k8s::kubeconfig::{self, KubeconfigError};
 use crate::k8s::{ApiError, ClientError};
@@ -28,19 +28,24 @@ enum ContextError {
     Silent { cluster: ClusterName, context: String, source: ApiError },
 }
 
+/// How a context leads to a cluster, as the kubeconfig says.
+pub(super) fn access(cluster: &ClusterName, existing: &Existing) -> Result<Access, Failure> {
+    let Existing { kubeconfig: path, context } = existing;
+    let access = kubeconfig::read(path).and_then(|files| kubeconfig::access(path, &files, context));
+    access.map_err(|source| {
+        let hint = "the profile names the context in the cluster's table, and the file under `[kube]`; `kubectl config get-contexts` lists what there is";
+        Failure::from(ContextError::Kubeconfig { cluster: cluster.clone(), source }).with_hint(hint)
+    })
+}
+
 impl Context {
     pub(super) fn new(cluster: &Cluster, existing: &Existing, env: &Arc<Env>) -> Self {
         Self { cluster: cluster.name.clone(), existing: existing.clone(), env: Arc::clone(env) }
     }
 
     async fn look(&self) -> Result<Observed, Failure> {
-        let Existing { kubeconfig: path, context } = &self.existing;
-        let access = kubeconfig::read(path).and_then(|files| kubeconfig::access(path, &files, context));
-        let access = access.map_err(|source| {
-            let cluster = self.cluster.clone();
-            let hint = format!("`kubectl config get-contexts` with KUBECONFIG={} lists what there is; the profile says `context` and `[kube]` `kubeconfig`", path.display());
-            Failure::from(ContextError::Kubeconfig { cluster, source }).with_hint(hint)
-        })?;
+        let access = access(&self.cluster, &self.existing)?;
+        let context = &self.existing.context;
         let named = || (self.cluster.clone(), context.clone());
         let client = self.env.clients.get(&access).await.map_err(|source| {
             let (cluster, context) = named();

@@ -1,14 +1,14 @@
-//! The step `<spoke>/provision/address`: the hub's Argo CD is not told an address that means its own machine.
+//! The step `<cluster>/provision/preflight`: what can be known to fail, fails before anything is changed.
 
 use std::sync::Arc;
 
+use super::context::access;
 use crate::engine::{Access, BoxFuture, Facts, Failure, Observed, Step, StepId, Stop, Writer};
-use crate::k8s::kubeconfig;
 use crate::site::name::ClusterName;
 use crate::site::{Cluster, Existing, Provider, Role, Site};
 
 /// See the module.
-pub(super) struct Address {
+pub(super) struct Preflight {
     site: Arc<Site>,
     cluster: Cluster,
     existing: Existing,
@@ -25,33 +25,33 @@ struct Loopback {
     server: String,
 }
 
-impl Address {
+impl Preflight {
     pub(super) fn new(site: &Arc<Site>, cluster: &Cluster, existing: &Existing) -> Self {
         Self { site: Arc::clone(site), cluster: cluster.clone(), existing: existing.clone() }
     }
 }
 
-/// Fails if a spoke would be registered under an address that means the hub's own machine. What the kubeconfig does
-/// not say is for the step to tell that reaches the cluster.
+/// Fails if nothing can be done without the hub, which the kubeconfig does not lead to, or if a spoke would be
+/// registered under an address that means the hub's own machine. A spoke that the kubeconfig does not lead to is for
+/// the step to tell that reaches it: the others go on.
 pub(super) fn check(site: &Site, cluster: &Cluster, existing: &Existing) -> Result<(), Failure> {
-    let here = matches!(site.hub.provider, Provider::Local(_));
-    if here || cluster.role == Role::Hub || cluster.server.is_some() {
-        return Ok(());
+    if cluster.role == Role::Hub {
+        return access(&cluster.name, existing).map(drop);
     }
-    let Existing { kubeconfig: path, context } = existing;
-    let access = kubeconfig::read(path).and_then(|files| kubeconfig::access(path, &files, context));
-    let Some(access) = access.ok().filter(Access::is_loopback) else { return Ok(()) };
+    let here = matches!(site.hub.provider, Provider::Local(_));
+    let found = access(&cluster.name, existing).ok().filter(Access::is_loopback);
+    let Some(access) = found.filter(|_| !here && cluster.server.is_none()) else { return Ok(()) };
     let server = access.proxy_url.unwrap_or(access.server);
-    let (cluster, context) = (cluster.name.clone(), context.clone());
+    let (cluster, context) = (cluster.name.clone(), existing.context.clone());
     let hint = format!(
         "say under `[spokes.{cluster}]` how the hub reaches it: `server = \"https://<address>:<port>\"`; nothing was changed"
     );
     Err(Failure::from(Loopback { cluster, context, server }).with_hint(hint))
 }
 
-impl Step for Address {
+impl Step for Preflight {
     fn id(&self) -> StepId {
-        StepId::of(&self.cluster.name, "provision/address")
+        StepId::of(&self.cluster.name, "provision/preflight")
     }
 
     fn cluster(&self) -> Option<&ClusterName> {
