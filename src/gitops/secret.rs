@@ -91,10 +91,11 @@ mod tests {
         let [pull, write] = ["argocd-image-updater-ghcr-pull", "argocd-image-updater-gitops-writeback"];
         assert_eq!(names(&built_in), [pull, write]);
         let declared = all(&site(&format!(
-            "[hub.local]\n[secrets.a]\ndata = {{ k = {{ env = \"V\" }} }}\n\
+            "[hub.local]\n[argocd]\nnamespace = \"gitops\"\n[secrets.a]\ndata = {{ k = {{ env = \"V\" }} }}\n\
              [secrets.{pull}]\ndata = {{ token = {{ env = \"T\" }} }}\n"
         )));
         assert_eq!(names(&declared), ["a", pull, write]);
+        assert!(declared.iter().all(|wanted| wanted.declared.namespace == "gitops"));
         assert_eq!(declared[1].declared.data.keys().collect::<Vec<_>>(), ["token"]);
         assert_eq!((declared[1].registry, built_in[0].registry), (None, Some("ghcr.io")));
     }

@@ -6,6 +6,7 @@ use crate::cli::Global;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::session::{Session, Show};
+use crate::engine::step::Failure;
 use crate::site::name::SiteName;
 use crate::{flow, report};
 
@@ -30,7 +31,10 @@ impl PortForward {
             let forward = flow::argocd::forward::open(&session.site, &facts, self.port).await?;
             let scheme = if forward.is_insecure() { "http" } else { "https" };
             report::say(&format!("Argo CD is at {scheme}://{} until Ctrl-C", forward.address()));
-            let tell = |failure: &_| report::say(&format!("a connection failed: {failure}"));
+            let tell = |failure: &Failure| {
+                let why = [vec![failure.to_string()], failure.causes()].concat().join(": ");
+                report::say(&format!("a connection failed: {why}"));
+            };
             tokio::select! {
                 () = forward.carry(tell) => {}
                 () = session.interrupted() => {}

@@ -17,7 +17,11 @@ impl Check<'_> {
         let name = self.name(name);
         let namespace = match &table.namespace {
             Some(typed) => self.accept(typed.span(), labels::namespace(typed.get_ref())),
-            None => Some("argocd".to_owned()),
+            // That of Argo CD, which is checked where it is said.
+            None => {
+                let own = self.profile.argocd.namespace.as_ref();
+                Some(own.map_or("argocd", |typed| typed.get_ref()).to_owned())
+            }
         };
         let kind = match &table.kind {
             Some(typed) if typed.get_ref().is_empty() => {
