@@ -9,6 +9,8 @@ use crate::kit::command::run;
 fn commands(help: &str) -> Vec<(String, String)> {
     let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
     let rows = lines.take_while(|line| line.starts_with("  "));
+    // A text that goes on in the next line stands further right.
+    let rows = rows.filter(|line| !line.starts_with("   "));
     let rows = rows.map(|row| row.trim().split_once(' ').unwrap_or((row.trim(), "")));
     rows.filter(|(name, _)| *name != "help").map(|(name, about)| (name.into(), about.trim().into())).collect()
 }

@@ -15,13 +15,12 @@ impl Check<'_> {
         table: &SecretTable,
     ) -> Option<(SecretName, DeclaredSecret)> {
         let name = self.name(name);
-        let namespace = match &table.namespace {
-            Some(typed) => self.accept(typed.span(), labels::namespace(typed.get_ref())),
+        let namespace = if let Some(typed) = &table.namespace {
+            self.accept(typed.span(), labels::namespace(typed.get_ref()))
+        } else {
             // That of Argo CD, which is checked where it is said.
-            None => {
-                let own = self.profile.argocd.namespace.as_ref();
-                Some(own.map_or("argocd", |typed| typed.get_ref()).to_owned())
-            }
+            let own = self.profile.argocd.namespace.as_ref();
+            Some(own.map_or("argocd", |typed| typed.get_ref()).to_owned())
         };
         let kind = match &table.kind {
             Some(typed) if typed.get_ref().is_empty() => {
