@@ -57,9 +57,9 @@ fn main() -> ExitCode {
         (_, ["server", arguments @ ..]) => start(Role::Server, arguments),
         (_, ["agent", arguments @ ..]) => start(Role::Agent, arguments),
         (_, ["--version" | "-v", ..]) => version::print(),
-        (_, ["exec", parent, name, program, ..]) => {
+        (_, ["exec", parent, name, program, "--", ..]) => {
             let parent = parent.parse().unwrap_or_default();
-            let error = process::exec(parent, name, Path::new(program), &arguments[5..]);
+            let error = process::exec(parent, name, Path::new(program), &arguments[6..]);
             Err(Fatal::of("exec", &error))
         }
         (_, [command, ..]) => Err(Fatal::new(format!("No help topic for '{command}'"))),

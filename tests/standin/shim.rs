@@ -19,10 +19,10 @@ pub(crate) const NAME: &str = "containerd-shim-runc-v2";
 /// Where systemd's control groups are: alone, or beside those of controllers.
 const HIERARCHIES: [&str; 3] = ["/sys/fs/cgroup", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified"];
 
-/// Runs `exec <parent> <name> <program> <arguments>` to its end and ends as it did. Signals go to the group of both.
+/// Runs `exec <parent> <name> <program> -- <arguments>` to its end and ends as it did. Signals go to the group of both.
 pub(crate) fn run(arguments: &[&str]) -> ExitCode {
-    let ["exec", _, name, program, arguments @ ..] = arguments else {
-        log::error("usage: containerd-shim-runc-v2 exec PARENT NAME PROGRAM [ARGUMENTS]");
+    let ["exec", _, name, program, "--", arguments @ ..] = arguments else {
+        log::error("usage: containerd-shim-runc-v2 exec PARENT NAME PROGRAM -- [ARGUMENTS]");
         return ExitCode::FAILURE;
     };
     match hold(name, Path::new(program), arguments) {
