@@ -58,8 +58,7 @@ impl Farm {
     /// Starts a host's unit anew with a configuration.
     fn start(&self, host: &str, config: &str) {
         let script = format!(
-            "systemctl stop k3s\nprintf %s '{config}' >{CONFIG}\nchmod 600 {CONFIG}\n\
-             journalctl --rotate --quiet\njournalctl --vacuum-time=1s --quiet\nsystemctl start --no-block k3s"
+            "systemctl stop k3s\nprintf %s '{config}' >{CONFIG}\nchmod 600 {CONFIG}\nsystemctl start --no-block k3s"
         );
         self.hosts[host].ok(&script);
     }
@@ -74,8 +73,16 @@ impl Farm {
         self.state(host)
     }
 
+    /// What a host's unit has said since it was started last.
     fn journal(&self, host: &str) -> String {
-        self.hosts[host].ok("journalctl --unit k3s --output cat --no-pager")
+        self.hosts[host].ok("id=$(systemctl show --value --property InvocationID k3s)\n\
+             journalctl --output cat --no-pager _SYSTEMD_INVOCATION_ID=$id")
+    }
+
+    fn is_active(&self, host: &str) -> bool {
+        let journal = self.journal(host);
+        assert!(!journal.contains("level=fatal"), "{host}: {journal}");
+        self.state(host) == "active"
     }
 
     fn token(&self) -> String {
@@ -100,7 +107,7 @@ impl Farm {
         self.hosts["server"]
             .ok(&format!("mkdir {CONFIG}.d\necho 'tls-san+: [k3s.internal.example]' >{CONFIG}.d/more.yaml"));
         self.start("server", "tls-san: [10.9.8.7]\nnode-label: [tier=hub]\nno-such-key: 1\n");
-        until("the server is active", || self.state("server") == "active");
+        until("the server is active", || self.is_active("server"));
         assert!(self.journal("server").contains("Unknown flag --no-such-key found in config.yaml, skipping"));
         let kubeconfig = self.hosts["server"].ok("cat /etc/rancher/k3s/k3s.yaml");
         let mut kubeconfig = Kubeconfig::from_yaml(&kubeconfig).unwrap();
@@ -160,7 +167,7 @@ impl Farm {
 
     async fn an_agent_joins(&self, client: &Client) {
         self.start("agent", &format!("server: {}\ntoken: {}\n", self.url(), self.token()));
-        until("the agent is active", || self.state("agent") == "active");
+        until("the agent is active", || self.is_active("agent"));
         assert!(is_ready(&Api::all(client.clone()), "agent").await);
     }
 
@@ -169,7 +176,7 @@ impl Farm {
         assert_eq!(self.hears("agent", "Node password rejected, duplicate hostname"), "activating");
         // What the server remembers of a node goes with the node.
         Api::<Node>::all(client.clone()).delete("agent", &DeleteParams::default()).await.unwrap();
-        until("the agent is active", || self.state("agent") == "active");
+        until("the agent is active", || self.is_active("agent"));
     }
 
     fn what_runs_and_what_is_set_up_outlives_the_unit(&self) {

@@ -79,7 +79,7 @@ fn keep_files(id: &str, pod: &str, host: &Host) -> Result<(), Fatal> {
 fn start(data: &Data, namespace: &str) -> Result<u32, Fatal> {
     let namespace = format!("--net={namespace}");
     let child = Command::new(data.shim())
-        .args(["exec", "0", "", "nsenter", &namespace, "sleep", "infinity"])
+        .args(["exec", "0", "", "nsenter", "--", &namespace, "sleep", "infinity"])
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
