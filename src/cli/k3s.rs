@@ -10,7 +10,7 @@ use super::exit::Exit;
 use super::session::{Session, Show};
 use crate::engine::run::Mode;
 use crate::flow;
-use crate::report::{self, Output};
+use crate::report::Output;
 use crate::site::name::SiteName;
 
 /// Clusters of k3s on hosts that are reached over SSH
@@ -31,7 +31,7 @@ pub(super) enum K3s {
         /// The site: a folder under sites/
         site: SiteName,
     },
-    /// Save the kubeconfig of the site's hub for other tools
+    /// Save a kubeconfig of the site's clusters for other tools
     ///
     /// It goes to ~/.kube/SITE.yml, or to where --k3s-kubeconfig says.
     Kubeconfig {
@@ -90,10 +90,10 @@ fn config(global: &Global, site: &SiteName) -> Result<Exit, CommandError> {
 }
 
 fn kubeconfig(global: &Global, site: &SiteName) -> Result<Exit, CommandError> {
-    Session::run(global, site, Show::Nothing, async |session| {
-        let facts = session.look(&flow::k3s::serve(&session.site, &session.env)?).await.facts;
-        let path = flow::k3s::save_kubeconfig(&session.site, &facts)?;
-        report::say(&format!("saved {}", path.display()));
-        Ok(Exit::Done)
+    Session::run(global, site, Show::Events, async |session| {
+        let tree = flow::kubeconfig::save(&session.site, &session.env);
+        let report = session.walk(Mode::Apply, None, &tree).await;
+        session.say_how_to_continue(&report, &format!("k3s kubeconfig {site}"));
+        Ok(session.finish(&report))
     })
 }

@@ -1,7 +1,6 @@
 //! The part of `up` that makes clusters of k3s, and answers about their hosts.
 
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -9,8 +8,6 @@ use serde::Serialize;
 use super::FlowError;
 use crate::engine::{Facts, Failure, Tree};
 use crate::env::Env;
-use crate::files;
-use crate::k8s;
 use crate::provider::k3s::status::{self, HostStatus};
 use crate::site::name::{ClusterName, HostName};
 use crate::site::{Cluster, K3s, Provider, Site};
@@ -68,22 +65,6 @@ pub async fn status(site: &Arc<Site>, env: &Arc<Env>, facts: &Facts) -> Result<V
 pub fn configurations(site: &Site) -> Result<Vec<(HostName, String)>, Failure> {
     let all = clusters(site)?.into_iter().map(|(_, k3s)| status::configurations(k3s));
     Ok(all.collect::<Result<Vec<_>, _>>()?.concat())
-}
-
-/// Saves the kubeconfig of the site's hub, mode 0600, and returns where.
-///
-/// # Errors
-/// When the hub does not answer, or the file cannot be written.
-pub fn save_kubeconfig<'a>(site: &'a Site, facts: &Facts) -> Result<&'a Path, Failure> {
-    let access = super::access(site, facts, &site.hub.name)?;
-    let context = site.context(&site.hub);
-    let text = k8s::kubeconfig::to_yaml(&k8s::kubeconfig::of([(context.as_str(), access)]));
-    let path = site.kube.saved.as_path();
-    if let Some(folder) = path.parent() {
-        files::make_folder(folder)?;
-    }
-    files::replace(path, text.as_bytes(), 0o600)?;
-    Ok(path)
 }
 
 fn clusters(site: &Site) -> Result<Vec<(&Cluster, &K3s)>, Failure> {
