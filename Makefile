@@ -30,7 +30,8 @@ endif
 # What the tests' hosts and servers are made and run with.
 PARTS = systemd-container mmdebstrap openssh-client openssh-server sudo iproute2 util-linux curl
 
-BRIDGEHEAD = $(CARGO) run --quiet --locked --bin bridgehead --
+# The first build takes minutes, in which cargo says what it does.
+BRIDGEHEAD = $(CARGO) run $(if $(wildcard target/debug/bridgehead),--quiet )--locked --bin bridgehead --
 
 # An argument for the shell, whatever is in it; an option with it, if the variable has a value.
 quote  = '$(subst ','\'',$(1))'
