@@ -16,6 +16,7 @@ pub use installation::{Installation, Workload};
 pub use password::{Password, initial_password};
 pub(super) use pause::look;
 pub use pause::{is_paused, pause, resume};
+pub(super) use release::KINDS;
 pub use server::{Server, ServerPod};
 
 use super::Scope;

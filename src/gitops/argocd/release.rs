@@ -18,8 +18,9 @@ use crate::site::name::ClusterName;
 /// The namespace that releases write into the subjects of their bindings.
 const WRITTEN_FOR: &str = "argocd";
 
-/// The kinds that there may be objects of: a new release, or a profile, may drop the last one of a kind.
-const KINDS: [Kind; 12] = [
+/// The kinds of everything that a site puts on its hub, but for definitions and namespaces, which may hold what others
+/// put there. A new release, or a profile, may drop the last object of a kind.
+pub(in crate::gitops) const KINDS: [Kind; 12] = [
     Kind::CLUSTER_ROLE,
     Kind::CLUSTER_ROLE_BINDING,
     Kind::CONFIG_MAP,

@@ -9,26 +9,11 @@ use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, S
 use crate::gitops::Scope;
 use crate::gitops::application::Application;
 use crate::gitops::application_set::ApplicationSet;
+use crate::gitops::argocd::KINDS;
 use crate::gitops::fleet::Fleet;
 use crate::gitops::hub::Hub;
 use crate::k8s::{ApiError, Kind, Object, SITE_LABEL, api};
 use crate::site::name::ClusterName;
-
-/// The kinds of everything that a site puts on its hub, but for what others may have put theirs into.
-const KINDS: [Kind; 12] = [
-    Kind::CLUSTER_ROLE,
-    Kind::CLUSTER_ROLE_BINDING,
-    Kind::CONFIG_MAP,
-    Kind::DEPLOYMENT,
-    Kind::INGRESS,
-    Kind::NETWORK_POLICY,
-    Kind::ROLE,
-    Kind::ROLE_BINDING,
-    Kind::SECRET,
-    Kind::SERVICE,
-    Kind::SERVICE_ACCOUNT,
-    Kind::STATEFUL_SET,
-];
 
 /// What Argo CD's own programs make beside their release, in its namespace.
 const MADE_BY_ARGO_CD: [&str; 2] = ["argocd-initial-admin-secret", "argocd-redis"];
