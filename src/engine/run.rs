@@ -59,7 +59,7 @@ struct State {
     facts: Facts,
     changes: BTreeMap<StepId, Vec<Change>>,
     blocked: BTreeMap<StepId, String>,
-    failed: BTreeSet<StepId>,
+    failed: BTreeMap<StepId, String>,
     timed_out: bool,
 }
 
@@ -285,7 +285,7 @@ impl Walk<'_> {
             causes: failure.causes(),
             hint: failure.hint().map(ToOwned::to_owned),
         });
-        self.state().failed.insert(step.id());
+        self.state().failed.insert(step.id(), failure.to_string());
         format!("{} failed", step.id())
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::engine::event::RunResult;
 use crate::engine::run::Report;
 use crate::engine::step::ChangeKind;
 
@@ -24,12 +25,49 @@ pub fn plan(report: &Report) -> String {
     for (step, fact) in &report.blocked {
         let _ = writeln!(text, "{step}\n  ? known after the {fact}");
     }
+    for (step, error) in &report.failed {
+        let _ = writeln!(text, "{step}\n  ! {error}");
+    }
     if report.is_unchanged() {
         text.push_str("No changes: the world is as the profile says.\n");
-    } else {
+    } else if report.result == RunResult::Planned {
         let (changes, later) = (report.count(), report.blocked.len());
         let _ =
             writeln!(text, "\n{changes} changes; {later} steps are known later. Digest: {}", report.digest());
+    } else {
+        let why = if report.failed.is_empty() {
+            "it was stopped"
+        } else {
+            "what depends on what failed is not known"
+        };
+        let _ = writeln!(text, "\nThis plan is incomplete: {why}.");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::engine::{Facts, StepId};
+
+    fn report(result: RunResult, failed: &[(&str, &str)]) -> Report {
+        let failed = failed.iter().map(|(step, error)| (StepId::site(step), (*error).to_owned()));
+        let (changes, blocked) = (BTreeMap::new(), BTreeMap::new());
+        Report { facts: Facts::default(), changes, blocked, failed: failed.collect(), result, seconds: 0.0 }
+    }
+
+    #[test]
+    fn what_could_not_be_looked_at_is_not_unchanged() {
+        let nothing = report(RunResult::Planned, &[]);
+        assert_eq!(plan(&nothing), "No changes: the world is as the profile says.\n");
+        let failed = report(RunResult::Failed, &[("preflight", "cannot reach pi")]);
+        assert_eq!(
+            plan(&failed),
+            "site/preflight\n  ! cannot reach pi\n\nThis plan is incomplete: what depends on what failed is not known.\n"
+        );
+        assert_ne!(failed.digest(), nothing.digest());
+        assert!(plan(&report(RunResult::Interrupted, &[])).contains("incomplete: it was stopped"));
+    }
 }

@@ -1,6 +1,6 @@
 //! What a run found and did.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
@@ -17,8 +17,8 @@ pub struct Report {
     pub changes: BTreeMap<StepId, Vec<Change>>,
     /// Steps of which a plan could not say more, with the fact that is missing.
     pub blocked: BTreeMap<StepId, String>,
-    /// Steps that failed.
-    pub failed: BTreeSet<StepId>,
+    /// Steps that failed, and how.
+    pub failed: BTreeMap<StepId, String>,
     /// How it ended.
     pub result: RunResult,
     /// How long it took.
@@ -45,12 +45,15 @@ impl Report {
         for (step, fact) in &self.blocked {
             hasher.update(format!("{step}? {fact}\n"));
         }
+        for step in self.failed.keys() {
+            hasher.update(format!("{step}!\n"));
+        }
         hasher.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// Whether the world is as the profile says.
+    /// Whether a plan found that the world is as the profile says. One that failed has not found that.
     #[must_use]
     pub fn is_unchanged(&self) -> bool {
-        self.changes.is_empty() && self.blocked.is_empty()
+        self.result == RunResult::Planned && self.changes.is_empty() && self.blocked.is_empty()
     }
 }
