@@ -174,13 +174,18 @@ pub fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
     named("rename", from, fs::rename(from, to))
 }
 
-/// Moves the content of a log that a program goes on appending to.
+/// Has a log that a program goes on appending to begin anew when it is longer than 10 MiB. What it had replaces
+/// `previous`.
 ///
 /// # Errors
 /// When it cannot be copied or emptied.
-pub fn move_content(log: &Path, to: &Path) -> Result<(), FileError> {
+pub fn keep_log_short(log: &Path, previous: &Path) -> Result<(), FileError> {
+    const LONGEST: u64 = 10 << 20;
+    if !log.metadata().is_ok_and(|log| log.len() > LONGEST) {
+        return Ok(());
+    }
     let empty = || OpenOptions::new().write(true).truncate(true).open(log).map(drop);
-    named("move the content of", log, fs::copy(log, to).and_then(|_| empty()))
+    named("move the content of", log, fs::copy(log, previous).and_then(|_| empty()))
 }
 
 /// Removes a file that may be absent.

@@ -1,6 +1,8 @@
 //! The built-in site from nothing to everything synced, looked at from all sides, and taken away again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::Read as _;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -13,6 +15,7 @@ use serde_json::Value;
 
 use crate::kit::command::run;
 use crate::kit::lab::REPOSITORY;
+use crate::kit::wait::until;
 use crate::kit::{Lab, Outcome, process, site, world};
 
 const CLUSTERS: [&str; 3] = ["hub", "dev", "staging"];
@@ -42,6 +45,7 @@ async fn a_site_from_nothing_and_back() {
     the_kubeconfig_leads_to_every_cluster(&lab).await;
     argocd_lets_the_right_password_in(&lab);
     logs_are_read_through_the_api(&lab).await;
+    long_logs_begin_anew(&lab);
     every_cluster_has_its_processes(&lab);
     what_is_kept_is_for_nobody_else_to_read(&lab);
     no_secret_shows(&lab, &up).await;
@@ -169,6 +173,16 @@ async fn logs_are_read_through_the_api(lab: &Lab) {
     assert!(all.contains("is listening on"), "{all}");
     let tail = LogParams { tail_lines: Some(2), ..LogParams::default() };
     assert_eq!(pods.logs(&pod, &tail).await.unwrap().lines().count(), 2);
+}
+
+/// etcd goes on writing into the same file.
+fn long_logs_begin_anew(lab: &Lab) {
+    const LENGTH: u64 = 11 << 20;
+    let logs = lab.state("local").join("hub/logs");
+    let mut log = fs::File::options().append(true).open(logs.join("etcd.log")).unwrap();
+    std::io::copy(&mut std::io::repeat(b'x').take(LENGTH), &mut log).unwrap();
+    until("the log of etcd is short", || log.metadata().unwrap().len() < LENGTH);
+    assert!(fs::metadata(logs.join("etcd.previous.log")).unwrap().len() >= LENGTH);
 }
 
 fn every_cluster_has_its_processes(lab: &Lab) {

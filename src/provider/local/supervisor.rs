@@ -40,6 +40,8 @@ use keep::Kept;
 pub(super) const READY: &str = "ready";
 /// The running executable, also after its file was replaced.
 const EXECUTABLE: &str = "/proc/self/exe";
+/// What the name of a log has besides that holds what was there before it began anew.
+const PREVIOUS: &str = ".previous";
 /// How long pods may take to end.
 const AGENT_GRACE: Duration = Duration::from_secs(20);
 
@@ -128,6 +130,7 @@ async fn supervise(layout: &Layout, lock: &Lock) -> Result<(), SupervisorError> 
     announce().map_err(refused("say that the cluster is started"))?;
     tracing::info!("the cluster is started");
     tokio::task::spawn_local(serve::serve(listener, Rc::clone(&cluster), stop.clone()));
+    tokio::task::spawn_local(keep_logs_short(layout.clone()));
     ended.await;
     tracing::info!("the cluster is stopped");
     cluster.stop().await;
@@ -224,6 +227,22 @@ impl Cluster {
         join(self.controller_manager.stop(), self.scheduler.stop()).await;
         self.api_server.stop().await;
         self.etcd.stop().await;
+    }
+}
+
+/// Keeps the logs of all processes short, this one's too, for ever.
+async fn keep_logs_short(layout: Layout) {
+    const PERIOD: Duration = Duration::from_secs(10);
+    loop {
+        let names = files::names(&layout.logs()).unwrap_or_default();
+        let processes = names.iter().filter_map(|name| name.strip_suffix(".log"));
+        for process in processes.filter(|process| !process.ends_with(PREVIOUS)) {
+            let previous = layout.log(&format!("{process}{PREVIOUS}"));
+            if let Err(error) = files::keep_log_short(&layout.log(process), &previous) {
+                tracing::warn!(error = &error as &dyn std::error::Error, "a log goes on growing");
+            }
+        }
+        pause(PERIOD).await;
     }
 }
 

@@ -37,9 +37,6 @@ const FORGOTTEN_GRACE: Duration = Duration::from_secs(2);
 /// How often volumes are brought up to date.
 const REFRESH: Duration = Duration::from_secs(5);
 
-/// At which size, in bytes, a log begins anew.
-const LONGEST_LOG: u64 = 10 * 1024 * 1024;
-
 /// A node and its pods.
 pub(super) struct Node {
     pub(super) name: String,
@@ -178,10 +175,8 @@ impl Node {
                     tracing::debug!(pod = worker.name, error = &error as &dyn std::error::Error, "volumes");
                 }
                 for container in worker.pod.spec.iter().flat_map(|spec| &spec.containers) {
-                    let log = worker.log(&container.name);
-                    if log.metadata().is_ok_and(|log| log.len() > LONGEST_LOG) {
-                        let _ = files::move_content(&log, &worker.previous_log(&container.name));
-                    }
+                    let (log, previous) = (worker.log(&container.name), worker.previous_log(&container.name));
+                    let _ = files::keep_log_short(&log, &previous);
                 }
             }
         }
