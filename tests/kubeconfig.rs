@@ -47,9 +47,15 @@ fn the_own_kubeconfig_takes_a_site_in_and_lets_it_go() {
     several_files_and_a_link(&lab, &file);
     a_shell_uses_what_is_exported(&lab);
 
+    what_is_somebody_elses_is_not_written_over(&lab, &file);
+
     files::replace(&file, THEIRS.as_bytes(), 0o600).unwrap();
     lab.ok(&["kubeconfig", "merge", SITE]);
+    let [saved, rke2] = ["home.yml", "home-rke2.yml"].map(|name| lab.path("home/.kube").join(name));
+    fs::copy(&file, &rke2).unwrap();
     lab.ok(&["down", SITE]);
+    assert!(!saved.exists(), "`down` removes what was saved");
+    assert_eq!(files::read(&rke2).unwrap().matches("work.example").count(), 1, "and nobody else's entries");
     assert!(!files::read(&file).unwrap().contains("home/k3s"), "`down` takes our entries out again");
     assert_eq!(files::read(&lab.path("home/.kube/config.bak")).unwrap().matches("home/k3s").count(), 5);
 }
@@ -173,6 +179,16 @@ fn a_shell_uses_what_is_exported(lab: &Lab) {
     let mut shell = lab.command("sh");
     shell.args(["-c", "eval \"$1\"; kubectl config current-context", "sh", &line]);
     assert_eq!(command::run(shell).stdout, "home/k3s\n");
+}
+
+/// A file of a site's own is replaced as a whole, so it has to be one.
+fn what_is_somebody_elses_is_not_written_over(lab: &Lab, file: &Path) {
+    files::replace(file, THEIRS.as_bytes(), 0o600).unwrap();
+    let path = file.to_str().unwrap();
+    let refused = lab.bridgehead(&["kubeconfig", "export", SITE, "--k3s-kubeconfig", path]);
+    assert_eq!((refused.code(), refused.stdout.as_str()), (4, ""), "{}", refused.stderr);
+    assert!(refused.stderr.contains(&format!("`{path}` holds what is not the site's")), "{}", refused.stderr);
+    assert_eq!(files::read(file).unwrap(), THEIRS);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The step `site/kubeconfig/saved`: a kubeconfig of the site's clusters in a file of its own.
+//! The step `site/kubeconfig/saved`: a kubeconfig of the site's clusters in a file of its own, or none any more.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -6,9 +6,14 @@ use std::sync::Arc;
 use super::Source;
 use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::files;
-use crate::k8s::kubeconfig::to_yaml;
+use crate::k8s::kubeconfig::KubeconfigFile;
 use crate::site::Site;
 use crate::site::name::ClusterName;
+
+/// The whole file would be replaced.
+#[derive(Debug, thiserror::Error)]
+#[error("`{}` holds what is not the site's", .0.display())]
+struct Foreign(PathBuf);
 
 /// See the module.
 pub(super) struct Saved {
@@ -22,9 +27,28 @@ impl Saved {
         Self { site: Arc::clone(site), path: path.to_owned(), source }
     }
 
+    /// The whole file, with our mark.
     fn text(&self, facts: &Facts) -> Result<String, Failure> {
         let clusters: Vec<_> = self.site.clusters().collect();
-        Ok(to_yaml(&self.source.document(&self.site, facts, &clusters)?))
+        let document = self.source.document(&self.site, facts, &clusters)?;
+        let file = KubeconfigFile::new(&self.path).merged(&self.site.name, &document)?;
+        Ok(file.using(document["current-context"].as_str().unwrap_or_default()).text())
+    }
+
+    /// What is there already, if it may be replaced.
+    fn present(&self) -> Result<Option<String>, Failure> {
+        let present = files::read_if_present(&self.path)?;
+        let file = present.as_ref().map(|text| KubeconfigFile::parse(&self.path, text)).transpose();
+        if file.is_ok_and(|file| file.is_none_or(|file| file.holds_only(&self.site.name))) {
+            return Ok(present);
+        }
+        let hint = format!(
+            "name another file with K3S_KUBECONFIG_PATH, or merge into this one: \
+             bridgehead kubeconfig merge {} --kubeconfig '{}'",
+            self.site.name,
+            self.path.display()
+        );
+        Err(Failure::from(Foreign(self.path.clone())).with_hint(hint))
     }
 }
 
@@ -41,7 +65,7 @@ impl Step for Saved {
         Box::pin(async move {
             let text = self.text(facts)?;
             let subject = self.path.display().to_string();
-            let change = match files::read_if_present(&self.path)? {
+            let change = match self.present()? {
                 Some(present) if present == text => None,
                 Some(_) => Some(Change::update(subject, "how to reach the clusters")),
                 None => Some(Change::create(subject)),
@@ -58,6 +82,52 @@ impl Step for Saved {
                 files::make_folder(folder)?;
             }
             writer.perform(async { files::replace(&self.path, text.as_bytes(), MODE) }).await?;
+            Ok(())
+        })
+    }
+}
+
+/// Nothing that was saved for the site is left. A file that holds anything else is somebody's, and stays.
+pub(super) struct Forgotten(Arc<Site>);
+
+impl Forgotten {
+    pub(super) fn new(site: &Arc<Site>) -> Self {
+        Self(Arc::clone(site))
+    }
+
+    fn ours(&self) -> impl Iterator<Item = &Path> {
+        let paths = [&self.0.kube.saved, &self.0.kube.saved_rke2].into_iter();
+        paths.map(PathBuf::as_path).filter(|path| {
+            // What cannot be read is not known to be ours.
+            let is_ours = |file: KubeconfigFile| {
+                file.holds_only(&self.0.name) && !file.contexts_of(&self.0.name).is_empty()
+            };
+            KubeconfigFile::read(path).is_ok_and(|file| file.is_some_and(is_ours))
+        })
+    }
+}
+
+impl Step for Forgotten {
+    fn id(&self) -> StepId {
+        StepId::site("kubeconfig/saved")
+    }
+
+    fn cluster(&self) -> Option<&ClusterName> {
+        None
+    }
+
+    fn observe<'a>(&'a self, _: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
+        Box::pin(async move {
+            let changes = self.ours().map(|path| Change::delete(path.display().to_string()));
+            Ok(Observed::differs(changes.collect()))
+        })
+    }
+
+    fn apply<'a>(&'a self, _: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            for path in self.ours() {
+                writer.perform(async { files::remove(path) }).await?;
+            }
             Ok(())
         })
     }

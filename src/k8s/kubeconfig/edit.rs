@@ -75,6 +75,12 @@ impl KubeconfigFile {
         ours.map(|entry| name_of(entry).to_owned()).collect()
     }
 
+    /// Whether it has no entries but the site's.
+    #[must_use]
+    pub fn holds_only(&self, site: &SiteName) -> bool {
+        LISTS.iter().all(|(list, key)| self.entries(list).iter().all(|entry| is_marked(entry, key, site)))
+    }
+
     /// Finds out whether names are taken.
     ///
     /// # Errors

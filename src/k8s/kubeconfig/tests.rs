@@ -118,6 +118,14 @@ fn what_is_merged_is_taken_out_again() {
 }
 
 #[test]
+fn a_file_that_holds_only_the_sites_entries_is_told_from_others() {
+    let other = "other".parse().expect("valid");
+    assert!(merged(&file("")).holds_only(&home()) && !merged(&file("")).holds_only(&other));
+    assert!(!merged(&file(&odd())).holds_only(&home()));
+    assert!(file("users: []\n").holds_only(&home()));
+}
+
+#[test]
 fn a_second_merge_changes_nothing_and_a_newer_one_replaces_in_place() {
     let first = file(&merged(&file(&odd())).text());
     assert!(merged(&first) == first);
