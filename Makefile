@@ -110,7 +110,8 @@ k3s/kubeconfig: ## Save the hub's kubeconfig (~/.kube/SITE.yml or K3S_KUBECONFIG
 k3s/kubeconfig/merge: ## Merge the site's contexts into the main kubeconfig
 	$(run) kubeconfig merge $(SITE)
 
-k3s/kubeconfig/export: ## Print what makes a shell use it: eval "$(make k3s/kubeconfig/export)"
+# With `-C`, make itself prints which folder it enters, before it reads this; `-s` keeps it from that.
+k3s/kubeconfig/export: ## Print what makes a shell use it: eval "$(make -s k3s/kubeconfig/export)"
 	$(run) kubeconfig export $(SITE)
 
 rke2/kubeconfig/merge: ## Fetch the kubeconfig of the RKE2 server and merge it

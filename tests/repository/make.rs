@@ -53,6 +53,38 @@ fn a_target_is_a_command_and_prints_nothing_else() {
     assert_eq!(secret.join(" "), "secret apply home registry");
 }
 
+/// With the options and arguments that it is given there.
+#[test]
+fn the_command_of_every_target_exists() {
+    let ours = concat!("BRIDGEHEAD=", env!("CARGO_BIN_EXE_bridgehead"));
+    let help = make(&["help"], &[]).stdout;
+    let targets: Vec<_> = help.lines().filter_map(|line| line.strip_prefix("  ")?.split_once(' ')).collect();
+    let mut commands = 0;
+    for (target, _) in targets {
+        let given =
+            ["ADDON=x", "CLUSTER=x", "OUTPUT=lines", "YES=1", "KEEP=1", "EXPECT=x", "KUBERNETES_SECRET=x"];
+        let dry = make(&[&["-n", target, ours], &given[..]].concat(), &[]).stdout;
+        for line in dry.lines().filter(|line| line.starts_with(env!("CARGO_BIN_EXE_bridgehead"))) {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &format!("{line} --help")]);
+            let outcome = run(shell);
+            assert_eq!(outcome.code(), 0, "make {target}: {line}: {}", outcome.stderr);
+            commands += 1;
+        }
+    }
+    assert!(commands > TARGETS.len(), "{help}");
+}
+
+/// `make -C` says which folder it enters before it reads the Makefile, unless it is told to be silent.
+#[test]
+fn a_shell_uses_what_is_exported_from_anywhere() {
+    let script = r#"eval "$(make -s -C "$1" k3s/kubeconfig/export BRIDGEHEAD='echo A=1 #')" && echo "$A""#;
+    let mut shell = Command::new("sh");
+    shell.current_dir("/").args(["-c", script, "sh", REPOSITORY]);
+    let outcome = run(shell);
+    assert_eq!((outcome.stdout.as_str(), outcome.stderr.as_str()), ("1\n", ""));
+}
+
 #[test]
 fn variables_win_over_the_profile_whatever_is_in_them() {
     let given = [
