@@ -5,7 +5,12 @@ mod kills;
 mod refusals;
 mod releases;
 
+use std::time::{Duration, SystemTime};
+
 use bridgehead::files;
+use jiff::Timestamp;
+use rcgen::{CertificateParams, KeyPair};
+use serde_json::Value;
 
 use crate::kit::hosts::Plan;
 use crate::kit::watch::Watch;
@@ -24,10 +29,33 @@ fn a_server_comes_and_goes() {
     let status = farm.ok(&["k3s", "status", SITE]).document();
     let host = &status[0]["hosts"][0];
     assert_eq!((&host["node"], &host["version"]), (&"Ready".into(), &TAG.into()), "{status}");
+    certificates_are_looked_at(&farm);
     farm.ok(&["down", SITE, "--yes"]);
     farm.assert_untouched(&before);
     let again = farm.ok(&["down", SITE, "--yes"]);
     assert_eq!(steps(&again, "applied"), NOTHING, "{}", again.stdout);
+}
+
+/// All are good for a year, and their authorities for ten; the first of them to end is told.
+fn certificates_are_looked_at(farm: &Farm) {
+    const FOLDER: &str = "/var/lib/rancher/k3s/server/tls";
+    let first = || farm.ok(&["k3s", "status", SITE]).document()[0]["hosts"][0]["certificate"].clone();
+    let days = |certificate: &Value| {
+        let ends: Timestamp = certificate["ends"].as_str().unwrap().parse().unwrap();
+        ends.duration_since(Timestamp::now()).as_hours() / 24
+    };
+    let found = first();
+    assert!(found["path"].as_str().unwrap().starts_with("/var/lib/rancher/k3s/"), "{found}");
+    assert!((364..=365).contains(&days(&found)), "{found}");
+    let mut params = CertificateParams::default();
+    params.not_after = (SystemTime::now() + Duration::from_hours(30 * 24)).into();
+    let short = params.self_signed(&KeyPair::generate().unwrap()).unwrap().pem();
+    let authority = format!("{FOLDER}/etcd/server-ca.crt");
+    farm.hosts["one"].ok(&format!("{{ echo '{short}'; cat {authority}; }} > {FOLDER}/etcd/short.crt"));
+    let found = first();
+    assert_eq!((&found["path"], days(&found)), (&format!("{FOLDER}/etcd/short.crt").into(), 29), "{found}");
+    let table = farm.lab.ok(&["k3s", "status", SITE]).stdout;
+    assert!(table.contains(&format!(" {} short.crt ", &found["ends"].as_str().unwrap()[..10])), "{table}");
 }
 
 #[test]

@@ -84,13 +84,14 @@ fn clusters(site: &Site) -> Result<Vec<(&Cluster, &K3s)>, Failure> {
 impl fmt::Display for Hosts {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for host in &self.hosts {
-            let HostStatus { host, address, role, unit, version, node, error } = host;
+            let HostStatus { host, address, role, unit, version, node, certificate, error } = host;
             let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
             let unit = error.as_ref().map_or_else(|| text(unit), |error| format!("cannot be asked: {error}"));
             let (version, node) = (text(version), text(node));
+            let certificate = certificate.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
             writeln!(
                 formatter,
-                "{:<12} {host:<16} {address:<18} {role:<7} {version:<16} {node:<16} {unit}",
+                "{:<12} {host:<16} {address:<18} {role:<7} {version:<16} {node:<16} {certificate:<36} {unit}",
                 self.cluster
             )?;
         }
@@ -99,5 +100,4 @@ impl fmt::Display for Hosts {
 }
 
 /// The line above the table.
-pub const HEADER: &str =
-    "CLUSTER      HOST             ADDRESS            ROLE    VERSION          NODE             UNIT";
+pub const HEADER: &str = "CLUSTER      HOST             ADDRESS            ROLE    VERSION          NODE             FIRST CERTIFICATE TO END             UNIT";

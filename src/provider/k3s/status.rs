@@ -1,12 +1,15 @@
 //! How the hosts of a cluster are, for people, and what their configuration would be.
 
+use std::fmt;
 use std::sync::Arc;
 
 use futures::future::join_all;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Node;
 use kube::Api;
 use serde::Serialize;
 
+use super::look::HostLook;
 use super::{Member, Role, Subject, config};
 use crate::engine::{Facts, Failure};
 use crate::env::Env;
@@ -32,9 +35,29 @@ pub struct HostStatus {
     /// `Ready`, or why its node is not; absent when nobody can be asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
+    /// Which of its certificates of k3s ends first; absent when it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Certificate>,
     /// Why it cannot be looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+/// A certificate of k3s, which renews it when it starts, in the last months before its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Certificate {
+    /// Its file on the host.
+    pub path: String,
+    /// When it ends.
+    pub ends: Timestamp,
+}
+
+/// The day, UTC, and the file's name.
+impl fmt::Display for Certificate {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.path.rsplit('/').next().unwrap_or_default();
+        write!(formatter, "{} {name}", self.ends.strftime("%Y-%m-%d"))
+    }
 }
 
 /// Looks at every host of a cluster. Nodes are told of where `facts` say how to reach the API.
@@ -74,6 +97,7 @@ async fn host(member: &Member, facts: &Facts) -> HostStatus {
         unit: None,
         version: None,
         node: None,
+        certificate: None,
         error: None,
     };
     let looks =
@@ -82,6 +106,7 @@ async fn host(member: &Member, facts: &Facts) -> HostStatus {
         Ok((look, service)) => HostStatus {
             node: node(member, &member.node_name(&look), facts).await,
             unit: Some(service.state()),
+            certificate: first_to_end(&look),
             version: look.version,
             ..status
         },
@@ -90,6 +115,11 @@ async fn host(member: &Member, facts: &Facts) -> HostStatus {
             HostStatus { error: Some(texts.join(": ")), ..status }
         }
     }
+}
+
+fn first_to_end(look: &HostLook) -> Option<Certificate> {
+    let (path, ends) = look.certificates.iter().min_by_key(|(_, ends)| **ends)?;
+    Some(Certificate { path: path.clone(), ends: *ends })
 }
 
 async fn node(member: &Member, name: &str, facts: &Facts) -> Option<String> {

@@ -2,6 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
 use super::LookError;
 use super::lines::Lines;
 use crate::provider::k3s::mark::Mark;
@@ -31,6 +36,8 @@ pub(in crate::provider::k3s) struct HostLook {
     pub(in crate::provider::k3s) checksums: BTreeMap<String, String>,
     /// The version of k3s that is there.
     pub(in crate::provider::k3s) version: Option<String>,
+    /// When the certificates end that k3s has there, by their files.
+    pub(in crate::provider::k3s) certificates: BTreeMap<String, Timestamp>,
     /// The marks of sites.
     pub(in crate::provider::k3s) marks: Vec<Mark>,
     /// Who listens on the ports that were asked for.
@@ -72,11 +79,21 @@ impl HostLook {
             tools: lines.all("tool").map(ToOwned::to_owned).collect(),
             checksums: lines.all("checksum").filter_map(checksum).collect(),
             version: lines.get("version").map(ToOwned::to_owned),
+            certificates: lines.all("certificate").filter_map(certificate).collect(),
             marks: lines.contents("mark")?.into_iter().map(mark).collect::<Result<_, _>>()?,
             listeners: lines.all("listener").map(listener).collect::<Result<_, _>>()?,
             traces: lines.all("trace").map(ToOwned::to_owned).collect(),
         })
     }
+}
+
+/// `<path> <certificate in base64>`: the path and the certificate's end. What is none is not k3s' either.
+fn certificate(line: &str) -> Option<(String, Timestamp)> {
+    let (path, text) = line.rsplit_once(' ')?;
+    let bytes = STANDARD.decode(text).ok()?;
+    let (_, certificate) = X509Certificate::from_der(&bytes).ok()?;
+    let end = Timestamp::from_second(certificate.validity().not_after.timestamp()).ok()?;
+    Some((path.to_owned(), end))
 }
 
 impl Listener {
@@ -112,6 +129,17 @@ pub(in crate::provider::k3s) mod tests {
         let nginx = Listener { port: "6443/tcp".into(), ours: false, program: Some("nginx".into()) };
         assert_eq!(look.listeners, [nginx, Listener { port: "8472/udp".into(), ours: true, program: None }]);
         assert!(look.traces.contains("links cni0"));
+    }
+
+    #[test]
+    fn certificates_say_when_they_end() {
+        let mut params = rcgen::CertificateParams::default();
+        params.not_after = rcgen::date_time_ymd(2030, 1, 2);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let der = STANDARD.encode(params.self_signed(&key).unwrap().der());
+        let look = bare(&format!("certificate=/a/one.crt {der}\ncertificate=/a/no.crt YQ=="));
+        let end: Timestamp = "2030-01-02T00:00:00Z".parse().unwrap();
+        assert_eq!(look.certificates, BTreeMap::from([("/a/one.crt".to_owned(), end)]));
     }
 
     #[test]

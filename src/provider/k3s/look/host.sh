@@ -44,6 +44,13 @@ for file in $files; do
   [ -f "$file" ] && say checksum "$(sha256sum "$file")"
 done
 [ -x /usr/local/bin/k3s ] && say version "$(/usr/local/bin/k3s --version 2>/dev/null | sed -n 's/^k3s version \([^ ]*\).*/\1/p')"
+# Certificates: of every file the first one, which those of authorities follow.
+find "$data/server/tls" "$data/agent" -maxdepth 2 -name '*.crt' -exec awk '
+  FNR == 1 { count = 0 }
+  /^-----BEGIN / { count++; text = ""; next }
+  /^-----END / { if (count == 1) print "certificate=" FILENAME " " text; next }
+  { text = text $0 }
+' {} + 2>/dev/null
 for mark in /etc/bridgehead/*.json; do
   [ -f "$mark" ] && say mark "$(base64 < "$mark" | tr -d '\n')"
 done
