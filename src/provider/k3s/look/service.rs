@@ -21,7 +21,7 @@ pub(in crate::provider::k3s) struct ServiceLook {
     pub(in crate::provider::k3s) current: bool,
     /// While it does not run: the last line of its journal.
     pub(in crate::provider::k3s) journal: Option<String>,
-    /// While it does not run: the last line that says why not.
+    /// While it does not run, after it has ended: the last line that says why.
     pub(in crate::provider::k3s) fatal: Option<String>,
     /// The administrator's kubeconfig that k3s wrote.
     pub(in crate::provider::k3s) kubeconfig: Option<Secret<String>>,
@@ -62,9 +62,8 @@ impl ServiceLook {
 
     /// The unit's state and the last thing that it said, for people.
     pub(in crate::provider::k3s) fn state(&self) -> String {
-        let said = self.fatal.as_ref().filter(|_| self.restarts > 0 || self.active == "failed");
         let state = format!("{} ({})", self.active, self.sub);
-        match said.or(self.journal.as_ref()) {
+        match self.fatal.as_ref().or(self.journal.as_ref()) {
             Some(line) => format!("{state}: {line}"),
             None => state,
         }

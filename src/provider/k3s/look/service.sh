@@ -15,6 +15,11 @@ case $state in
   *SubState=running*) ;;
   *)
     say journal "$(journalctl --unit="$unit" --lines=1 --output=cat --quiet --no-pager 2>/dev/null | tail -n 1)"
+    ;;
+esac
+case $state in
+  *SubState=running*) ;;
+  *ActiveState=failed* | *NRestarts=[1-9]*)
     say fatal "$(journalctl --unit="$unit" --lines=200 --output=cat --quiet --no-pager 2>/dev/null \
       | grep -E 'level=fatal|[Ff]atal|FATAL|[Ee]rror:' | tail -n 1)"
     ;;
