@@ -25,11 +25,11 @@ use crate::seq;
 use crate::site::{Cluster, K3s, Provider, Site};
 
 use access::{Access, access_id};
-use files::Files;
+use files::{Files, files_id};
 use host::{BINARY, CONFIG, IMAGES, Member, Memory, Role, Subject};
 use node::Node;
 use preflight::Preflight;
-use release::{Release, release_id};
+use release::Release;
 use remove::Remove;
 use service::Service;
 
@@ -55,14 +55,14 @@ pub fn serve(site: &Arc<Site>, cluster: &Cluster, k3s: &K3s, env: &Arc<Env>) -> 
     seq![Release::new(&subject), Tree::Seq(servers.collect()), Access::new(&subject)]
 }
 
-/// Makes hosts join the cluster, side by side. They get their files while the server is still starting; a host
-/// that fails holds up nothing else.
+/// Makes hosts join the cluster, side by side. They get their files while the server is starting, which gets its own
+/// first: everybody waits for it, and all share this machine's line. A host that fails holds up nothing else.
 #[must_use]
 pub fn join(site: &Arc<Site>, cluster: &Cluster, k3s: &K3s, env: &Arc<Env>) -> Tree {
     let subject = Subject::new(site, cluster, k3s, env);
     let agents = subject.agents().into_iter().map(|agent| {
         seq![
-            gate(release_id(&subject)),
+            Tree::Seq(subject.servers().iter().map(|server| gate(files_id(server))).collect()),
             Files::new(&agent),
             gate(access_id(&subject)),
             Service::new(&agent),

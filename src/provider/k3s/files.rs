@@ -32,9 +32,9 @@ impl Files {
         Self { member: member.clone(), memory: Memory::default() }
     }
 
-    async fn lacking(&self) -> Result<Lacking, Failure> {
+    async fn lacking(&self, fresh: bool) -> Result<Lacking, Failure> {
         let Member { subject, role, .. } = &self.member;
-        let look = self.member.host_look(self.memory.is_second()).await?;
+        let look = self.member.host_look(fresh).await?;
         let architecture = self.member.architecture(&look)?;
         let source = subject.source();
         let tag = source.tag().await?;
@@ -80,7 +80,7 @@ impl Files {
 
     async fn write(&self, writer: &Writer) -> Result<(), Failure> {
         let Member { subject, role, .. } = &self.member;
-        let lacking = self.lacking().await?;
+        let lacking = self.lacking(false).await?;
         let connection = self.member.connection().await?;
         if !lacking.marked {
             let mark = Mark::new(&subject.site, &subject.cluster, *role, &lacking.look.traces);
@@ -109,7 +109,7 @@ impl Files {
 
 impl Step for Files {
     fn id(&self) -> StepId {
-        self.member.step("provision", "files")
+        files_id(&self.member)
     }
 
     fn cluster(&self) -> Option<&ClusterName> {
@@ -117,12 +117,19 @@ impl Step for Files {
     }
 
     fn observe<'a>(&'a self, _: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(async move { Ok(Observed::differs(self.changes(&self.lacking().await?))) })
+        Box::pin(
+            async move { Ok(Observed::differs(self.changes(&self.lacking(self.memory.is_second()).await?))) },
+        )
     }
 
     fn apply<'a>(&'a self, _: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(self.write(writer))
     }
+}
+
+/// The step that gives a host its files.
+pub(super) fn files_id(member: &Member) -> StepId {
+    member.step("provision", "files")
 }
 
 /// Makes the folders of what is to come, and takes away what an interrupted run left of it.

@@ -13,7 +13,7 @@ pub(super) use artifact::{Architecture, Artifact};
 pub(super) use source::Source;
 use version::{Refusal, Version};
 
-use super::{Member, Memory, Subject};
+use super::{Member, Subject};
 use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::site::name::ClusterName;
 
@@ -30,14 +30,14 @@ struct Refused {
 /// A file of the release that a host lacks.
 type Lacking = BTreeMap<(Architecture, String), String>;
 
+/// Nothing that it does changes a host: what was seen of them before stays true.
 pub(super) struct Release {
     subject: Arc<Subject>,
-    memory: Memory,
 }
 
 impl Release {
     pub(super) fn new(subject: &Arc<Subject>) -> Self {
-        Self { subject: Arc::clone(subject), memory: Memory::default() }
+        Self { subject: Arc::clone(subject) }
     }
 
     async fn look(&self) -> Result<Observed, Stop> {
@@ -56,9 +56,8 @@ impl Release {
     /// The files that any host lacks, with their checksums. Of hosts that do not answer only the server counts
     /// here: the others' own steps say so.
     async fn lacking(&self, source: &Source<'_>, tag: &str) -> Result<Lacking, Stop> {
-        let fresh = self.memory.is_second();
         let members = self.subject.members();
-        let looks = members.iter().map(|member| async move { (member, member.host_look(fresh).await) });
+        let looks = members.iter().map(|member| async move { (member, member.host_look(false).await) });
         let mut lacking = Lacking::new();
         let mut known = BTreeSet::new();
         for (member, look) in futures::future::join_all(looks).await {
@@ -92,7 +91,7 @@ impl Release {
 
 impl Step for Release {
     fn id(&self) -> StepId {
-        release_id(&self.subject)
+        StepId::of(&self.subject.cluster, "provision/release")
     }
 
     fn cluster(&self) -> Option<&ClusterName> {
@@ -110,11 +109,6 @@ impl Step for Release {
     fn patience(&self) -> Duration {
         Duration::from_mins(10)
     }
-}
-
-/// The step that the steps of all hosts wait for.
-pub(super) fn release_id(subject: &Subject) -> StepId {
-    StepId::of(&subject.cluster, "provision/release")
 }
 
 fn refuse(member: &Member, installed: Option<&str>, tag: &str) -> Result<(), Failure> {
