@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use k8s_openapi::api::core::v1::Node;
 use kube::api::DeleteParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Api, Client, Config};
+use kube::{Api, Client, Config, ResourceExt};
 
 use crate::kit::Lab;
 use crate::kit::command::run;
@@ -120,9 +120,10 @@ impl Farm {
         assert_eq!(client.apiserver_version().await.unwrap().git_version, "v1.34.4+k3s1");
         let nodes = Api::<Node>::all(client.clone());
         eventually("the server is a node", async || is_ready(&nodes, "server").await).await;
+        let labelled =
+            async || nodes.get("server").await.unwrap().labels().get("tier").is_some_and(|it| it == "hub");
+        eventually("the server has its label", labelled).await;
         let server = nodes.get("server").await.unwrap();
-        let labels = server.metadata.labels.unwrap();
-        assert_eq!(labels["tier"], "hub");
         let address = server.status.unwrap().addresses.unwrap().remove(0).address;
         assert_eq!(address, self.hosts["server"].address);
         client
@@ -168,7 +169,8 @@ impl Farm {
     async fn an_agent_joins(&self, client: &Client) {
         self.start("agent", &format!("server: {}\ntoken: {}\n", self.url(), self.token()));
         until("the agent is active", || self.is_active("agent"));
-        assert!(is_ready(&Api::all(client.clone()), "agent").await);
+        let nodes = Api::all(client.clone());
+        eventually("the agent is a node", async || is_ready(&nodes, "agent").await).await;
     }
 
     async fn a_host_that_lost_its_password_is_refused(&self, client: &Client) {

@@ -51,36 +51,30 @@ pub fn argocd(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
 
 fn hub(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
     let hub = &site.hub;
-    par![
-        provider::join(site, hub, env),
+    let bridge = par![
+        seq![argocd::install(site, env, &manifest(env)), resumed(site, env), bootstrap(site, env)],
         seq![
-            provider::serve(site, hub, env),
-            par![
-                provider::ready(site, hub, env),
-                seq![argocd::install(site, env, &manifest(env)), resumed(site, env), bootstrap(site, env)],
-                seq![
-                    gate(StepId::of(&hub.name, "argocd/namespace")),
-                    par![secret(site, env, hub), secrets(site, env, all(site))],
-                ],
-            ],
+            gate(StepId::of(&hub.name, "argocd/namespace")),
+            par![secret(site, env, hub), secrets(site, env, all(site))],
         ],
-    ]
+    ];
+    cluster(site, hub, env, bridge)
 }
 
 fn spoke(site: &Arc<Site>, spoke: &Cluster, env: &Arc<Env>) -> Tree {
+    let bridge = seq![
+        register(site, env, &spoke.name),
+        gate(StepId::of(&site.hub.name, "argocd/namespace")),
+        secret(site, env, spoke),
+    ];
+    cluster(site, spoke, env, bridge)
+}
+
+/// A cluster with what the bridge puts on it as soon as its API serves.
+fn cluster(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>, bridge: Tree) -> Tree {
     par![
-        provider::join(site, spoke, env),
-        seq![
-            provider::serve(site, spoke, env),
-            par![
-                provider::ready(site, spoke, env),
-                seq![
-                    register(site, env, &spoke.name),
-                    gate(StepId::of(&site.hub.name, "argocd/namespace")),
-                    secret(site, env, spoke),
-                ],
-            ],
-        ],
+        provider::join(site, cluster, env),
+        seq![provider::serve(site, cluster, env), par![provider::ready(site, cluster, env), bridge]],
     ]
 }
 

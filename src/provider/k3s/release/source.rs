@@ -48,7 +48,10 @@ impl Source<'_> {
     pub(in crate::provider::k3s) async fn tag(&self) -> Result<String, Failure> {
         let tag = match &self.k3s.release {
             K3sRelease::Version(version) => version.clone(),
-            K3sRelease::Channel { name, server } => self.channel(server, name).await?,
+            K3sRelease::Channel { name, server } => {
+                let url = format!("{}/{name}", server.trim_end_matches('/'));
+                self.ask(&url, download::redirect).await?
+            }
         };
         match Version::parse(&tag) {
             Some(_) => Ok(tag),
@@ -56,14 +59,18 @@ impl Source<'_> {
         }
     }
 
-    async fn channel(&self, server: &str, name: &str) -> Result<String, Failure> {
-        let url = format!("{}/{name}", server.trim_end_matches('/'));
-        if let Some(tag) = self.env.answers.known(&url) {
-            return Ok(tag.expose().clone());
+    /// What is at a URL, asked once in a run.
+    async fn ask(
+        &self,
+        url: &str,
+        get: impl AsyncFnOnce(&str) -> Result<String, DownloadError>,
+    ) -> Result<String, Failure> {
+        if let Some(answer) = self.env.answers.known(url) {
+            return Ok(answer.expose().clone());
         }
-        let tag = download::redirect(&url).await.map_err(with_hint)?;
-        self.env.answers.learn(&url, &tag);
-        Ok(tag)
+        let answer = get(url).await.map_err(with_hint)?;
+        self.env.answers.learn(url, &answer);
+        Ok(answer)
     }
 
     /// The SHA-256 that a file of the release has to have.
@@ -85,13 +92,7 @@ impl Source<'_> {
         if let Some(list) = files::read_if_present(&kept).map_err(ReleaseError::Cache)? {
             return Ok(list);
         }
-        let url = self.url(tag, &architecture.checksums());
-        if let Some(list) = self.env.answers.known(&url) {
-            return Ok(list.expose().clone());
-        }
-        let list = download::text(&url).await.map_err(with_hint)?;
-        self.env.answers.learn(&url, &list);
-        Ok(list)
+        self.ask(&self.url(tag, &architecture.checksums()), download::text).await
     }
 
     /// Whether this machine has a file of the release, as it should be.
