@@ -165,7 +165,7 @@ lint: ## Formatting and lints
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- --deny warnings
 
-bench: components/fetch ## Measure against what people use otherwise, and write docs/bench.md
+bench: components/fetch ## Measure against kubectl, ssh and scp, and write docs/bench.md
 	$(CARGO) build --locked --release --example k3s
 	$(CARGO) bench --locked --bench bench
 

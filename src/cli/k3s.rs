@@ -41,7 +41,7 @@ pub(super) enum K3s {
     },
     /// Save a kubeconfig of the site's clusters for other tools
     ///
-    /// It goes to ~/.kube/SITE.yml, or to where --k3s-kubeconfig says.
+    /// It goes to ~/.kube/SITE.yml, which `down` removes, or to where --k3s-kubeconfig says.
     #[command(after_help = "Examples:
   bridgehead k3s kubeconfig home
   bridgehead k3s kubeconfig home --k3s-kubeconfig ./home.yml")]

@@ -1,5 +1,6 @@
 //! Kubeconfigs of a site's clusters: in the person's own, and saved by themselves.
 
+mod forgotten;
 mod personal;
 mod saved;
 
@@ -14,8 +15,9 @@ use crate::engine::{Facts, Failure, Tree};
 use crate::env::Env;
 use crate::seq;
 use crate::site::{Cluster, Site};
+use forgotten::Forgotten;
 use personal::{PersonalFile, Wanted};
-use saved::{Forgotten, Saved};
+use saved::Saved;
 
 pub use crate::k8s::kubeconfig::to_yaml;
 

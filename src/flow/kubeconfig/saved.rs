@@ -1,4 +1,4 @@
-//! The step `site/kubeconfig/saved`: a kubeconfig of the site's clusters in a file of its own, or none any more.
+//! The step `site/kubeconfig/saved`: a kubeconfig of the site's clusters in a file of its own.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -42,12 +42,7 @@ impl Saved {
         if file.is_ok_and(|file| file.is_none_or(|file| file.holds_only(&self.site.name))) {
             return Ok(present);
         }
-        let hint = format!(
-            "name another file with K3S_KUBECONFIG_PATH, or merge into this one: \
-             bridgehead kubeconfig merge {} --kubeconfig '{}'",
-            self.site.name,
-            self.path.display()
-        );
+        let hint = "it would be replaced as a whole: move it away, or name another for the site with K3S_KUBECONFIG_PATH";
         Err(Failure::from(Foreign(self.path.clone())).with_hint(hint))
     }
 }
@@ -82,52 +77,6 @@ impl Step for Saved {
                 files::make_folder(folder)?;
             }
             writer.perform(async { files::replace(&self.path, text.as_bytes(), MODE) }).await?;
-            Ok(())
-        })
-    }
-}
-
-/// Nothing that was saved for the site is left. A file that holds anything else is somebody's, and stays.
-pub(super) struct Forgotten(Arc<Site>);
-
-impl Forgotten {
-    pub(super) fn new(site: &Arc<Site>) -> Self {
-        Self(Arc::clone(site))
-    }
-
-    fn ours(&self) -> impl Iterator<Item = &Path> {
-        let paths = [&self.0.kube.saved, &self.0.kube.saved_rke2].into_iter();
-        paths.map(PathBuf::as_path).filter(|path| {
-            // What cannot be read is not known to be ours.
-            let is_ours = |file: KubeconfigFile| {
-                file.holds_only(&self.0.name) && !file.contexts_of(&self.0.name).is_empty()
-            };
-            KubeconfigFile::read(path).is_ok_and(|file| file.is_some_and(is_ours))
-        })
-    }
-}
-
-impl Step for Forgotten {
-    fn id(&self) -> StepId {
-        StepId::site("kubeconfig/saved")
-    }
-
-    fn cluster(&self) -> Option<&ClusterName> {
-        None
-    }
-
-    fn observe<'a>(&'a self, _: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(async move {
-            let changes = self.ours().map(|path| Change::delete(path.display().to_string()));
-            Ok(Observed::differs(changes.collect()))
-        })
-    }
-
-    fn apply<'a>(&'a self, _: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move {
-            for path in self.ours() {
-                writer.perform(async { files::remove(path) }).await?;
-            }
             Ok(())
         })
     }
