@@ -1,9 +1,12 @@
 //! Clusters of k3s on real systemd hosts over real OpenSSH, with the stand-in release from a mirror.
 
 mod farm;
+mod interrupts;
 mod kills;
+mod lost;
 mod refusals;
 mod releases;
+mod ways;
 
 use bridgehead::files;
 
