@@ -51,6 +51,7 @@ fn agents_join_without_a_secret_being_seen() {
     assert!(token.len() > 20, "no token");
     let texts = [install.stdout, install.stderr, format!("{commands:?}"), farm.logs()];
     assert!(texts.iter().all(|text| !text.contains(&token)), "the token was seen");
+    assert_eq!(farm.files_with(&token, "nobody"), NOTHING);
     let mode = farm.hosts["two"].ok("stat -c %a:%U /etc/rancher/k3s/config.yaml /etc/bridgehead/home.json");
     assert_eq!(mode, "600:root\n600:root\n");
 

@@ -129,6 +129,18 @@ impl Farm {
         }
     }
 
+    /// The files that a secret is in: those of the lab, and those of hosts that a user there can read.
+    pub(super) fn files_with(&self, secret: &str, user: &str) -> Vec<String> {
+        const FOLDERS: &str = "/etc /home /root /run /tmp /usr/local /var";
+        let mut grep = self.lab.command("grep");
+        grep.args(["-rlF", "-e", secret]).arg(self.lab.path(""));
+        let find =
+            format!("setpriv --reuid {user} --clear-groups grep -rlFs --devices=skip -e {secret} {FOLDERS}");
+        let hosts = self.names.iter().map(|name| self.hosts[name].run(&find).stdout);
+        let found = std::iter::once(run(grep).stdout).chain(hosts).collect::<String>();
+        found.lines().map(ToOwned::to_owned).collect()
+    }
+
     /// Everything that bridgehead logged.
     pub(super) fn logs(&self) -> String {
         let folder = self.lab.path("state/bridgehead/log");

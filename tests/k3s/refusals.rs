@@ -45,6 +45,7 @@ fn every_fault_of_every_host_is_in_one_report() {
 #[test]
 fn a_host_that_is_not_ours_is_left_alone() {
     let farm = Farm::new(&["one"], &[Plan::named("one")]);
+    let before = farm.worlds();
     farm.write_inventory(&format!("ansible_user = {GUEST:?}"));
     let text = farm.refusal();
     assert!(text.contains("one: ") && text.contains("root"), "{text}");
@@ -53,6 +54,7 @@ fn a_host_that_is_not_ours_is_left_alone() {
     );
     let text = farm.refusal();
     assert!(text.contains("shows another key"), "{text}");
+    farm.assert_untouched(&before);
     farm.write(&format!("version = {TAG:?}"), "");
     farm.hosts["one"]
         .ok("mkdir -p /etc/rancher/k3s; echo 'server: https://x' > /etc/rancher/k3s/config.yaml");
@@ -68,12 +70,18 @@ fn what_keeps_us_out_is_said() {
     let farm = Farm::new(&["one", "two"], &[Plan::named("one"), Plan::named("two").without_systemd()]);
     let before = farm.worlds();
     let known_hosts = farm.lab.path("ssh/known_hosts");
-    let keys =
-        ["one", "two"].map(|name| &farm.hosts[name]).map(|host| format!("{} {}\n", host.address, host.key));
+    let [one, two] = ["one", "two"].map(|name| &farm.hosts[name]);
+    let swapped = format!("{} {}\n{} {}\n", one.address, two.key, two.address, one.key);
+    files::replace(&known_hosts, swapped.as_bytes(), 0o600).unwrap();
+    let text = farm.refusal();
+    for (host, line) in [("one", 1), ("two", 2)] {
+        let known = format!("shows another key than `{}:{line}` has", known_hosts.display());
+        assert!(text.contains(&format!("{host}: host `{host}`")) && text.contains(&known), "{text}");
+    }
+    let keys = [one, two].map(|host| format!("{} {}\n", host.address, host.key));
     files::replace(&known_hosts, b"", 0o600).unwrap();
     let text = farm.refusal();
-    for host in ["one", "two"] {
-        let address = &farm.hosts[host].address;
+    for (host, address) in [("one", &one.address), ("two", &two.address)] {
         assert!(
             text.contains(&format!("{host}: the key of host `{host}` ({address}) is not known")),
             "{text}"
