@@ -16,22 +16,54 @@ const REST: [&str; 3] = [
     "/etc/systemd/system/k3s.service.7.new",
 ];
 
+/// Lets no file arrive as long as `/run/slow` is there.
+const SLOW_FILES: &str = r#"
+touch /run/slow
+cat >/usr/local/sbin/cat <<'END'
+#!/bin/sh
+while [ $# = 0 ] && [ -e /run/slow ]; do sleep 0.1; done
+exec /bin/cat "$@"
+END
+chmod 755 /usr/local/sbin/cat
+"#;
+
+/// Lets k3s not start as long as `/run/slow` is there.
+const SLOW_START: &str = r#"
+touch /run/slow
+mkdir /etc/systemd/system/k3s.service.d
+cat >/etc/systemd/system/k3s.service.d/slow.conf <<'END'
+[Service]
+ExecStartPre=/bin/sh -c "while [ -e /run/slow ]; do sleep 0.1; done"
+END
+"#;
+
 #[test]
 fn a_person_stops_a_run_or_says_no() {
     let farm = Farm::new(&["one"], &[Plan::named("one")]);
     let before = farm.worlds();
-    let at_once = interrupted(&farm, "progress", "files", &[Signal::INT, Signal::TERM]);
-    assert!(at_once.stderr.contains("stopped at once"), "{}", at_once.stderr);
-    // What had arrived of the binary goes by itself. A host whose power fails keeps it.
     let host = &farm.hosts["one"];
+    // Looking at a host that does not answer takes a while.
+    host.unplug();
+    let at_once = interrupted(&farm, ("observing", "site/preflight"), &[Signal::INT, Signal::TERM]);
+    assert!(at_once.stderr.contains("stopped at once"), "{}", at_once.stderr);
+    host.plug();
+
+    host.ok(SLOW_FILES);
+    let in_the_middle = interrupted(&farm, ("progress", "hub/provision/one/files"), &[Signal::INT]);
+    let error = in_the_middle.events_of("failed")[0]["error"].clone();
+    assert_eq!(error, "stopped before k3s had arrived on one");
+    host.ok("rm /run/slow /usr/local/sbin/cat");
+    // What had arrived of it goes by itself. A host whose power fails keeps it.
     until("the rest of the binary goes", || host.run("ls /usr/local/bin/k3s*new").code() != 0);
     host.ok(&format!("mkdir -p /etc/rancher/k3s && touch {}", REST.join(" ")));
 
-    let before_the_next = interrupted(&farm, "applying", "service", &[Signal::INT]);
+    host.ok(SLOW_START);
+    let before_the_next = interrupted(&farm, ("applying", "hub/provision/one/service"), &[Signal::INT]);
     assert!(before_the_next.stderr.contains("stopping before the next step"), "{}", before_the_next.stderr);
     assert!(before_the_next.stderr.contains("to continue: bridgehead k3s install home"));
     let skipped = steps(&before_the_next, "skipped");
     assert!(skipped.contains(&"hub/provision/one/node".to_owned()), "{skipped:?}");
+    host.ok("rm -r /run/slow /etc/systemd/system/k3s.service.d");
     farm.install();
     assert_eq!(steps(&farm.install(), "applied"), NOTHING);
     assert_eq!(host.run(&format!("ls {}", REST.join(" "))).stdout, "");
@@ -50,10 +82,10 @@ fn a_person_stops_a_run_or_says_no() {
     farm.assert_untouched(&before);
 }
 
-/// An install that gets signals after an event about a step of the host. No `ssh` survives it for long.
-fn interrupted(farm: &Farm, kind: &str, step: &str, signals: &[Signal]) -> Outcome {
+/// An install that gets signals after an event about a step. No `ssh` survives it for long.
+fn interrupted(farm: &Farm, (kind, step): (&str, &str), signals: &[Signal]) -> Outcome {
     let running = Running::start(farm.prepare(&["k3s", "install", SITE]));
-    running.until_event(kind, &format!("hub/provision/one/{step}"));
+    running.until_event(kind, step);
     for signal in signals {
         running.signal(*signal);
     }
