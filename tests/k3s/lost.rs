@@ -46,28 +46,33 @@ fn an_agent_that_dies_in_the_middle_holds_up_nothing_else() {
 
 #[test]
 fn an_agent_that_is_gone_keeps_the_server_until_the_profile_forgets_it() {
-    let mut farm = Farm::new(&NAMES[..2], &[Plan::named("one"), Plan::named("two")]);
+    let mut farm = Farm::new(&NAMES, &NAMES.map(Plan::named));
     let before = farm.worlds();
     farm.install();
-    farm.hosts["two"].unplug();
+    farm.hosts["two"].ok("systemctl stop k3s-agent; rm /etc/rancher/k3s/config.yaml");
+    farm.hosts["three"].unplug();
+    // Preflight is about all hosts: nothing is changed on any while one cannot be seen.
+    let blind = farm.run(&INSTALL);
+    assert_eq!(blind.code(), 4, "{}", blind.stdout);
+    let fault = blind.events_of("failed")[0]["error"].as_str().unwrap().to_owned();
+    assert!(fault.contains("\n  three: ") && !fault.contains("\n  two: "), "{fault}");
+    assert_eq!(steps(&blind, "applied"), NOTHING);
+
     let down = farm.run(&["down", SITE, "--yes"]);
-    assert_eq!(
-        (down.code(), steps(&down, "failed")),
-        (4, vec!["hub/remove/two/k3s".to_owned()]),
-        "{}",
-        down.stdout
-    );
-    let hint = down.events_of("failed")[0]["hint"].as_str().unwrap().to_owned();
-    assert!(hint.contains("check that it runs") && hint.contains("take `two` out of `agents`"), "{hint}");
+    assert_eq!(down.code(), 4, "{}", down.stdout);
+    assert_eq!(steps(&down, "failed"), ["hub/remove/three/k3s"], "{}", down.stdout);
+    assert!(steps(&down, "applied").contains(&"hub/remove/two/k3s".to_owned()), "{}", down.stdout);
     assert!(steps(&down, "skipped").contains(&"hub/remove/one/k3s".to_owned()), "{}", down.stdout);
+    let hint = down.events_of("failed")[0]["hint"].as_str().unwrap().to_owned();
+    assert!(hint.contains("check that it runs") && hint.contains("take `three` out of `agents`"), "{hint}");
     assert!(down.stderr.contains("to continue: bridgehead down home"), "{}", down.stderr);
 
-    farm.names.truncate(1);
+    farm.names.truncate(2);
     farm.write(&format!("version = {TAG:?}"), "");
     farm.ok(&["down", SITE, "--yes"]);
-    farm.assert_untouched(&before[..1]);
-    farm.hosts["two"].plug();
-    farm.names.push("two".to_owned());
+    farm.assert_untouched(&before[..2]);
+    farm.hosts["three"].plug();
+    farm.names.push("three".to_owned());
     farm.write(&format!("version = {TAG:?}"), "");
     farm.ok(&["down", SITE, "--yes"]);
     farm.assert_untouched(&before);
