@@ -1,5 +1,6 @@
 //! What the tests stand on: a lab with folders of its own, in which bridgehead runs as a user would run it.
 
+pub(crate) mod agent;
 pub(crate) mod command;
 pub(crate) mod hosts;
 pub(crate) mod lab;
@@ -8,6 +9,7 @@ pub(crate) mod process;
 pub(crate) mod profile;
 pub(crate) mod site;
 pub(crate) mod sshd;
+pub(crate) mod terminal;
 pub(crate) mod wait;
 pub(crate) mod watch;
 pub(crate) mod world;
