@@ -1,7 +1,9 @@
 //! What the tests stand on: a lab with folders of its own, in which bridgehead runs as a user would run it.
 
 pub(crate) mod command;
+pub(crate) mod git;
 pub(crate) mod hosts;
+pub(crate) mod http;
 pub(crate) mod lab;
 pub(crate) mod mirror;
 pub(crate) mod process;
