@@ -10,6 +10,7 @@ pub(crate) mod process;
 pub(crate) mod profile;
 pub(crate) mod site;
 pub(crate) mod sshd;
+pub(crate) mod standin;
 pub(crate) mod wait;
 pub(crate) mod watch;
 pub(crate) mod world;
