@@ -61,6 +61,10 @@ async fn is_left_alone(gpu: &Client, before: &World) {
 
 fn k3s_is_installed(home: &Home) {
     home.make(&["check"]);
+    let plan = home.try_make(&["plan"]);
+    let hint =
+        "hint: it is that of the inventory's RKE2 server: bridgehead rke2 kubeconfig tirosh-home --merge";
+    assert!(plan.code() != 0 && plan.stderr.contains(hint), "{}", plan.stderr);
     let config = home.make(&["k3s/config"]).stdout;
     assert!(config.contains("tls-san:") && config.contains("k3s.internal.tirosh.ai"), "{config}");
     home.make(&["k3s/install"]);

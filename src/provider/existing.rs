@@ -23,14 +23,14 @@ pub fn prepare(site: &Arc<Site>, cluster: &Cluster, existing: &Existing) -> Tree
 /// # Errors
 /// When it is not there, or cannot be used, or would be registered under an address of no use.
 pub fn check(site: &Site, cluster: &Cluster, existing: &Existing) -> Result<(), Failure> {
-    context::access(&cluster.name, existing)?;
+    context::access(site, &cluster.name, existing)?;
     preflight::check(site, cluster, existing)
 }
 
 /// Finds out how to reach the cluster. There is nothing to make: one that does not answer is a failure.
 #[must_use]
-pub fn serve(_site: &Arc<Site>, cluster: &Cluster, existing: &Existing, env: &Arc<Env>) -> Tree {
-    seq![context::Context::new(cluster, existing, env)]
+pub fn serve(site: &Arc<Site>, cluster: &Cluster, existing: &Existing, env: &Arc<Env>) -> Tree {
+    seq![context::Context::new(site, cluster, existing, env)]
 }
 
 /// Nothing to wait for: whose cluster it is has seen to its nodes.
