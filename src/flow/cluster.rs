@@ -71,8 +71,9 @@ pub fn list(site: &Site, facts: &Facts) -> Rows {
 /// Registers a context of the person's kubeconfig as one more spoke, which the profile then has.
 ///
 /// # Errors
-/// When there is no such context, the profile has such a spoke already, or would not be valid with it.
-pub fn add(
+/// When there is no such context, its cluster does not answer, the profile has such a spoke already, or would not be
+/// valid with it.
+pub async fn add(
     site: &Site,
     env: &Arc<Env>,
     name: &ClusterName,
@@ -82,8 +83,10 @@ pub fn add(
     let path = site.profile.clone().ok_or_else(|| ClusterError::BuiltIn(site.name.clone()))?;
     let text = add_spoke(&files::read(&path)?, name, context, environment)?;
     let edited = load::from_text(Some(&path), &site.name, &text, &site.overrides)?;
-    edited.cluster(name).map_or(Ok(()), |cluster| provider::check(&edited, cluster))?;
     let site = Arc::new(Site { profile: Some(path.clone()), ..edited });
+    if let Some(cluster) = site.cluster(name) {
+        provider::check(&site, cluster, env).await?;
+    }
     let profile = Profile { path, text, detail: format!("add the spoke {name}") };
     let tree = seq![profile, up::tree(&site, env)];
     Ok(Edited { site, clusters: BTreeSet::from([name.clone()]), tree })

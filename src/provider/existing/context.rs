@@ -57,7 +57,8 @@ impl Context {
         Self { site, cluster: cluster.name.clone(), existing: existing.clone(), env }
     }
 
-    async fn look(&self) -> Result<Observed, Failure> {
+    /// How the cluster is reached, and its version.
+    pub(super) async fn look(&self) -> Result<Observed, Failure> {
         let access = access(&self.site, &self.cluster, &self.existing)?;
         let context = &self.existing.context;
         let named = || (self.cluster.clone(), context.clone());
