@@ -1,5 +1,7 @@
 //! Clusters that somebody else made, as hub and as spoke: used as they are, and left as they were.
 
+mod spokes;
+
 use std::path::Path;
 
 use bridgehead::files;
@@ -41,6 +43,7 @@ async fn clusters_of_somebody_else_are_used_and_left_as_they_were() {
     assert_eq!(files::read(&file).unwrap(), personal, "contexts of existing clusters are nobody's to touch");
 
     a_spoke_with_a_credential_plugin(&lab, &file).await;
+    spokes::they_come_and_go_by_command(&lab).await;
 }
 
 /// The objects of both clusters.
