@@ -92,7 +92,7 @@ async fn a_hub_and_a_spoke(lab: &Lab) {
     assert_eq!(again.events().last().unwrap()["changes"], 0);
     lab.ok(&["plan", "mine", "--exit-code"]);
     let list = lab.ok(&["cluster", "list", "mine"]).stdout;
-    assert!(list.lines().nth(2).unwrap().starts_with("y                        spoke  existing"), "{list}");
+    assert!(list.lines().nth(2).unwrap().starts_with("y        spoke  existing"), "{list}");
     let secrets: Api<Secret> = Api::namespaced(lab.client(MADE, "x").await, "argocd");
     let data = secrets.get("y").await.unwrap().data.unwrap();
     assert_eq!(data["server"].0, b"https://y.example:6443");

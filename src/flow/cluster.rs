@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::profile::Profile;
+use super::table::Table;
 use super::{down, up};
 use crate::engine::{Facts, Failure, Tree};
 use crate::env::Env;
@@ -127,14 +128,10 @@ pub fn remove(site: &Arc<Site>, env: &Arc<Env>, name: &ClusterName) -> Result<Ed
 
 impl fmt::Display for Rows {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut line = |columns: [&str; 5]| {
-            let [name, role, provider, server, environment] = columns;
-            writeln!(formatter, "{name:<24} {role:<6} {provider:<9} {server:<34} {environment}")
-        };
-        line(["CLUSTER", "ROLE", "PROVIDER", "SERVER", "ENVIRONMENT"])?;
+        let mut table = Table::new(["CLUSTER", "ROLE", "PROVIDER", "SERVER", "ENVIRONMENT"]);
         for Row { name, role, provider, server, environment } in &self.0 {
-            line([name, role, provider, server.as_deref().unwrap_or("does not answer"), environment])?;
+            table.row([name, role, provider, server.as_deref().unwrap_or("does not answer"), environment]);
         }
-        Ok(())
+        table.fmt(formatter)
     }
 }
