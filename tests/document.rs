@@ -191,6 +191,8 @@ fn all_of_it_goes(home: &Home, bare: &World) {
     assert_eq!(differences(bare, &home.hosts["argocd"].world()), Vec::<String>::new());
     assert_eq!(home.contexts(), ["tirosh-home/rke2/gpu", "work"]);
     assert!(!home.lab.state("tirosh-home").exists());
+    assert!(!home.lab.path("home/.kube/tirosh-home.yml").exists(), "the way to a hub that is gone");
+    assert!(home.lab.path("home/.kube/tirosh-home-rke2.yml").is_file(), "the way to a cluster that stays");
 }
 
 async fn the_same_is_one_command(home: &Home, gpu: &Client) {

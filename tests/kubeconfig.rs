@@ -173,6 +173,13 @@ fn a_shell_uses_what_is_exported(lab: &Lab) {
     let mut shell = lab.command("sh");
     shell.args(["-c", "eval \"$1\"; kubectl config current-context", "sh", &line]);
     assert_eq!(command::run(shell).stdout, "home/k3s\n");
+
+    // A file that has more is somebody else's, and not replaced.
+    files::replace(&saved, THEIRS.as_bytes(), 0o600).unwrap();
+    let refused = lab.bridgehead(&["kubeconfig", "export", SITE]);
+    assert_eq!((refused.code(), refused.stdout.as_str()), (4, ""), "{}", refused.stderr);
+    assert!(refused.stderr.contains("it has the contexts work"), "{}", refused.stderr);
+    assert_eq!(files::read(&saved).unwrap(), THEIRS);
 }
 
 #[test]

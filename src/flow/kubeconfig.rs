@@ -15,7 +15,7 @@ use crate::env::Env;
 use crate::seq;
 use crate::site::{Cluster, Site};
 use personal::{PersonalFile, Wanted};
-use saved::Saved;
+use saved::{Saved, Unsaved};
 
 pub use crate::k8s::kubeconfig::to_yaml;
 
@@ -54,6 +54,12 @@ pub(super) fn merged(site: &Arc<Site>, env: &Arc<Env>, source: Source) -> Tree {
 #[must_use]
 pub fn remove(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
     PersonalFile::new(site, env, Wanted::Nothing).into()
+}
+
+/// The same, and the file that [`save`] made goes: when the site goes, it leads nowhere any more.
+#[must_use]
+pub fn forget(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
+    seq![remove(site, env), Unsaved(Arc::clone(site))]
 }
 
 /// Saves a kubeconfig of the site's clusters that answer in a file of its own: [`Site::kube`]'s `saved`.

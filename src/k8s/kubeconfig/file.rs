@@ -151,6 +151,11 @@ impl KubeconfigFile {
     }
 
     /// The entries of a list.
+    /// The names of its contexts.
+    pub fn contexts(&self) -> impl Iterator<Item = &str> {
+        self.entries("contexts").iter().map(name_of)
+    }
+
     pub(super) fn entries(&self, list: &str) -> &[Node] {
         match self.document.as_ref().and_then(|document| document.get(list)) {
             Some(Node::Sequence(entries)) => entries,
