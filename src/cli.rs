@@ -57,6 +57,7 @@ run again to continue; 5 not converged in time; 6 another run holds the lock; 13
 
 /// What every command takes.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 struct Global {
     /// The folder that holds `sites/` [default: the nearest ancestor of the current folder that does]
     #[arg(long, global = true, value_name = "DIR")]
@@ -167,6 +168,41 @@ impl Command {
             Self::Supervise(command) => command.run(),
             Self::Exec(command) => command.run(),
             Self::Askpass(command) => command.run(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    /// The commands that nothing is below of, but those that are not for people.
+    fn leaves(command: &clap::Command) -> Vec<&clap::Command> {
+        let below: Vec<_> = command.get_subcommands().filter(|command| !command.is_hide_set()).collect();
+        if below.is_empty() { vec![command] } else { below.into_iter().flat_map(leaves).collect() }
+    }
+
+    /// The words of an example, without what a shell makes of the rest of its line.
+    fn words(example: &str) -> impl Iterator<Item = &str> {
+        let (_, command) = example.split_at(example.find("bridgehead ").expect("it is about bridgehead"));
+        let ends = ["  ", " > ", ")"].into_iter().filter_map(|end| command.find(end));
+        command[..ends.min().unwrap_or(command.len())].split(' ')
+    }
+
+    #[test]
+    fn every_command_has_examples_that_it_takes() {
+        let cli = Cli::command();
+        for command in leaves(&cli) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let examples = help.lines().skip_while(|line| *line != "Examples:").skip(1);
+            let examples: Vec<_> = examples.take_while(|line| !line.is_empty()).collect();
+            assert!(!examples.is_empty(), "{} has none", command.get_name());
+            for example in examples {
+                let parsed = Cli::try_parse_from(words(example));
+                assert!(parsed.is_ok(), "{example}: {}", parsed.expect_err("it is no error"));
+            }
         }
     }
 }

@@ -110,7 +110,8 @@ fn its_password_lets_in_and_is_changed(home: &Home) {
     let made_up = made_up.trim_end();
     let forward = home.start(&["argocd/port-forward"]);
     until("the made-up password is let in", || home.login(made_up).status.success());
-    home.type_at(&["argocd/password/update"], "a new password\na new password\n");
+    let answers = [("New password of admin: ", "a new password"), ("The same again: ", "a new password")];
+    home.make_at_terminal(&["argocd/password/update"], &answers);
     until("the new password is let in", || home.login("a new password").status.success());
     assert!(home.login(made_up).stderr.contains("Invalid username or password"));
     forward.signal(Signal::TERM);

@@ -1,9 +1,12 @@
 //! Clusters of k3s on real systemd hosts over real OpenSSH, with the stand-in release from a mirror.
 
 mod farm;
+mod interrupts;
 mod kills;
+mod lost;
 mod refusals;
 mod releases;
+mod ways;
 
 use bridgehead::files;
 
@@ -48,6 +51,7 @@ fn agents_join_without_a_secret_being_seen() {
     assert!(token.len() > 20, "no token");
     let texts = [install.stdout, install.stderr, format!("{commands:?}"), farm.logs()];
     assert!(texts.iter().all(|text| !text.contains(&token)), "the token was seen");
+    assert_eq!(farm.files_with(&token, "nobody"), NOTHING);
     let mode = farm.hosts["two"].ok("stat -c %a:%U /etc/rancher/k3s/config.yaml /etc/bridgehead/home.json");
     assert_eq!(mode, "600:root\n600:root\n");
 
@@ -60,27 +64,6 @@ fn agents_join_without_a_secret_being_seen() {
     assert_eq!(steps(&farm.install(), "applied"), NOTHING);
     farm.ok(&["down", SITE, "--yes"]);
     farm.assert_untouched(&before);
-}
-
-#[test]
-fn a_host_that_is_gone_holds_up_nothing_else() {
-    let names = ["one", "two", "three"];
-    let farm = Farm::new(&names, &names.map(Plan::named));
-    farm.install();
-    farm.hosts["two"].ok("systemctl stop k3s-agent; rm /etc/rancher/k3s/config.yaml");
-    farm.hosts["three"].unplug();
-    // Preflight is about all hosts: nothing is changed on any while one cannot be seen.
-    let blind = farm.run(&["k3s", "install", SITE]);
-    assert_eq!(blind.code(), 4, "{}", blind.stdout);
-    let fault = blind.events_of("failed")[0]["error"].as_str().unwrap().to_owned();
-    assert!(fault.contains("\n  three: ") && !fault.contains("\n  two: "), "{fault}");
-    assert_eq!(steps(&blind, "applied"), NOTHING);
-
-    let down = farm.run(&["down", SITE, "--yes"]);
-    assert_eq!(steps(&down, "failed"), ["hub/remove/three/k3s"], "{}", down.stdout);
-    assert!(steps(&down, "applied").contains(&"hub/remove/two/k3s".to_owned()), "{}", down.stdout);
-    farm.hosts["three"].plug();
-    farm.ok(&["down", SITE, "--yes"]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What the tests stand on: a lab with folders of its own, in which bridgehead runs as a user would run it.
 
+pub(crate) mod agent;
 pub(crate) mod command;
 pub(crate) mod git;
 pub(crate) mod hosts;
@@ -11,6 +12,7 @@ pub(crate) mod profile;
 pub(crate) mod site;
 pub(crate) mod sshd;
 pub(crate) mod standin;
+pub(crate) mod terminal;
 pub(crate) mod wait;
 pub(crate) mod watch;
 pub(crate) mod world;

@@ -21,13 +21,22 @@ use crate::site::name::{AddonName, ClusterName, SiteName};
 #[derive(Debug, Subcommand)]
 pub(super) enum Addon {
     /// Show clusters and addons: what the profile says, what the label says, what is there
+    #[command(after_help = "Examples:
+  bridgehead addon list local
+  bridgehead addon list local --output json")]
     List {
         /// The site: a folder under sites/
         site: SiteName,
     },
     /// Switch an addon on: edit the profile, apply the label, wait until its objects are there
+    #[command(after_help = "Examples:
+  bridgehead addon on local namespace_quota                 on every cluster
+  bridgehead addon on local namespace_quota --cluster dev")]
     On(Switch),
     /// Switch an addon off: say what goes, edit the profile, apply the label, prove that it is gone
+    #[command(after_help = "Examples:
+  bridgehead addon off local namespace_quota --cluster dev
+  bridgehead addon off local namespace_quota --keep          what it deployed goes on running")]
     Off {
         #[command(flatten)]
         switch: Switch,

@@ -18,6 +18,8 @@ use crate::site::name::SiteName;
 #[derive(Debug, Subcommand)]
 pub(super) enum ArgoCd {
     /// Install Argo CD on a hub that is up, and wait until it works
+    #[command(after_help = "Examples:
+  bridgehead argocd install home")]
     Install {
         /// The site: a folder under sites/
         site: SiteName,

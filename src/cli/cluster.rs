@@ -22,13 +22,20 @@ pub(super) enum Cluster {
     ///
     /// Without --context, the spokes of the provider `existing` are registered that the profile has already, such as
     /// the one that `argocd.cluster_context` and `argocd.cluster_name` mean.
+    #[command(after_help = "Examples:
+  bridgehead cluster add home
+  bridgehead cluster add home --context admin@gpu --name gpu --environment prod")]
     Add(Add),
     /// Show the clusters: name, role, provider, server, environment
+    #[command(after_help = "Examples:
+  bridgehead cluster list local")]
     List {
         /// The site: a folder under sites/
         site: SiteName,
     },
     /// Take a spoke down, as `down --cluster` does, and out of the profile
+    #[command(after_help = "Examples:
+  bridgehead cluster remove home gpu")]
     Remove {
         /// The site: a folder under sites/
         site: SiteName,

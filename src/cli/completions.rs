@@ -26,6 +26,8 @@ impl Completions {
 
 /// Print the man page
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  bridgehead man > ~/.local/share/man/man1/bridgehead.1")]
 pub(super) struct Man {}
 
 impl Man {

@@ -27,6 +27,8 @@ pub(super) struct Components {
 #[derive(Debug, Subcommand)]
 enum Fetch {
     /// Get them now, so that a later `up` need not
+    #[command(after_help = "Examples:
+  bridgehead components fetch")]
     Fetch,
 }
 

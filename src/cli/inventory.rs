@@ -17,9 +17,8 @@ use crate::site::name::SiteName;
 #[derive(Debug, Subcommand)]
 pub(super) enum Inventory {
     /// Print the site's inventory as Ansible reads it, with a group for every workload
-    ///
-    /// Ansible wants it in a file whose name ends in `.yml`:
-    /// `bridgehead inventory render home > inventory.yml`.
+    #[command(after_help = "Examples:
+  bridgehead inventory render home > inventory.yml     Ansible wants the ending .yml")]
     Render {
         /// The site: a folder under sites/
         site: SiteName,

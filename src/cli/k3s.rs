@@ -17,16 +17,24 @@ use crate::site::name::SiteName;
 #[derive(Debug, Subcommand)]
 pub(super) enum K3s {
     /// Install k3s on the site's hosts, and wait until its nodes are ready
+    #[command(after_help = "Examples:
+  bridgehead k3s install home
+  bridgehead k3s install home --ask-pass     the hosts want a password")]
     Install {
         /// The site: a folder under sites/
         site: SiteName,
     },
     /// Show every host: its unit, version and node
+    #[command(after_help = "Examples:
+  bridgehead k3s status home
+  bridgehead k3s status home --output json")]
     Status {
         /// The site: a folder under sites/
         site: SiteName,
     },
     /// Print the config.yaml that every host gets, without the token
+    #[command(after_help = "Examples:
+  bridgehead k3s config home")]
     Config {
         /// The site: a folder under sites/
         site: SiteName,
@@ -34,6 +42,9 @@ pub(super) enum K3s {
     /// Save a kubeconfig of the site's clusters for other tools
     ///
     /// It goes to ~/.kube/SITE.yml, or to where --k3s-kubeconfig says.
+    #[command(after_help = "Examples:
+  bridgehead k3s kubeconfig home
+  bridgehead k3s kubeconfig home --k3s-kubeconfig ./home.yml")]
     Kubeconfig {
         /// The site: a folder under sites/
         site: SiteName,

@@ -23,8 +23,8 @@ pub(super) enum Kubeconfig {
     /// Print one kubeconfig of all the site's clusters; its contexts are called SITE/CLUSTER
     ///
     /// A name under `[kube.contexts]` in the profile goes before that; clusters of the provider `existing` keep the
-    /// context that they have. It holds credentials: keep it where only you can read it, as in
-    /// `(umask 077; bridgehead kubeconfig show local > ~/.kube/local.yml)`.
+    /// context that they have. It holds credentials: keep it where only you can read it.
+    #[command(after_help = "Examples:\n  (umask 077; bridgehead kubeconfig show local > ~/.kube/local.yml)")]
     Show {
         /// The site: a folder under sites/
         site: SiteName,
@@ -34,6 +34,9 @@ pub(super) enum Kubeconfig {
     /// The file is `kube.kubeconfig` of the profile (default ~/.kube/config). What is not the site's stays as it is,
     /// but for comments, which are lost as with `kubectl config`. Clusters of the provider `existing` have their
     /// contexts there already.
+    #[command(
+        after_help = "Examples:\n  bridgehead kubeconfig merge local\n  bridgehead kubeconfig merge local --use"
+    )]
     Merge {
         /// The site: a folder under sites/
         site: SiteName,
@@ -42,13 +45,13 @@ pub(super) enum Kubeconfig {
         current: bool,
     },
     /// Take the site's contexts out of your own kubeconfig again; `down` does it too
+    #[command(after_help = "Examples:\n  bridgehead kubeconfig remove local")]
     Remove {
         /// The site: a folder under sites/
         site: SiteName,
     },
     /// Save a kubeconfig of the site by itself, and print the line that makes a shell use it
-    ///
-    /// As in `eval "$(bridgehead kubeconfig export home)"`.
+    #[command(after_help = "Examples:\n  eval \"$(bridgehead kubeconfig export home)\"")]
     Export {
         /// The site: a folder under sites/
         site: SiteName,

@@ -16,6 +16,9 @@ pub(super) enum Rke2 {
     /// Fetch the kubeconfig of the inventory's RKE2 server and save it as ~/.kube/SITE-rke2.yml
     ///
     /// The server is the host whose `workloads` holds `rke2`; the context is called as `kube.contexts.rke2_..` says.
+    #[command(after_help = "Examples:
+  bridgehead rke2 kubeconfig home
+  bridgehead rke2 kubeconfig home --merge     and into your own kubeconfig")]
     Kubeconfig {
         /// The site: a folder under sites/
         site: SiteName,

@@ -15,17 +15,18 @@ use crate::site::name::{SecretName, SiteName};
 
 /// Secrets on the hub: those of the profile, and two for Argo CD Image Updater
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Examples:
-  bridgehead secret plan home
-  GHCR_USERNAME=me GHCR_PULL_TOKEN=... bridgehead secret apply home argocd-image-updater-ghcr-pull
-
-Built in, unless the profile has a table [secrets.NAME] of the same name:
+#[command(after_help = "Built in, unless the profile has a table [secrets.NAME] of the same name:
   argocd-image-updater-gitops-writeback   GITOPS_WRITEBACK_USERNAME, GITOPS_WRITEBACK_TOKEN
   argocd-image-updater-ghcr-pull          GHCR_USERNAME, GHCR_PULL_TOKEN")]
 pub(super) enum Secret {
     /// Show which keys would change, never values; writes nothing
+    #[command(after_help = "Examples:
+  bridgehead secret plan home")]
     Plan(Which),
     /// Write them to the hub
+    #[command(after_help = "Examples:
+  bridgehead secret apply home
+  GHCR_USERNAME=me GHCR_PULL_TOKEN=... bridgehead secret apply home argocd-image-updater-ghcr-pull")]
     Apply(Which),
 }
 

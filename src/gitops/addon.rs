@@ -125,8 +125,8 @@ pub async fn removals(
 /// The names of an addon's Applications of a cluster: those that are there, those that its sets would make, and
 /// those that uninstall.
 fn applications(site: &Site, fleet: &Fleet, addon: &AddonName, cluster: &Registered) -> BTreeSet<String> {
-    let sets = || fleet.sets_of(addon.as_str());
-    let made = sets().flat_map(|set| fleet.made_for(set, cluster)).map(|found| found.name().to_owned());
+    let sets = || fleet.sets_of(addon);
+    let made = fleet.of_addon(addon, cluster).map(|found| found.name().to_owned());
     let would_be = sets().flat_map(|set| set.application_names(cluster)).filter(|name| {
         // One of that name that is somebody else's is none of the addon's.
         fleet.application(name).is_none_or(|found| {

@@ -10,7 +10,7 @@ use super::application_set::ApplicationSet;
 use super::cluster_secret::{CLUSTER, HUB_SERVER, SECRET_TYPE};
 use super::hub::Hub;
 use crate::k8s::{ApiError, FIELD_MANAGER, Kind, MANAGED_BY_LABEL, SITE_LABEL, api};
-use crate::site::name::ClusterName;
+use crate::site::name::{AddonName, ClusterName};
 use crate::site::{Cluster, Site};
 
 /// A cluster as Argo CD knows it.
@@ -91,8 +91,17 @@ impl Fleet {
     }
 
     /// The sets that select clusters by an addon's label.
-    pub(super) fn sets_of<'a>(&'a self, addon: &'a str) -> impl Iterator<Item = &'a ApplicationSet> {
-        self.sets.iter().filter(move |set| set.addons().contains(addon))
+    pub(super) fn sets_of<'a>(&'a self, addon: &'a AddonName) -> impl Iterator<Item = &'a ApplicationSet> {
+        self.sets.iter().filter(move |set| set.addons().contains(addon.as_str()))
+    }
+
+    /// The Applications that an addon's sets made for a cluster.
+    pub(super) fn of_addon<'a>(
+        &'a self,
+        addon: &'a AddonName,
+        cluster: &'a Registered,
+    ) -> impl Iterator<Item = &'a Application> {
+        self.sets_of(addon).flat_map(|set| self.made_for(set, cluster))
     }
 
     /// The Application of a name.

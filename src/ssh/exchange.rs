@@ -155,6 +155,6 @@ fn broken(master: &Master, task: &Task<'_>, error: &openssh::Error) -> SshError 
     let (host, operation) = task.owned();
     let said = master.last_words();
     tracing::debug!(host, operation, %error, said, "the connection broke");
-    let reason = if said.is_empty() { error.to_string() } else { said };
+    let reason = said.unwrap_or_else(|| "the host hung up, or `ssh` was ended here".to_owned());
     SshError::Lost { host, operation, reason, hint: Hint("run again once the host is back".to_owned()) }
 }

@@ -52,7 +52,7 @@ fn kind(log: &str) -> Kind<'_> {
         return Kind::Refused(line);
     }
     let unreachable = lines(log).find(|line| UNREACHABLE.iter().any(|text| line.contains(text)));
-    unreachable.map_or_else(|| Kind::Other(last(log)), Kind::Unreachable)
+    unreachable.map_or_else(|| Kind::Other(last(log).unwrap_or("`ssh` says nothing")), Kind::Unreachable)
 }
 
 /// `Offending ED25519 key in /home/ops/.ssh/known_hosts:3`
@@ -74,9 +74,9 @@ fn lines(log: &str) -> impl DoubleEndedIterator<Item = &str> {
     lines.filter(|line| !line.is_empty() && !CHATTER.iter().any(|start| line.starts_with(start)))
 }
 
-/// The last thing that `ssh` said.
-pub(super) fn last(log: &str) -> &str {
-    lines(log).next_back().unwrap_or("`ssh` says nothing")
+/// The last thing that `ssh` said, if anything.
+pub(super) fn last(log: &str) -> Option<&str> {
+    lines(log).next_back()
 }
 
 /// The error that a log of `ssh` tells of.

@@ -78,9 +78,9 @@ impl Master {
         self.session.check().await.is_ok()
     }
 
-    /// What `ssh` said last.
-    pub(super) fn last_words(&self) -> String {
-        failure::last(&read(&self.log)).to_owned()
+    /// What `ssh` said last, if anything: of a host that hangs up it says nothing.
+    pub(super) fn last_words(&self) -> Option<String> {
+        failure::last(&read(&self.log)).map(ToOwned::to_owned)
     }
 
     /// Ends it: it takes no further sessions, and we let go of it.

@@ -2,9 +2,8 @@
 //! shell, who has other clusters, too.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use bridgehead::files;
 use bridgehead::site::K3S_VERSION;
@@ -19,7 +18,7 @@ use crate::kit::http::Server;
 use crate::kit::lab::REPOSITORY;
 use crate::kit::mirror::Mirror;
 use crate::kit::wait::{eventually, until};
-use crate::kit::{Lab, Outcome, git, standin};
+use crate::kit::{Lab, Outcome, git, standin, terminal};
 
 /// The document's site.
 const SITE: &str = "tirosh-home";
@@ -118,24 +117,16 @@ impl Home {
         Running::start(self.prepare(targets))
     }
 
-    /// Runs make at a terminal, where a person types.
-    pub(super) fn type_at(&self, targets: &[&str], typed: &str) {
-        let line = shell_line(targets);
-        let mut script = self.lab.command("script");
-        script.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
-        let mut script = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        // Its end would be typed as well, so it stays open until the command has ended.
-        let mut keyboard = script.stdin.take().unwrap();
-        keyboard.write_all(typed.as_bytes()).unwrap();
-        let outcome = script.wait_with_output().unwrap();
-        drop(keyboard);
-        assert!(outcome.status.success(), "{line}:\n{}", String::from_utf8_lossy(&outcome.stdout));
+    /// Runs make at a terminal, where a person answers its questions.
+    pub(super) fn make_at_terminal(&self, targets: &[&str], answers: &[(&str, &str)]) {
+        let outcome = terminal::answer(&self.prepare(targets), &self.lab.path("answer"), answers);
+        succeeded(outcome, &targets.join(" "));
     }
 
     /// Runs a line of the person's shell, in which `$MAKE` is make for the site.
     pub(super) fn shell(&self, line: &str) -> Outcome {
         let mut shell = self.lab.command("sh");
-        shell.args(["-ec", line]).env("MAKE", shell_line(&[]));
+        shell.args(["-ec", line]).env("MAKE", format!("make {}", make_arguments().join(" ")));
         succeeded(run(shell), line)
     }
 
@@ -201,11 +192,6 @@ fn make_arguments() -> Vec<String> {
         format!("SITE={SITE}"),
         format!("BRIDGEHEAD={}", env!("CARGO_BIN_EXE_bridgehead")),
     ]
-}
-
-/// Make as typed at a shell.
-fn shell_line(targets: &[&str]) -> String {
-    format!("make {} {}", make_arguments().join(" "), targets.join(" "))
 }
 
 /// The cluster of RKE2, played by the stand-in for k3s, which leaves its kubeconfig where RKE2 does.

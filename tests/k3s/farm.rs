@@ -1,6 +1,7 @@
 //! Hosts, a mirror with a release, and a site on them.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use bridgehead::files;
 
@@ -19,7 +20,8 @@ pub(super) struct Farm {
     pub(super) hosts: Hosts,
     pub(super) mirror: Mirror,
     pub(super) lab: Lab,
-    names: Vec<String>,
+    /// The hosts that the profile names.
+    pub(super) names: Vec<String>,
     components: PathBuf,
 }
 
@@ -50,18 +52,30 @@ impl Farm {
 
     /// Writes the site's inventory, each host with further lines.
     pub(super) fn write_inventory(&self, more: &str) {
-        let table =
-            |name: &String| format!("[vms.{name}]\nansible_host = {:?}\n{more}\n", self.hosts[name].address);
+        self.write_hosts(|_| more);
+    }
+
+    /// The same, with other lines for each.
+    pub(super) fn write_hosts<'a>(&self, more: impl Fn(&str) -> &'a str) {
+        let table = |name: &String| {
+            format!("[vms.{name}]\nansible_host = {:?}\n{}\n", self.hosts[name].address, more(name))
+        };
         let inventory: String = self.names.iter().map(table).collect();
         let path = self.lab.profile(SITE).with_file_name("inventory.toml");
         files::replace(&path, inventory.as_bytes(), 0o600).unwrap();
     }
 
-    /// Runs bridgehead with a cache of its own: what is in it has been fetched by this test.
-    pub(super) fn run_with(&self, arguments: &[&str], fault: Option<&str>) -> Outcome {
+    /// A bridgehead command with a cache of its own: what is in it has been fetched by this test.
+    pub(super) fn prepare(&self, arguments: &[&str]) -> Command {
         let mut command = self.lab.prepare(&[arguments, &["--output", "json"]].concat());
         command.env("XDG_CACHE_HOME", self.lab.path("cache"));
         command.env("BRIDGEHEAD_COMPONENTS", &self.components);
+        command
+    }
+
+    /// Runs bridgehead to its end, or to where it is to be killed.
+    pub(super) fn run_with(&self, arguments: &[&str], fault: Option<&str>) -> Outcome {
+        let mut command = self.prepare(arguments);
         if let Some(fault) = fault {
             command.env("BRIDGEHEAD_FAULT", fault);
         }
@@ -84,11 +98,24 @@ impl Farm {
 
     /// Runs `k3s install`, which must fail in one step; what it says and advises.
     pub(super) fn refusal(&self) -> String {
-        let outcome = self.run(&["k3s", "install", SITE]);
-        assert_eq!(outcome.code(), 4, "{}{}", outcome.stdout, outcome.stderr);
-        let failed = outcome.events_of("failed");
-        assert_eq!(failed.len(), 1, "{}", outcome.stdout);
-        failed[0].to_string()
+        refusal(&self.run(&["k3s", "install", SITE]))
+    }
+
+    /// Runs bridgehead to its end with a password for hosts.
+    pub(super) fn run_with_password(&self, arguments: &[&str], password: &str) -> Outcome {
+        let file = self.lab.path("password");
+        files::replace(&file, password.as_bytes(), 0o600).unwrap();
+        let mut command = self.prepare(arguments);
+        command.env("BRIDGEHEAD_PASSWORD_FILE", file);
+        run(command)
+    }
+
+    /// What `k3s status` says of the node of every host.
+    pub(super) fn nodes(&self, status: &Outcome) -> Vec<String> {
+        let status = status.document();
+        let hosts = status[0]["hosts"].as_array().unwrap();
+        assert_eq!(hosts.len(), self.names.len(), "{status}");
+        hosts.iter().map(|host| host["node"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
     pub(super) fn worlds(&self) -> Vec<World> {
@@ -102,11 +129,31 @@ impl Farm {
         }
     }
 
+    /// The files that a secret is in: those of the lab, and those of hosts that a user there can read.
+    pub(super) fn files_with(&self, secret: &str, user: &str) -> Vec<String> {
+        const FOLDERS: &str = "/etc /home /root /run /tmp /usr/local /var";
+        let mut grep = self.lab.command("grep");
+        grep.args(["-rlF", "-e", secret]).arg(self.lab.path(""));
+        let find =
+            format!("setpriv --reuid {user} --clear-groups grep -rlFs --devices=skip -e {secret} {FOLDERS}");
+        let hosts = self.names.iter().map(|name| self.hosts[name].run(&find).stdout);
+        let found = std::iter::once(run(grep).stdout).chain(hosts).collect::<String>();
+        found.lines().map(ToOwned::to_owned).collect()
+    }
+
     /// Everything that bridgehead logged.
     pub(super) fn logs(&self) -> String {
         let folder = self.lab.path("state/bridgehead/log");
         files::names(&folder).unwrap().iter().map(|name| files::read(&folder.join(name)).unwrap()).collect()
     }
+}
+
+/// What a run says and advises that must have failed in one step.
+pub(super) fn refusal(outcome: &Outcome) -> String {
+    assert_eq!(outcome.code(), 4, "{}{}", outcome.stdout, outcome.stderr);
+    let failed = outcome.events_of("failed");
+    assert_eq!(failed.len(), 1, "{}", outcome.stdout);
+    failed[0].to_string()
 }
 
 /// The steps of which a run has an event.

@@ -1,40 +1,25 @@
-//! Runs that are killed before or after a write, and continued.
+//! A site of clusters on hosts whose runs are killed.
 
-use super::farm::{Farm, NOTHING, SITE, steps};
+use bridgehead::files;
+
+use super::farm::{Farm, SITE};
+use crate::kill::runs::Runs;
 use crate::kit::hosts::Plan;
+use crate::kit::world;
 
-/// What a shell says of a command that SIGKILL ended.
-const KILLED: i32 = 137;
-
-#[test]
-fn a_run_that_is_killed_anywhere_is_continued() {
+#[tokio::test]
+async fn a_run_killed_in_any_step_and_run_again_ends_like_an_undisturbed_one() {
     let farm = Farm::new(&["one", "two"], &[Plan::named("one"), Plan::named("two")]);
     let before = farm.worlds();
-    for fault in [
-        "before:1:hub/provision/release",
-        "after:1:hub/provision/release",
-        "after:1:hub/provision/one/files",
-        "before:3:hub/provision/one/files",
-        "after:2:hub/provision/two/files",
-        "before:2:hub/provision/one/service",
-        "after:1:hub/provision/one/service",
-        "after:1:hub/provision/two/service",
-    ] {
-        let outcome = farm.run_with(&["k3s", "install", SITE], Some(fault));
-        assert_eq!(outcome.code(), KILLED, "{fault}\n{}{}", outcome.stdout, outcome.stderr);
-    }
-    farm.install();
-    assert_eq!(steps(&farm.install(), "applied"), NOTHING);
-    for fault in [
-        "before:1:hub/remove/two/k3s",
-        "after:1:hub/remove/two/k3s",
-        "after:2:hub/remove/two/k3s",
-        "after:1:hub/remove/one/k3s",
-        "before:2:hub/remove/one/k3s",
-    ] {
-        let outcome = farm.run_with(&["down", SITE, "--yes"], Some(fault));
-        assert_eq!(outcome.code(), KILLED, "{fault}\n{}{}", outcome.stdout, outcome.stderr);
-    }
-    farm.ok(&["down", SITE, "--yes"]);
-    farm.assert_untouched(&before);
+    let runs = Runs {
+        site: SITE,
+        bridgehead: |arguments: &[&str], fault: Option<&str>| farm.run_with(arguments, fault),
+    };
+    let look = async || world::objects(&farm.lab.client(SITE, "hub").await).await;
+    let nothing_is_left = || {
+        farm.assert_untouched(&before);
+        // What was fetched is kept for the next time: every round begins on a machine that has nothing.
+        files::remove_folder(&farm.lab.path("cache")).unwrap();
+    };
+    runs.have_the_five_properties(look, nothing_is_left).await;
 }

@@ -1,7 +1,9 @@
 //! What is refused, with a text that says why, and nothing changed on any host.
 
-use super::farm::{Farm, SITE, TAG};
-use crate::kit::hosts::{GUEST, Plan};
+use bridgehead::files;
+
+use super::farm::{Farm, SITE, TAG, refusal};
+use crate::kit::hosts::{GUEST, KEEPER, Plan, TYPIST};
 use crate::kit::mirror::Fault;
 
 #[test]
@@ -43,6 +45,7 @@ fn every_fault_of_every_host_is_in_one_report() {
 #[test]
 fn a_host_that_is_not_ours_is_left_alone() {
     let farm = Farm::new(&["one"], &[Plan::named("one")]);
+    let before = farm.worlds();
     farm.write_inventory(&format!("ansible_user = {GUEST:?}"));
     let text = farm.refusal();
     assert!(text.contains("one: ") && text.contains("root"), "{text}");
@@ -51,6 +54,7 @@ fn a_host_that_is_not_ours_is_left_alone() {
     );
     let text = farm.refusal();
     assert!(text.contains("shows another key"), "{text}");
+    farm.assert_untouched(&before);
     farm.write(&format!("version = {TAG:?}"), "");
     farm.hosts["one"]
         .ok("mkdir -p /etc/rancher/k3s; echo 'server: https://x' > /etc/rancher/k3s/config.yaml");
@@ -58,5 +62,49 @@ fn a_host_that_is_not_ours_is_left_alone() {
     let text = farm.refusal();
     assert!(text.contains("one: it has a k3s that is not ours (/etc/rancher/k3s/config.yaml)"), "{text}");
     farm.ok(&["down", SITE, "--yes"]);
+    farm.assert_untouched(&before);
+}
+
+#[test]
+fn what_keeps_us_out_is_said() {
+    let farm = Farm::new(&["one", "two"], &[Plan::named("one"), Plan::named("two").without_systemd()]);
+    let before = farm.worlds();
+    let known_hosts = farm.lab.path("ssh/known_hosts");
+    let [one, two] = ["one", "two"].map(|name| &farm.hosts[name]);
+    let swapped = format!("{} {}\n{} {}\n", one.address, two.key, two.address, one.key);
+    files::replace(&known_hosts, swapped.as_bytes(), 0o600).unwrap();
+    let text = farm.refusal();
+    for (host, line) in [("one", 1), ("two", 2)] {
+        let known = format!("shows another key than `{}:{line}` has", known_hosts.display());
+        assert!(text.contains(&format!("{host}: host `{host}`")) && text.contains(&known), "{text}");
+    }
+    let keys = [one, two].map(|host| format!("{} {}\n", host.address, host.key));
+    files::replace(&known_hosts, b"", 0o600).unwrap();
+    let text = farm.refusal();
+    for (host, address) in [("one", &one.address), ("two", &two.address)] {
+        assert!(
+            text.contains(&format!("{host}: the key of host `{host}` ({address}) is not known")),
+            "{text}"
+        );
+        let command = format!("ssh -F {} {address}`", farm.lab.path("ssh/config").display());
+        assert!(text.contains(&command) && text.contains("--accept-new-host-keys"), "{text}");
+    }
+    assert_eq!(files::read(&known_hosts).unwrap(), "");
+    let accepting = || refusal(&farm.run(&["k3s", "install", SITE, "--accept-new-host-keys"]));
+    for text in [accepting(), accepting(), farm.refusal()] {
+        assert!(text.contains("two: systemd does not run it") && !text.contains("one: "), "{text}");
+        let recorded = files::read(&known_hosts).unwrap();
+        assert_eq!(recorded.lines().count(), keys.len(), "{recorded}");
+        assert!(keys.iter().all(|key| recorded.contains(key)), "{recorded}");
+    }
+    for (user, fault, advice) in [
+        (KEEPER, "one: `sudo` on host `one` (10.77.0.11) does not take the password", "the user who logs in"),
+        (TYPIST, "one: host `one` (10.77.0.11) refuses the login: ", "the password is wrong, or the user is"),
+    ] {
+        farm.write_inventory(&format!("ansible_user = {user:?}"));
+        let text = refusal(&farm.run_with_password(&["k3s", "install", SITE], "a wrong one"));
+        assert!(text.contains(fault) && text.contains(advice), "{text}");
+        assert!(!text.contains("a wrong one"), "{text}");
+    }
     farm.assert_untouched(&before);
 }

@@ -2,7 +2,9 @@
 
 use std::io::Write;
 
-use super::farm::{Farm, NOTHING, TAG, steps};
+use bridgehead::files;
+
+use super::farm::{Farm, NOTHING, SITE, TAG, steps};
 use crate::kit::hosts::Plan;
 use crate::kit::standin::executable;
 
@@ -39,4 +41,27 @@ fn releases_follow_each_other_forward() {
     }
     assert_eq!(farm.hosts["one"].ok("k3s --version | head -n 1"), "k3s version v1.34.5+k3s1 (abcdef12)\n");
     assert_eq!(steps(&farm.install(), "applied"), NOTHING);
+}
+
+#[test]
+fn images_come_with_the_release_to_hosts_without_a_registry() {
+    const FILE: &str = "k3s-airgap-images-amd64.tar.zst";
+    let farm = Farm::new(&["one"], &[Plan::named("one")]);
+    let before = farm.worlds();
+    let images = farm.lab.path("images");
+    files::replace(&images, b"images of this release", 0o600).unwrap();
+    farm.mirror.release(TAG, &[(FILE, &images)]);
+    farm.write(&format!("version = {TAG:?}\nimages = true"), "");
+    farm.install();
+    let place = format!("/var/lib/rancher/k3s/agent/images/{FILE}");
+    let host = &farm.hosts["one"];
+    assert_eq!(host.ok(&format!("stat -c %a:%U {place}; cat {place}")), "600:root\nimages of this release");
+    assert_eq!(steps(&farm.install(), "applied"), NOTHING);
+    // k3s imports them when it starts, so it is started again with the right ones.
+    host.ok(&format!("echo others >{place}"));
+    let healed = farm.install();
+    assert_eq!(steps(&healed, "applied")[..2], ["hub/provision/one/files", "hub/provision/one/service"]);
+    assert_eq!(host.ok(&format!("cat {place}")), "images of this release");
+    farm.ok(&["down", SITE, "--yes"]);
+    farm.assert_untouched(&before);
 }

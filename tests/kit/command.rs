@@ -1,8 +1,9 @@
-//! Commands: started, signalled, and what they did.
+//! Commands: started, watched, signalled, and what they did.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use rustix::process::{Pid, Signal};
 use serde_json::Value;
 
 use super::process::signal;
+use super::wait::until;
 
 /// Longer than any command of a test takes on a slow machine.
 const PATIENCE: Duration = Duration::from_mins(6);
@@ -31,7 +33,7 @@ impl Outcome {
 
     /// The events of a run with `--output json`.
     pub(crate) fn events(&self) -> Vec<Value> {
-        self.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        events(&self.stdout)
     }
 
     /// The events of one kind.
@@ -56,18 +58,56 @@ impl Outcome {
 /// A command at work.
 pub(crate) struct Running {
     child: Child,
-    stdout: JoinHandle<String>,
-    stderr: JoinHandle<String>,
+    stdin: Option<ChildStdin>,
+    stdout: Stream,
+    stderr: Stream,
     started: Instant,
 }
 
 impl Running {
+    /// Starts a command that has nothing to read.
     pub(crate) fn start(mut command: Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(Stdio::null());
+        Self::spawn(command)
+    }
+
+    /// Starts a command to which something will be typed.
+    pub(super) fn with_input(mut command: Command) -> Self {
+        command.stdin(Stdio::piped());
+        Self::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> Self {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let stdout = reader(child.stdout.take().unwrap());
-        let stderr = reader(child.stderr.take().unwrap());
-        Self { child, stdout, stderr, started: Instant::now() }
+        let stdout = Stream::read(child.stdout.take().unwrap());
+        let stderr = Stream::read(child.stderr.take().unwrap());
+        Self { stdin: child.stdin.take(), child, stdout, stderr, started: Instant::now() }
+    }
+
+    /// Waits until its standard output has something, which must be before its end.
+    fn until_it_writes(&self, what: &str, is_it: impl Fn(&str) -> bool) {
+        until(what, || {
+            // Asked first: what was written by its end has been read by then.
+            let ended = self.stdout.is_at_its_end();
+            let said = self.stdout.so_far();
+            assert!(is_it(&said) || !ended, "it ended without {what}:\n{said}{}", self.stderr.so_far());
+            is_it(&said)
+        });
+    }
+
+    /// Waits until it has sent an event about a step.
+    pub(crate) fn until_event(&self, kind: &str, step: &str) {
+        self.until_it_writes(&format!("{kind} {step}"), |said| {
+            let whole = said.rfind('\n').map_or("", |end| &said[..end]);
+            events(whole).iter().any(|event| event["event"] == kind && event["step"] == step)
+        });
+    }
+
+    /// Waits until it asks, and types the answer.
+    pub(super) fn answer(&mut self, question: &str, answer: &str) {
+        self.until_it_writes(question, |said| said.contains(question));
+        writeln!(self.stdin.as_mut().unwrap(), "{answer}").unwrap();
     }
 
     pub(crate) fn signal(&self, with: Signal) {
@@ -82,12 +122,12 @@ impl Running {
             }
             if self.started.elapsed() > PATIENCE {
                 self.child.kill().unwrap();
-                panic!("did not end within {} s:\n{}", PATIENCE.as_secs(), self.stderr.join().unwrap());
+                panic!("did not end within {} s:\n{}", PATIENCE.as_secs(), self.stderr.so_far());
             }
             pause();
         };
         let elapsed = self.started.elapsed();
-        Outcome { status, stdout: self.stdout.join().unwrap(), stderr: self.stderr.join().unwrap(), elapsed }
+        Outcome { status, stdout: self.stdout.finish(), stderr: self.stderr.finish(), elapsed }
     }
 }
 
@@ -101,10 +141,44 @@ fn pause() {
     thread::sleep(Duration::from_millis(5));
 }
 
-fn reader(mut stream: impl Read + Send + 'static) -> JoinHandle<String> {
-    thread::spawn(move || {
-        let mut text = String::new();
-        stream.read_to_string(&mut text).unwrap();
-        text
-    })
+fn events(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// What a command writes, while it runs.
+struct Stream {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
+}
+
+impl Stream {
+    fn read(mut from: impl Read + Send + 'static) -> Self {
+        let bytes = Arc::<Mutex<Vec<u8>>>::default();
+        let reader = thread::spawn({
+            let bytes = Arc::clone(&bytes);
+            move || {
+                let mut piece = vec![0; 64 << 10];
+                loop {
+                    match from.read(&mut piece).unwrap() {
+                        0 => return,
+                        count => bytes.lock().unwrap().extend(&piece[..count]),
+                    }
+                }
+            }
+        });
+        Self { bytes, reader }
+    }
+
+    fn so_far(&self) -> String {
+        String::from_utf8_lossy(&self.bytes.lock().unwrap()).into_owned()
+    }
+
+    fn is_at_its_end(&self) -> bool {
+        self.reader.is_finished()
+    }
+
+    fn finish(self) -> String {
+        self.reader.join().unwrap();
+        String::from_utf8(std::mem::take(&mut self.bytes.lock().unwrap())).unwrap()
+    }
 }

@@ -25,7 +25,7 @@ const FLEETING: [&str; 9] = [
 ];
 
 /// What is drawn by chance or time wherever it appears in an object.
-const CHANCE: [&str; 12] = [
+const CHANCE: [&str; 14] = [
     "clusterIP",
     "clusterIPs",
     "creationTimestamp",
@@ -34,6 +34,8 @@ const CHANCE: [&str; 12] = [
     "kubernetes.io/service-account.uid",
     "managedFields",
     "operation",
+    "podCIDR",
+    "podCIDRs",
     "resourceVersion",
     "since",
     "status",

@@ -1,15 +1,10 @@
 //! What is the user's own: `ssh_config`, jump hosts, the agent.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Stdio};
-
 use bridgehead::site::inventory::Host;
 use bridgehead::ssh::SshError;
 
-use crate::kit::command::run;
+use crate::kit::agent::Agent;
 use crate::kit::sshd::Sshd;
-use crate::kit::wait::eventually;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_alias_of_ssh_config_is_an_address() {
@@ -55,16 +50,6 @@ async fn a_login_that_is_refused_says_what_the_host_would_take() {
     assert!(error.to_string().contains("(publickey)"), "{error}");
 }
 
-/// An agent that ends with the test.
-struct Agent(std::process::Child);
-
-impl Drop for Agent {
-    fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_with_a_passphrase_works_through_the_agent() {
     let sshd = Sshd::start().await;
@@ -73,16 +58,8 @@ async fn a_key_with_a_passphrase_works_through_the_agent() {
     let error = sshd.hosts().get(&sshd.host()).await.unwrap_err();
     assert!(matches!(error, SshError::LoginRefused { .. }), "{error}");
     let socket = sshd.path("agent");
-    let mut command = Command::new("ssh-agent");
-    command.arg("-D").arg("-a").arg(&socket).stdout(Stdio::null());
-    let _agent = Agent(command.spawn().unwrap());
-    eventually("the agent listens", async || socket.exists()).await;
-    sshd.write("passphrase", "#!/bin/sh\necho a passphrase\n");
-    fs::set_permissions(sshd.path("passphrase"), fs::Permissions::from_mode(0o700)).unwrap();
-    let mut command = Command::new("ssh-add");
-    command.arg(sshd.path("id")).env("SSH_AUTH_SOCK", &socket);
-    command.env("SSH_ASKPASS", sshd.path("passphrase")).env("SSH_ASKPASS_REQUIRE", "force");
-    assert_eq!(run(command).code(), 0);
+    let agent = Agent::start(&socket);
+    agent.add(&sshd.path("id"), "a passphrase");
     sshd.configure(&format!("IdentityAgent {}", socket.display()));
     sshd.hosts().get(&sshd.host()).await.unwrap();
 }

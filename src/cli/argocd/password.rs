@@ -19,7 +19,7 @@ use crate::{files, flow};
 #[command(
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
-    after_help = "Examples:\n  bridgehead argocd password local\n  bridgehead argocd password update local\n  bridgehead argocd password update local --password-file ~/.argocd-password"
+    after_help = "Examples:\n  bridgehead argocd password local\n  bridgehead argocd password update local"
 )]
 pub(in crate::cli) struct Password {
     /// The site: a folder under sites/
@@ -32,6 +32,9 @@ pub(in crate::cli) struct Password {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Set the password of `admin`, and remove the one that Argo CD made up
+    #[command(after_help = "Examples:
+  bridgehead argocd password update local
+  bridgehead argocd password update local --password-file ~/.argocd-password")]
     Update {
         /// The site: a folder under sites/
         site: SiteName,

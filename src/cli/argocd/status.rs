@@ -15,6 +15,9 @@ use crate::site::name::SiteName;
 
 /// Show Argo CD's workloads, its version and address, and its Applications
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  bridgehead argocd status local
+  bridgehead argocd status local --output json")]
 pub(in crate::cli) struct Status {
     /// The site: a folder under sites/
     site: SiteName,

@@ -52,10 +52,8 @@ fn bound<'a>(
     cluster: &ClusterName,
 ) -> impl Iterator<Item = &'a Application> {
     let registered = fleet.registered(cluster).into_iter();
-    let sets = registered
-        .flat_map(move |registered| fleet.sets_of(addon.as_str()).map(move |set| (set, registered)));
-    sets.flat_map(|(set, registered)| fleet.made_for(set, registered))
-        .filter(|application| application.cascades())
+    let applications = registered.flat_map(|registered| fleet.of_addon(addon, registered));
+    applications.filter(|application| application.cascades())
 }
 
 /// The step `<cluster>/addon/<addon>/released`.

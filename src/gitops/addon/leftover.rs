@@ -88,7 +88,7 @@ impl Leftover {
 
     /// An Application that does nothing but go. Its source is never read: it is not synced.
     fn uninstaller(&self, name: &str, found: &Found) -> Option<Object> {
-        let mut sets = found.fleet.sets_of(self.addon.as_str());
+        let mut sets = found.fleet.sets_of(&self.addon);
         let project = sets.find_map(|set| {
             let names = set.application_names(&found.registered);
             set.project().filter(|_| names.is_empty() || names.contains(name))

@@ -101,7 +101,7 @@ fn gone(site: &Site, fleet: &Fleet, addon: &AddonName, cluster: &Registered) -> 
 }
 
 fn row(site: &Site, fleet: &Fleet, addon: &AddonName, left: &BTreeMap<ClusterName, Vec<Tracked>>) -> Addon {
-    let sets = fleet.sets_of(addon.as_str());
+    let sets = fleet.sets_of(addon);
     let sets = sets.map(|set| SetName { name: set.name().to_owned(), preserves: set.preserves() });
     Addon {
         addon: addon.clone(),
@@ -125,9 +125,7 @@ fn cell(
         left_behind: None,
     };
     if let Some(registered) = fleet.registered(&cluster.name) {
-        let sets = fleet.sets_of(addon.as_str());
-        let applications = sets.flat_map(|set| fleet.made_for(set, registered));
-        cell.applications = applications.map(Application::summary).collect();
+        cell.applications = fleet.of_addon(addon, registered).map(Application::summary).collect();
         cell.label = registered.labels.get(&format!("{ADDON_LABEL_PREFIX}{addon}")).cloned();
         let names = gone(site, fleet, addon, registered);
         cell.left_behind = left.get(&cluster.name).map(|tracked| left_behind(&names, tracked));

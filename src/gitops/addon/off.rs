@@ -8,9 +8,9 @@ use super::leftover::Leftover;
 use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Tree, Writer};
 use crate::env::Env;
 use crate::gitops::Scope;
-use crate::gitops::application::{Application, termination};
+use crate::gitops::application::termination;
 use crate::gitops::expected::Expected;
-use crate::gitops::fleet::{Fleet, Registered};
+use crate::gitops::fleet::Fleet;
 use crate::gitops::hub::Hub;
 use crate::gitops::pause::resumed;
 use crate::k8s::Kind;
@@ -48,14 +48,6 @@ impl Gone {
     pub(super) fn new(scope: &Scope, addon: &AddonName, cluster: &ClusterName) -> Self {
         Self { scope: scope.clone(), addon: addon.clone(), cluster: cluster.clone() }
     }
-
-    fn applications<'a>(
-        &'a self,
-        fleet: &'a Fleet,
-        registered: &'a Registered,
-    ) -> impl Iterator<Item = &'a Application> {
-        fleet.sets_of(self.addon.as_str()).flat_map(|set| fleet.made_for(set, registered))
-    }
 }
 
 impl Step for Gone {
@@ -73,7 +65,7 @@ impl Step for Gone {
             let fleet = Fleet::look(&hub, &self.scope.site).await?;
             let Some(registered) = fleet.registered(&self.cluster) else { return Ok(Observed::default()) };
             let expected = Expected::new(&hub, &fleet);
-            let changes = self.applications(&fleet, registered).map(|application| {
+            let changes = fleet.of_addon(&self.addon, registered).map(|application| {
                 if application.is_retrying() {
                     let subject = hub.subject(&Kind::APPLICATION, application.name());
                     return Change::update(subject, "end the sync that it is in the middle of");
@@ -90,7 +82,7 @@ impl Step for Gone {
             let hub = Hub::of(&self.scope, facts).await.map_err(Stop::into_failure)?;
             let fleet = Fleet::look(&hub, &self.scope.site).await?;
             let Some(registered) = fleet.registered(&self.cluster) else { return Ok(()) };
-            for application in self.applications(&fleet, registered) {
+            for application in fleet.of_addon(&self.addon, registered) {
                 if let Some(status) = termination(application) {
                     let patch = serde_json::json!({ "status": status });
                     writer.perform(hub.change(&Kind::APPLICATION, application.name(), &patch)).await?;

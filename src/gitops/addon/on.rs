@@ -58,7 +58,7 @@ impl On {
         };
         let expected = Expected::new(hub, &fleet).with_reasons(&self.scope, facts).await;
         let mut changes = self.of_sets(&fleet, &expected, registered)?;
-        let applications: Vec<_> = self.applications(&fleet, registered).collect();
+        let applications: Vec<_> = fleet.of_addon(&self.addon, registered).collect();
         changes.extend(applications.iter().filter_map(|application| expected.of_application(application)));
         if changes.is_empty() {
             changes = self.missing_objects(hub, facts, &applications).await?;
@@ -72,7 +72,7 @@ impl On {
         expected: &Expected<'_>,
         registered: &Registered,
     ) -> Result<Vec<Change>, Failure> {
-        let sets: Vec<_> = fleet.sets_of(self.addon.as_str()).collect();
+        let sets: Vec<_> = fleet.sets_of(&self.addon).collect();
         if sets.is_empty() {
             return self.is_unknown(fleet, expected);
         }
@@ -106,14 +106,6 @@ impl On {
             return Err(Failure::from(OnError::Unknown(self.addon.clone())).with_hint(hint));
         }
         Ok(pending)
-    }
-
-    fn applications<'a>(
-        &'a self,
-        fleet: &'a Fleet,
-        registered: &'a Registered,
-    ) -> impl Iterator<Item = &'a Application> {
-        fleet.sets_of(self.addon.as_str()).flat_map(|set| fleet.made_for(set, registered))
     }
 
     async fn missing_objects(
@@ -156,7 +148,7 @@ impl Step for On {
             let hub = Hub::of(&self.scope, facts).await.map_err(Stop::into_failure)?;
             let fleet = Fleet::look(&hub, &self.scope.site).await?;
             let Some(registered) = fleet.registered(&self.cluster) else { return Ok(()) };
-            Ok(Expected::new(&hub, &fleet).retry(self.applications(&fleet, registered), writer).await?)
+            Ok(Expected::new(&hub, &fleet).retry(fleet.of_addon(&self.addon, registered), writer).await?)
         })
     }
 

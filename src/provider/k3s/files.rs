@@ -1,5 +1,7 @@
 //! The step `<cluster>/provision/<host>/files`: the mark, the binary, images, the unit and links are there.
 
+use std::path::Path;
+
 use super::look::HostLook;
 use super::mark::Mark;
 use super::release::{Architecture, Artifact};
@@ -10,6 +12,14 @@ use crate::ssh::quote;
 
 /// Names that k3s answers to besides its own.
 const LINKS: [&str; 3] = ["kubectl", "crictl", "ctr"];
+
+/// The run was to stop while a file was on its way. The host takes away what had arrived of it.
+#[derive(Debug, thiserror::Error)]
+#[error("stopped before {file} had arrived on {host}")]
+struct Stopped {
+    file: String,
+    host: String,
+}
 
 pub(super) struct Files {
     member: Member,
@@ -88,12 +98,8 @@ impl Files {
         }
         writer.perform(self.member.run("make folders", &folders(subject.k3s.images))).await?;
         for (artifact, sum) in &lacking.artifacts {
-            writer.progress(format!("uploading {} to {}", artifact.file, self.member.host.name));
-            let new = format!("{}.new", artifact.path);
             let kept = subject.source().path(&lacking.tag, lacking.architecture, &artifact.file);
-            writer.perform(connection.put(&new, artifact.mode, kept.as_path())).await?;
-            let script = take_place(&new, &artifact.path, sum);
-            writer.perform(self.member.run("check what was uploaded", &script)).await?;
+            self.upload(artifact, sum, &kept, writer).await?;
         }
         if lacking.unit {
             let text = unit::text(*role);
@@ -103,6 +109,27 @@ impl Files {
             let script = format!("ln -s k3s /usr/local/bin/{name}");
             writer.perform(self.member.run("make a link", &script)).await?;
         }
+        Ok(())
+    }
+
+    /// Puts a file of the release into place. Of a large one nobody waits for the end who wants to stop.
+    async fn upload(
+        &self,
+        artifact: &Artifact,
+        sum: &str,
+        kept: &Path,
+        writer: &Writer,
+    ) -> Result<(), Failure> {
+        let (file, host) = (artifact.file.clone(), self.member.host.name.to_string());
+        writer.progress(format!("uploading {file} to {host}"));
+        let connection = self.member.connection().await?;
+        let new = format!("{}.new", artifact.path);
+        tokio::select! {
+            put = writer.perform(connection.put(&new, artifact.mode, kept)) => put?,
+            () = writer.cancelled() => return Err(Stopped { file, host }.into()),
+        }
+        let script = take_place(&new, &artifact.path, sum);
+        writer.perform(self.member.run("check what was uploaded", &script)).await?;
         Ok(())
     }
 }

@@ -36,19 +36,25 @@ impl Mark {
         self.site == site.as_str() && self.cluster == cluster.as_str()
     }
 
+    /// Whether somebody was about to make the first mark of a host with these traces, and was interrupted.
+    pub(super) fn was_begun(traces: &BTreeSet<String>) -> bool {
+        traces.contains(&format!("paths {FOLDER}"))
+    }
+
     /// The script that makes it: in one go, so that there is never half a mark.
     pub(super) fn script(&self) -> String {
         let path = quote(&format!("{FOLDER}/{}.json", self.site));
         let text = serde_json::to_string_pretty(self).unwrap_or_default();
         format!(
-            "set -e\numask 077\nmkdir -p {FOLDER}\nprintf '%s\\n' {} > {path}.new\nmv {path}.new {path}\n",
+            "set -e\numask 077\nmkdir -p {FOLDER}\nprintf '%s\\n' {} > {path}.new\nsync {path}.new\n\
+             mv {path}.new {path}\n",
             quote(&text)
         )
     }
 
-    /// The script that removes a site's mark, and the folder with the last one.
+    /// The script that removes a site's mark, what was begun of one, and the folder with the last one.
     pub(super) fn removal(site: &SiteName) -> String {
         let path = quote(&format!("{FOLDER}/{site}.json"));
-        format!("rm -f {path} {path}.new\nrmdir {FOLDER} 2>/dev/null || [ ! -e {path} ]\n")
+        format!("rm -f {path} {FOLDER}/*.new\nrmdir {FOLDER} 2>/dev/null || [ ! -e {path} ]\n")
     }
 }

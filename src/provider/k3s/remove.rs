@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Member;
-use super::look::{HostLook, TRACES};
+use super::look::{LookError, TRACES};
 use super::mark::Mark;
 use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::site::name::ClusterName;
@@ -25,21 +25,51 @@ struct Left {
 
 pub(super) struct Remove(Member);
 
+/// What a host has of ours.
+enum Ours {
+    /// Without a mark, nothing.
+    Nothing,
+    /// Only what an interrupted run left that was about to make the mark, which is the first thing that comes.
+    MarkBegun,
+    /// The mark, and what is left of k3s.
+    Marked(Mark, BTreeSet<String>),
+}
+
 impl Remove {
     pub(super) fn new(member: &Member) -> Self {
         Self(member.clone())
     }
 
-    /// The mark and what is left, if the host is ours. Without the mark there is nothing of ours.
-    async fn ours(&self) -> Result<Option<(Mark, BTreeSet<String>)>, Failure> {
+    async fn ours(&self) -> Result<Ours, Failure> {
         let Member { subject, .. } = &self.0;
-        let look = self.0.host_look(true).await?;
-        let left = |mark: &Mark, look: &HostLook| &look.traces - &mark.before;
+        let look = self.0.host_look(true).await.map_err(|error| self.unseen(error))?;
         let mark = look.marks.iter().find(|mark| mark.is_of(&subject.site, &subject.cluster));
-        Ok(mark.map(|mark| (mark.clone(), left(mark, &look))))
+        Ok(match mark {
+            Some(mark) => Ours::Marked(mark.clone(), &look.traces - &mark.before),
+            None if Mark::was_begun(&look.traces) => Ours::MarkBegun,
+            None => Ours::Nothing,
+        })
     }
 
-    fn changes(&self, left: &BTreeSet<String>) -> Vec<Change> {
+    /// The servers wait for an agent that cannot be looked at, which may never come back.
+    fn unseen(&self, error: LookError) -> Failure {
+        let failure = Failure::from(error);
+        let Some(hint) = failure.hint().filter(|_| self.0.is_agent()).map(ToOwned::to_owned) else {
+            return failure;
+        };
+        let host = &self.0.host.name;
+        failure.with_hint(format!(
+            "{hint}; if it will not come back, take `{host}` out of `agents` in the profile: the others go without it"
+        ))
+    }
+
+    fn changes(&self, ours: &Ours) -> Vec<Change> {
+        let none = BTreeSet::new();
+        let left = match ours {
+            Ours::Nothing => return Vec::new(),
+            Ours::MarkBegun => &none,
+            Ours::Marked(_, left) => left,
+        };
         let mut kinds = BTreeMap::<_, Vec<_>>::new();
         for trace in left {
             let (kind, name) = trace.split_once(' ').unwrap_or((trace, ""));
@@ -61,22 +91,29 @@ impl Remove {
     }
 
     async fn take_away(&self, writer: &Writer) -> Result<(), Failure> {
-        let Some((mark, _)) = self.ours().await? else { return Ok(()) };
+        let said = match self.ours().await? {
+            Ours::Nothing => return Ok(()),
+            Ours::MarkBegun => String::new(),
+            Ours::Marked(mark, _) => self.uninstall(&mark, writer).await?,
+        };
+        // The mark goes last: without it nobody would know what is ours.
+        if let Ours::Marked(_, left) = self.ours().await?
+            && !left.is_empty()
+        {
+            return Err(self.left(&left, &said));
+        }
+        let script = Mark::removal(&self.0.subject.site);
+        writer.perform(self.0.run("remove the mark", &script)).await?;
+        Ok(())
+    }
+
+    /// Takes k3s off the host; what the host says against it.
+    async fn uninstall(&self, mark: &Mark, writer: &Writer) -> Result<String, Failure> {
         let before: Vec<_> = mark.before.iter().map(String::as_str).collect();
         let script = format!("{TRACES}\nbefore={}\n{UNINSTALL}", quote(&before.join("\n")));
         let connection = self.0.connection().await?;
         let uninstall = connection.run_for(PATIENCE, "take k3s away", &script);
-        let said = writer.perform(uninstall).await?.success()?.stderr;
-        // The mark goes last: without it nobody would know what is ours.
-        match self.ours().await? {
-            Some((_, left)) if !left.is_empty() => Err(self.left(&left, &said)),
-            Some(_) => {
-                let script = Mark::removal(&self.0.subject.site);
-                writer.perform(self.0.run("remove the mark", &script)).await?;
-                Ok(())
-            }
-            None => Ok(()),
-        }
+        Ok(writer.perform(uninstall).await?.success()?.stderr)
     }
 
     fn left(&self, left: &BTreeSet<String>, said: &str) -> Failure {
@@ -100,10 +137,7 @@ impl Step for Remove {
     }
 
     fn observe<'a>(&'a self, _: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(async move {
-            let ours = self.ours().await?;
-            Ok(Observed::differs(ours.map(|(_, left)| self.changes(&left)).unwrap_or_default()))
-        })
+        Box::pin(async move { Ok(Observed::differs(self.changes(&self.ours().await?))) })
     }
 
     fn apply<'a>(&'a self, _: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {

@@ -105,7 +105,8 @@ impl Service {
         let verb = if is_configured && look.is_running() && look.current { "start" } else { "restart" };
         let unit = self.member.role.unit();
         let script = format!(
-            "systemctl daemon-reload && systemctl enable --quiet {unit} || exit\n\
+            "rm -f {CONFIG}.*.new\n\
+             systemctl daemon-reload && systemctl enable --quiet {unit} || exit\n\
              systemctl reset-failed {unit} 2>/dev/null\n\
              systemctl {verb} --no-block {unit}\n"
         );

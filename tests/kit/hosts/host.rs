@@ -30,7 +30,7 @@ pub(crate) struct Host {
     pub(crate) port: u16,
     /// The public half of its host key, as in `known_hosts`: `ssh-ed25519 AAAA..`.
     pub(crate) key: String,
-    systemd: bool,
+    pub(super) systemd: bool,
     machine: Arc<Machine>,
     /// Ends when the machine is off.
     power: Mutex<Option<JoinHandle<()>>>,

@@ -155,7 +155,9 @@ fn opaque(path: &Path) -> bool {
 /// Units, links, addresses, routes and rules, as the host's own programs show them.
 fn commands(host: &Host, world: &mut World) {
     let mut table = String::new();
-    for line in host.ok(COMMANDS).lines() {
+    let can_run = |line: &&str| host.systemd || !line.contains("systemctl");
+    let script: Vec<_> = COMMANDS.lines().filter(can_run).collect();
+    for line in host.ok(&script.join("\n")).lines() {
         let (what, line) = line.split_once(' ').unwrap_or_default();
         let words = line.split_whitespace().collect::<Vec<_>>().join(" ");
         let shown = if what.ends_with("tables") { rule(&mut table, line) } else { Some(words) };

@@ -17,7 +17,8 @@ paths() {
     /etc/systemd/system/k3s.service /etc/systemd/system/k3s-agent.service /etc/systemd/system/k3s*.service.*.new \
     /etc/systemd/system/multi-user.target.wants/k3s.service \
     /etc/systemd/system/multi-user.target.wants/k3s-agent.service \
-    /etc/rancher/k3s/config.yaml /etc/rancher/k3s/k3s.yaml /etc/rancher/k3s /etc/rancher/node /etc/rancher \
+    /etc/rancher/k3s/config.yaml /etc/rancher/k3s/config.yaml.*.new /etc/rancher/k3s/k3s.yaml \
+    /etc/rancher/k3s /etc/rancher/node /etc/rancher /etc/bridgehead \
     "$data/server" "$data/agent" "$data/data" "$data/storage" "$data" /var/lib/rancher \
     /var/lib/kubelet /var/lib/cni /var/log/pods /var/log/containers /usr/libexec/kubernetes \
     /run/k3s /run/flannel /run/bridgehead /run/netns; do
@@ -28,6 +29,8 @@ paths() {
       # Folders that others use as well.
       /etc/rancher) holds_only "$path" 'k3s|node' || continue ;;
       /var/lib/rancher) holds_only "$path" k3s || continue ;;
+      # Only with a mark that was begun and never made.
+      /etc/bridgehead) holds_only "$path" '.*\.new' || continue ;;
       /run/netns) holds_only "$path" 'cni-.*' || continue ;;
     esac
     echo "$path"

@@ -131,15 +131,19 @@ pub(super) async fn file(
 ) -> Result<(), DownloadError> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(format!(".{}.new", std::process::id()));
-    let beside = PathBuf::from(beside);
-    let keep = |source| DownloadError::Keep { url: url.to_owned(), source };
-    let fetched = fetch(url, &beside, sum, progress).await;
-    if fetched.is_err() {
+    let beside = Beside(beside.into());
+    fetch(url, &beside.0, sum, progress).await?;
+    files::rename(&beside.0, path).map_err(|source| DownloadError::Keep { url: url.to_owned(), source })
+}
+
+/// A file that goes unless it gets its name, also when nobody waits for it any more.
+struct Beside(PathBuf);
+
+impl Drop for Beside {
+    fn drop(&mut self) {
         // What failed is told; what cannot be removed besides is written over by the next attempt.
-        let _ = files::remove(&beside);
-        return fetched;
+        let _ = files::remove(&self.0);
     }
-    files::rename(&beside, path).map_err(keep)
 }
 
 async fn fetch(

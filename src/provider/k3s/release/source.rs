@@ -29,6 +29,9 @@ pub(in crate::provider::k3s) enum ReleaseError {
         /// The file.
         file: String,
     },
+    /// The run was to stop while a file was on its way.
+    #[error("stopped before {0} had been fetched")]
+    Stopped(String),
     /// The cache cannot be used.
     #[error("cannot keep k3s on this machine")]
     Cache(#[from] FileError),
@@ -123,9 +126,12 @@ impl Source<'_> {
         files::make_folder(&self.folder(tag, architecture)).map_err(ReleaseError::Cache)?;
         let sum = self.sum(tag, architecture, file).await?;
         let what = format!("{file} of {tag}");
-        download::file(&self.url(tag, file), &path, &sum, &|text| writer.progress(format!("{what}: {text}")))
-            .await
-            .map_err(with_hint)?;
+        let url = self.url(tag, file);
+        let progress = |text| writer.progress(format!("{what}: {text}"));
+        tokio::select! {
+            fetched = download::file(&url, &path, &sum, &progress) => fetched.map_err(with_hint)?,
+            () = writer.cancelled() => return Err(ReleaseError::Stopped(what.clone()).into()),
+        }
         let list = self.list(tag, architecture).await?;
         let kept = self.path(tag, architecture, &architecture.checksums());
         Ok(files::replace(&kept, list.as_bytes(), 0o600).map_err(ReleaseError::Cache)?)
