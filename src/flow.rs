@@ -11,6 +11,7 @@ pub mod rke2;
 pub mod secret;
 pub mod status;
 pub mod summary;
+mod table;
 pub mod up;
 
 use serde_json::Value;

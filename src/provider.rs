@@ -76,13 +76,13 @@ pub fn ready(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>) -> Tree {
     }
 }
 
-/// Makes sure that a cluster that somebody else made can be a spoke, without asking it.
+/// Makes sure that a cluster that somebody else made can be a spoke.
 ///
 /// # Errors
-/// When its context cannot be used.
-pub fn check(site: &Site, cluster: &Cluster) -> Result<(), Failure> {
+/// When its context cannot be used, or it does not answer.
+pub async fn check(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>) -> Result<(), Failure> {
     match cluster.provider {
-        Provider::Existing(ref existing) => existing::check(site, cluster, existing),
+        Provider::Existing(ref existing) => existing::check(site, cluster, existing, env).await,
         Provider::Local(_) | Provider::K3s(_) => Ok(()),
     }
 }

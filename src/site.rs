@@ -74,11 +74,21 @@ impl Site {
         }
     }
 
-    /// The hosts of the inventory that are for a workload, such as `rke2`.
+    /// The name of the context of the inventory's RKE2 cluster: what `kube.contexts.rke2_<anything>` says.
+    #[must_use]
+    pub fn rke2_context(&self) -> String {
+        let named = self.kube.contexts.iter().find(|(key, _)| key.starts_with("rke2_"));
+        named.map_or_else(|| format!("{}/{RKE2}", self.name), |(_, name)| name.clone())
+    }
+
+    /// The hosts of the inventory that are for a workload, such as [`RKE2`].
     pub fn hosts_for(&self, workload: &str) -> impl Iterator<Item = &Host> {
         self.inventory.values().filter(move |host| host.workloads.iter().any(|known| known == workload))
     }
 }
+
+/// What a host is for that is a server of RKE2.
+pub const RKE2: &str = "rke2";
 
 /// The key of the hub's context in `kube.contexts`.
 const HUB_CONTEXT: &str = "argocd";

@@ -66,7 +66,7 @@ fn its_status_is_told(lab: &Lab) {
     let url = status["url"].as_str().unwrap();
     let text = lab.ok(&["argocd", "status", SITE]).stdout;
     assert!(text.starts_with(&format!("Argo CD v3.2.11: {url}\n")), "{text}");
-    assert!(text.contains("argocd-repo-server                 1/1"), "{text}");
+    assert!(text.contains("  argocd-repo-server                1/1\n"), "{text}");
 }
 
 /// Writes a file that only its owner may read.

@@ -15,7 +15,7 @@ use crate::kit::{Lab, Outcome};
 async fn secrets_follow_the_contract_and_sets_of_others_work_on_them() {
     let lab = Lab::new();
     lab.write_profile("fleet", include_str!("bridge/files/fleet.toml"));
-    let _charts = others::add_to(&lab).await;
+    let _charts = others::add_to(&lab);
     lab.ok(&["up", "fleet"]);
     contract::every_secret_is_as_written_there(&lab).await;
     others::sets_of_others_reach_every_cluster(&lab).await;

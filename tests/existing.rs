@@ -1,5 +1,7 @@
 //! Clusters that somebody else made, as hub and as spoke: used as they are, and left as they were.
 
+mod spokes;
+
 use std::path::Path;
 
 use bridgehead::files;
@@ -41,6 +43,7 @@ async fn clusters_of_somebody_else_are_used_and_left_as_they_were() {
     assert_eq!(files::read(&file).unwrap(), personal, "contexts of existing clusters are nobody's to touch");
 
     a_spoke_with_a_credential_plugin(&lab, &file).await;
+    spokes::they_come_and_go_by_command(&lab).await;
 }
 
 /// The objects of both clusters.
@@ -89,7 +92,7 @@ async fn a_hub_and_a_spoke(lab: &Lab) {
     assert_eq!(again.events().last().unwrap()["changes"], 0);
     lab.ok(&["plan", "mine", "--exit-code"]);
     let list = lab.ok(&["cluster", "list", "mine"]).stdout;
-    assert!(list.lines().nth(2).unwrap().starts_with("y                        spoke  existing"), "{list}");
+    assert!(list.lines().nth(2).unwrap().starts_with("y        spoke  existing"), "{list}");
     let secrets: Api<Secret> = Api::namespaced(lab.client(MADE, "x").await, "argocd");
     let data = secrets.get("y").await.unwrap().data.unwrap();
     assert_eq!(data["server"].0, b"https://y.example:6443");

@@ -8,6 +8,7 @@ mod addon;
 mod argocd;
 mod bridge;
 mod cli;
+mod document;
 mod down;
 mod drift;
 mod existing;

@@ -2,13 +2,16 @@
 
 pub(crate) mod agent;
 pub(crate) mod command;
+pub(crate) mod git;
 pub(crate) mod hosts;
+pub(crate) mod http;
 pub(crate) mod lab;
 pub(crate) mod mirror;
 pub(crate) mod process;
 pub(crate) mod profile;
 pub(crate) mod site;
 pub(crate) mod sshd;
+pub(crate) mod standin;
 pub(crate) mod terminal;
 pub(crate) mod wait;
 pub(crate) mod watch;

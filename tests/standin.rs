@@ -1,18 +1,15 @@
 //! The stand-in for k3s is no kinder than k3s: what the original refuses, keeps or leaves behind, it does too.
 
-use std::path::{Path, PathBuf};
-
 use k8s_openapi::api::core::v1::Node;
 use kube::api::DeleteParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config, ResourceExt};
 
 use crate::kit::Lab;
-use crate::kit::command::run;
 use crate::kit::hosts::{Hosts, Plan};
+use crate::kit::standin::{CONFIG, install, is_active, journal, start, state};
 use crate::kit::wait::{eventually, until};
 
-const CONFIG: &str = "/etc/rancher/k3s/config.yaml";
 const NODE_PASSWORD: &str = "/etc/rancher/node/password";
 const TOKEN: &str = "/var/lib/rancher/k3s/server/node-token";
 
@@ -20,9 +17,10 @@ const TOKEN: &str = "/var/lib/rancher/k3s/server/node-token";
 async fn the_stand_in_for_k3s_is_no_kinder() {
     let lab = Lab::new();
     let hosts = Hosts::up(&lab, &[Plan::named("server"), Plan::named("agent")]);
-    let farm = Farm { lab, hosts };
-    farm.install("server", "server");
-    farm.install("agent", "agent");
+    for role in ["server", "agent"] {
+        install(&lab, &hosts[role], role);
+    }
+    let farm = Farm { hosts };
 
     farm.a_taken_port_is_refused();
     let client = farm.a_server_serves_under_its_own_authority().await;
@@ -35,54 +33,27 @@ async fn the_stand_in_for_k3s_is_no_kinder() {
 }
 
 struct Farm {
-    lab: Lab,
     hosts: Hosts,
 }
 
 impl Farm {
-    /// Puts executable and unit on a host.
-    fn install(&self, host: &str, role: &str) {
-        let mut copy = self.lab.command("scp");
-        copy.arg("-qF").arg(self.lab.path("ssh/config")).arg(standin()).arg(format!("{host}:/tmp/k3s"));
-        assert_eq!(run(copy).code(), 0, "{host}");
-        let unit = format!(
-            "[Service]\nType=notify\nKillMode=process\nDelegate=yes\nTimeoutStartSec=0\nRestart=always\n\
-             RestartSec=5s\nExecStart=/usr/local/bin/k3s {role}\n"
-        );
-        self.hosts[host].ok(&format!(
-            "install -m 755 /tmp/k3s /usr/local/bin/k3s\nrm /tmp/k3s\nmkdir -p /etc/rancher/k3s\n\
-             printf %s '{unit}' >/etc/systemd/system/k3s.service\nsystemctl daemon-reload"
-        ));
-    }
-
     /// Starts a host's unit anew with a configuration.
     fn start(&self, host: &str, config: &str) {
-        let script = format!(
-            "systemctl stop k3s\nprintf %s '{config}' >{CONFIG}\nchmod 600 {CONFIG}\nsystemctl start --no-block k3s"
-        );
-        self.hosts[host].ok(&script);
-    }
-
-    fn state(&self, host: &str) -> String {
-        self.hosts[host].ok("systemctl show --value --property ActiveState k3s").trim().to_owned()
+        start(&self.hosts[host], config);
     }
 
     /// Waits until a host's unit says something, in which state it then is.
     fn hears(&self, host: &str, words: &str) -> String {
         until(&format!("{host}: {words}"), || self.journal(host).contains(words));
-        self.state(host)
+        state(&self.hosts[host])
     }
 
-    /// What a host's unit has said since it was started last.
     fn journal(&self, host: &str) -> String {
-        self.hosts[host].ok("id=$(systemctl show --value --property InvocationID k3s)\n\
-             journalctl --output cat --no-pager _SYSTEMD_INVOCATION_ID=$id")
+        journal(&self.hosts[host])
     }
 
     fn is_active(&self, host: &str) -> bool {
-        let journal = self.journal(host);
-        assert!(!journal.contains("level=fatal"), "{host}: {journal}");
-        self.state(host) == "active"
+        is_active(&self.hosts[host])
     }
 
     fn token(&self) -> String {
@@ -219,9 +190,4 @@ async fn is_ready(nodes: &Api<Node>, name: &str) -> bool {
     let node = nodes.get_opt(name).await.unwrap();
     let mut conditions = node.into_iter().filter_map(|node| node.status?.conditions).flatten();
     conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True")
-}
-
-/// The executable, which cargo builds with the tests.
-fn standin() -> PathBuf {
-    Path::new(env!("CARGO_BIN_EXE_bridgehead")).with_file_name("examples").join("k3s")
 }

@@ -80,7 +80,7 @@ impl Add {
             let (site, env) = (&session.site, &session.env);
             let edited = match (&self.context, &self.name) {
                 (Some(context), Some(name)) => {
-                    flow::cluster::add(site, env, name, context, self.environment.as_deref())?
+                    flow::cluster::add(site, env, name, context, self.environment.as_deref()).await?
                 }
                 (_, name) => {
                     session.select(name.as_slice())?;

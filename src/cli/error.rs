@@ -168,6 +168,7 @@ from! {
     EnvironmentError => Self::Environment,
     FileError => Self::File,
     LockError => Self::Lock,
-    Failure => Self::Failed,
     LoadError => |error| Self::Profile(Box::new(error)),
+    // A profile as it would be is read inside of flows.
+    Failure => |failure: Failure| failure.downcast().map_or_else(Self::Failed, |error: LoadError| error.into()),
 }

@@ -78,14 +78,11 @@ fn status(global: &Global, site: &SiteName) -> Result<Exit, CommandError> {
         let facts = session.look(&flow::k3s::serve(&session.site, &session.env)?).await.facts;
         let clusters = flow::k3s::status(&session.site, &session.env, &facts).await?;
         let mut stdout = std::io::stdout().lock();
-        if session.output == Output::Json {
-            let _ = writeln!(stdout, "{}", serde_json::to_string_pretty(&clusters).unwrap_or_default());
+        let _ = if session.output == Output::Json {
+            writeln!(stdout, "{}", serde_json::to_string_pretty(&clusters).unwrap_or_default())
         } else {
-            let _ = writeln!(stdout, "{}", flow::k3s::HEADER);
-            for cluster in &clusters {
-                let _ = write!(stdout, "{cluster}");
-            }
-        }
+            write!(stdout, "{clusters}")
+        };
         Ok(Exit::Done)
     })
 }

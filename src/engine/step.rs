@@ -193,6 +193,15 @@ impl Failure {
         self
     }
 
+    /// The error itself, if it is of that type.
+    ///
+    /// # Errors
+    /// When it is of another: the failure as it was.
+    pub fn downcast<E: Error + 'static>(self) -> Result<E, Self> {
+        let Self { error, hint } = self;
+        error.downcast().map(|error| *error).map_err(|error| Self { error, hint })
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {

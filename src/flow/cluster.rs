@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::profile::Profile;
+use super::table::Table;
 use super::{down, up};
 use crate::engine::{Facts, Failure, Tree};
 use crate::env::Env;
@@ -71,8 +72,9 @@ pub fn list(site: &Site, facts: &Facts) -> Rows {
 /// Registers a context of the person's kubeconfig as one more spoke, which the profile then has.
 ///
 /// # Errors
-/// When there is no such context, the profile has such a spoke already, or would not be valid with it.
-pub fn add(
+/// When there is no such context, its cluster does not answer, the profile has such a spoke already, or would not be
+/// valid with it.
+pub async fn add(
     site: &Site,
     env: &Arc<Env>,
     name: &ClusterName,
@@ -82,8 +84,10 @@ pub fn add(
     let path = site.profile.clone().ok_or_else(|| ClusterError::BuiltIn(site.name.clone()))?;
     let text = add_spoke(&files::read(&path)?, name, context, environment)?;
     let edited = load::from_text(Some(&path), &site.name, &text, &site.overrides)?;
-    edited.cluster(name).map_or(Ok(()), |cluster| provider::check(&edited, cluster))?;
     let site = Arc::new(Site { profile: Some(path.clone()), ..edited });
+    if let Some(cluster) = site.cluster(name) {
+        provider::check(&site, cluster, env).await?;
+    }
     let profile = Profile { path, text, detail: format!("add the spoke {name}") };
     let tree = seq![profile, up::tree(&site, env)];
     Ok(Edited { site, clusters: BTreeSet::from([name.clone()]), tree })
@@ -124,14 +128,10 @@ pub fn remove(site: &Arc<Site>, env: &Arc<Env>, name: &ClusterName) -> Result<Ed
 
 impl fmt::Display for Rows {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut line = |columns: [&str; 5]| {
-            let [name, role, provider, server, environment] = columns;
-            writeln!(formatter, "{name:<24} {role:<6} {provider:<9} {server:<34} {environment}")
-        };
-        line(["CLUSTER", "ROLE", "PROVIDER", "SERVER", "ENVIRONMENT"])?;
+        let mut table = Table::new(["CLUSTER", "ROLE", "PROVIDER", "SERVER", "ENVIRONMENT"]);
         for Row { name, role, provider, server, environment } in &self.0 {
-            line([name, role, provider, server.as_deref().unwrap_or("does not answer"), environment])?;
+            table.row([name, role, provider, server.as_deref().unwrap_or("does not answer"), environment]);
         }
-        Ok(())
+        table.fmt(formatter)
     }
 }

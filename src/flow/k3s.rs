@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::FlowError;
+use super::table::Table;
 use crate::engine::{Facts, Failure, Tree};
 use crate::env::Env;
 use crate::provider::k3s::status::{self, HostStatus};
@@ -13,13 +14,16 @@ use crate::site::name::{ClusterName, HostName};
 use crate::site::{Cluster, K3s, Provider, Site};
 use crate::{par, provider, seq};
 
-/// The hosts of one cluster.
+/// The site's clusters of k3s.
 #[derive(Debug, Serialize)]
-pub struct Hosts {
-    /// The cluster.
-    pub cluster: ClusterName,
-    /// Its hosts, servers first.
-    pub hosts: Vec<HostStatus>,
+#[serde(transparent)]
+pub struct Clusters(Vec<Hosts>);
+
+/// The hosts of one cluster, servers first.
+#[derive(Debug, Serialize)]
+struct Hosts {
+    cluster: ClusterName,
+    hosts: Vec<HostStatus>,
 }
 
 /// Makes the site's clusters of k3s until workloads can run.
@@ -49,13 +53,13 @@ pub fn serve(site: &Arc<Site>, env: &Arc<Env>) -> Result<Tree, Failure> {
 ///
 /// # Errors
 /// When it has none.
-pub async fn status(site: &Arc<Site>, env: &Arc<Env>, facts: &Facts) -> Result<Vec<Hosts>, Failure> {
+pub async fn status(site: &Arc<Site>, env: &Arc<Env>, facts: &Facts) -> Result<Clusters, Failure> {
     let mut all = Vec::new();
     for (cluster, k3s) in clusters(site)? {
         let hosts = status::hosts(site, cluster, k3s, env, facts).await;
         all.push(Hosts { cluster: cluster.name.clone(), hosts });
     }
-    Ok(all)
+    Ok(Clusters(all))
 }
 
 /// What k3s' configuration file would be on every host, without the token.
@@ -81,23 +85,38 @@ fn clusters(site: &Site) -> Result<Vec<(&Cluster, &K3s)>, Failure> {
     Ok(clusters)
 }
 
-impl fmt::Display for Hosts {
+impl fmt::Display for Clusters {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for host in &self.hosts {
-            let HostStatus { host, address, role, unit, version, node, certificate, error } = host;
-            let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
-            let unit = error.as_ref().map_or_else(|| text(unit), |error| format!("cannot be asked: {error}"));
-            let (version, node) = (text(version), text(node));
-            let certificate = certificate.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
-            writeln!(
-                formatter,
-                "{:<12} {host:<16} {address:<18} {role:<7} {version:<16} {node:<16} {certificate:<36} {unit}",
-                self.cluster
-            )?;
+        let mut table = Table::new([
+            "CLUSTER",
+            "HOST",
+            "ADDRESS",
+            "ROLE",
+            "VERSION",
+            "NODE",
+            "FIRST CERTIFICATE TO END",
+            "UNIT",
+        ]);
+        for Hosts { cluster, hosts } in &self.0 {
+            for HostStatus { host, address, role, unit, version, node, certificate, error } in hosts {
+                let unit = match error {
+                    Some(error) => format!("cannot be asked: {error}"),
+                    None => unit.clone().unwrap_or_else(|| "-".to_owned()),
+                };
+                let [version, node] = [version, node].map(|known| known.as_deref().unwrap_or("-"));
+                let certificate = certificate.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
+                table.row([
+                    cluster.as_str(),
+                    host.as_str(),
+                    address,
+                    role,
+                    version,
+                    node,
+                    &certificate,
+                    &unit,
+                ]);
+            }
         }
-        Ok(())
+        table.fmt(formatter)
     }
 }
-
-/// The line above the table.
-pub const HEADER: &str = "CLUSTER      HOST             ADDRESS            ROLE    VERSION          NODE             FIRST CERTIFICATE TO END             UNIT";

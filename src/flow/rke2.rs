@@ -8,9 +8,9 @@ use crate::engine::{Failure, Tree};
 use crate::env::Env;
 use crate::k8s::kubeconfig::{KubeconfigError, KubeconfigFile, access, of};
 use crate::seq;
-use crate::site::Site;
 use crate::site::inventory::Host;
 use crate::site::name::{HostName, SiteName};
+use crate::site::{RKE2, Site};
 
 /// Where RKE2 keeps the administrator's kubeconfig (RKE2's documentation, "Cluster Access").
 const FILE: &str = "/etc/rancher/rke2/rke2.yaml";
@@ -18,13 +18,10 @@ const FILE: &str = "/etc/rancher/rke2/rke2.yaml";
 /// The context that is in it.
 const CONTEXT: &str = "default";
 
-/// What a host is for that has it.
-const WORKLOAD: &str = "rke2";
-
 /// The kubeconfig is not to be had.
 #[derive(Debug, thiserror::Error)]
 enum Rke2Error {
-    #[error("the inventory of the site `{0}` has no host whose `workloads` holds `{WORKLOAD}`")]
+    #[error("the inventory of the site `{0}` has no host whose `workloads` holds `{RKE2}`")]
     NoHost(SiteName),
     #[error("the host `{0}` has no `{FILE}`")]
     NoFile(HostName),
@@ -40,7 +37,7 @@ enum Rke2Error {
 /// # Errors
 /// When there is no such host, it cannot be reached, or has no kubeconfig.
 pub async fn kubeconfig(site: &Arc<Site>, env: &Arc<Env>, merge: bool) -> Result<Tree, Failure> {
-    let host = site.hosts_for(WORKLOAD).next().ok_or_else(|| {
+    let host = site.hosts_for(RKE2).next().ok_or_else(|| {
         let hint = "give one `workloads = [\"rke2\"]` in its inventory.toml";
         Failure::from(Rke2Error::NoHost(site.name.clone())).with_hint(hint)
     })?;
@@ -62,13 +59,7 @@ fn document(site: &Site, host: &Host, text: &str) -> Result<serde_json::Value, F
     let file = KubeconfigFile::parse(path, text).and_then(|file| access(path, &[file], CONTEXT));
     let mut access = file.map_err(|source| Rke2Error::Kubeconfig { host: host.name.clone(), source })?;
     access.server = at(&access.server, &host.address);
-    Ok(of([(context(site).as_str(), &access)]))
-}
-
-/// What `kube.contexts.rke2_<anything>` says.
-fn context(site: &Site) -> String {
-    let named = site.kube.contexts.iter().find(|(key, _)| key.starts_with("rke2_"));
-    named.map_or_else(|| format!("{}/{WORKLOAD}", site.name), |(_, name)| name.clone())
+    Ok(of([(site.rke2_context().as_str(), &access)]))
 }
 
 /// A URL with another host: RKE2 writes down how it reaches itself.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::argocd::reach::Reach;
+use super::table::Table;
 use crate::engine::run::Report;
 use crate::engine::{Change, StepId};
 use crate::env::Env;
@@ -98,21 +99,14 @@ fn cluster_status(cluster: &Cluster, report: &Report, deployed: Option<Deployed>
 
 impl fmt::Display for Status {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            formatter,
-            "{:<14} {:<6} {:<14} {:<9} {:<24} ARGO CD",
-            "CLUSTER", "ROLE", "ENVIRONMENT", "VERSION", "API"
-        )?;
-        for cluster in &self.clusters {
-            let ClusterStatus { name, role, environment, version, server, deployed } = cluster;
+        let mut table = Table::new(["CLUSTER", "ROLE", "ENVIRONMENT", "VERSION", "API", "ARGO CD"]);
+        for ClusterStatus { name, role, environment, version, server, deployed } in &self.clusters {
             let version = version.as_deref().unwrap_or("-");
             let server = server.as_deref().unwrap_or("does not answer");
             let deployed = deployed.as_ref().map_or_else(|| "not known".to_owned(), ToString::to_string);
-            writeln!(
-                formatter,
-                "{name:<14} {role:<6} {environment:<14} {version:<9} {server:<24} {deployed}"
-            )?;
+            table.row([name, role, environment, version, server, &deployed]);
         }
+        write!(formatter, "{table}")?;
         for application in self
             .clusters
             .iter()

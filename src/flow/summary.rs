@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::status::Status;
+use super::status::{ClusterStatus, Status};
+use super::table::Table;
 use crate::engine::run::Report;
 use crate::env::Env;
 use crate::site::Site;
@@ -33,23 +34,15 @@ impl fmt::Display for Summary {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { status: Status { site, clusters, argocd, .. }, seconds, .. } = self;
         writeln!(formatter, "\n{site} is up ({seconds:.1} s)\n")?;
-        for cluster in clusters {
-            let version = cluster.version.as_deref().unwrap_or_default();
-            writeln!(
-                formatter,
-                "  {:<12} {:<9} {}",
-                cluster.name,
-                version,
-                cluster.server.as_deref().unwrap_or_default()
-            )?;
-            for application in cluster.deployed.iter().flat_map(|deployed| &deployed.applications) {
-                writeln!(
-                    formatter,
-                    "    {:<36} {} {}",
-                    application.name, application.sync, application.health
-                )?;
+        let mut table = Table::default();
+        for ClusterStatus { name, version, server, deployed, .. } in clusters {
+            let [version, server] = [version, server].map(|known| known.as_deref().unwrap_or_default());
+            table.row([&format!("  {name}"), version, server]);
+            for application in deployed.iter().flat_map(|deployed| &deployed.applications) {
+                table.row([&format!("    {}", application.name), &application.sync, &application.health]);
             }
         }
+        write!(formatter, "{table}")?;
         writeln!(formatter, "\nLook at it")?;
         writeln!(
             formatter,

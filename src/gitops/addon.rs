@@ -114,16 +114,12 @@ pub async fn removals(
                 cascades: application.is_some_and(Application::cascades),
                 objects: objects.into_iter().map(|found| found.object.clone()).collect(),
                 stays: stays.chain(definitions).collect(),
-                namespace: application.filter(|found| found.makes_namespace()).and_then(namespace),
+                namespace: application.and_then(Application::made_namespace).map(ToOwned::to_owned),
                 application: name,
             });
         }
     }
     Ok(removals)
-}
-
-fn namespace(application: &Application) -> Option<String> {
-    application.spec.destination.namespace.clone()
 }
 
 /// The names of an addon's Applications of a cluster: those that are there, those that its sets would make, and

@@ -214,9 +214,10 @@ impl Application {
         &self.spec.sync_policy.sync_options
     }
 
-    /// Whether it makes its target namespace, which nothing ever removes.
-    pub(super) fn makes_namespace(&self) -> bool {
-        self.spec.sync_policy.sync_options.iter().any(|option| option == "CreateNamespace=true")
+    /// Its target namespace, if it makes that where it is missing. Argo CD never removes it.
+    pub(super) fn made_namespace(&self) -> Option<&str> {
+        let makes = self.sync_options().iter().any(|option| option == "CreateNamespace=true");
+        self.spec.destination.namespace.as_deref().filter(|_| makes)
     }
 
     /// The objects that it manages in its cluster.

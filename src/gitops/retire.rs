@@ -36,7 +36,10 @@ pub(super) fn difference(
     let subject = hub.subject(&Kind::APPLICATION, application.name());
     match objects {
         Objects::Stay(why) if !application.is_deleting() => delete(subject, why.clone()),
-        Objects::Go if !application.is_deleting() => delete(subject, "with everything that it deployed"),
+        Objects::Go if !application.is_deleting() => {
+            let stays = application.made_namespace().map(|name| format!(" but the namespace {name}"));
+            delete(subject, "with everything that it deployed".to_owned() + &stays.unwrap_or_default())
+        }
         Objects::Stay(why) if patch(application, objects).is_some() => Change::update(subject, why.clone()),
         Objects::Go if application.is_retrying() => {
             Change::update(subject, "end the sync that it is in the middle of")

@@ -18,19 +18,26 @@ pub fn prepare(site: &Arc<Site>, cluster: &Cluster, existing: &Existing) -> Tree
     seq![preflight::Preflight::new(site, cluster, existing)]
 }
 
-/// Makes sure that a context that is to be a spoke leads somewhere, and that the hub can do something with it.
+/// Makes sure that a context that is to be a spoke leads to a cluster that answers, and that the hub can do something
+/// with it.
 ///
 /// # Errors
-/// When it is not there, or cannot be used, or would be registered under an address of no use.
-pub fn check(site: &Site, cluster: &Cluster, existing: &Existing) -> Result<(), Failure> {
-    context::access(&cluster.name, existing)?;
-    preflight::check(site, cluster, existing)
+/// When the context is not there, or cannot be used, or would be registered under an address of no use, or its
+/// cluster does not answer.
+pub async fn check(
+    site: &Arc<Site>,
+    cluster: &Cluster,
+    existing: &Existing,
+    env: &Arc<Env>,
+) -> Result<(), Failure> {
+    preflight::check(site, cluster, existing)?;
+    context::Context::new(site, cluster, existing, env).look().await.map(drop)
 }
 
 /// Finds out how to reach the cluster. There is nothing to make: one that does not answer is a failure.
 #[must_use]
-pub fn serve(_site: &Arc<Site>, cluster: &Cluster, existing: &Existing, env: &Arc<Env>) -> Tree {
-    seq![context::Context::new(cluster, existing, env)]
+pub fn serve(site: &Arc<Site>, cluster: &Cluster, existing: &Existing, env: &Arc<Env>) -> Tree {
+    seq![context::Context::new(site, cluster, existing, env)]
 }
 
 /// Nothing to wait for: whose cluster it is has seen to its nodes.

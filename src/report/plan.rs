@@ -31,9 +31,16 @@ pub fn plan(report: &Report) -> String {
     if report.is_unchanged() {
         text.push_str("No changes: the world is as the profile says.\n");
     } else if report.result == RunResult::Planned {
-        let (changes, later) = (report.count(), report.blocked.len());
-        let _ =
-            writeln!(text, "\n{changes} changes; {later} steps are known later. Digest: {}", report.digest());
+        let changes = match report.count() {
+            1 => "1 change".to_owned(),
+            count => format!("{count} changes"),
+        };
+        let later = match report.blocked.len() {
+            0 => String::new(),
+            1 => "; 1 step is known later".to_owned(),
+            count => format!("; {count} steps are known later"),
+        };
+        let _ = writeln!(text, "\n{changes}{later}. Digest: {}", report.digest());
     } else {
         let why = if report.failed.is_empty() {
             "it was stopped"

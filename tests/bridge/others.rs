@@ -9,18 +9,18 @@ use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, PostParams};
 use serde_json::{Value, json};
 
-use super::charts::Charts;
+use super::charts;
 use super::hub::{Hub, Texts};
-use crate::kit::Lab;
-use crate::kit::command::run;
+use crate::kit::http::Server;
 use crate::kit::wait::eventually;
+use crate::kit::{Lab, git};
 
 /// A manifest where the set `addons` does not look.
 const LEFT_OUT: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: left-out\n";
 
 /// Puts the sets and values into the lab's repositories, which Git knows.
-pub(super) async fn add_to(lab: &Lab) -> Charts {
-    let charts = Charts::serve(lab, "external-dns", &["1.0.0", "1.1.0", "1.2.0"]).await;
+pub(super) fn add_to(lab: &Lab) -> Server {
+    let charts = charts::serve(lab, "external-dns", &["1.0.0", "1.1.0", "1.2.0"]);
     let set = include_str!("files/external-dns.yaml").replace("CHART_REPOSITORY", &charts.url);
     let files = [
         // In place of ours: whoever keeps this set keeps it where its template is looked for.
@@ -35,13 +35,7 @@ pub(super) async fn add_to(lab: &Lab) -> Charts {
     for (name, text) in files {
         write(lab, name, text);
     }
-    for arguments in [&["init", "--quiet"][..], &["add", "."], &["commit", "--quiet", "--message", "content"]]
-    {
-        let mut git = lab.command("git");
-        git.args(["-c", "user.name=tests", "-c", "user.email=tests@example.com"]).args(arguments);
-        let outcome = run(git);
-        assert!(outcome.status.success(), "git {arguments:?}: {}", outcome.stderr);
-    }
+    git::commit(lab);
     charts
 }
 

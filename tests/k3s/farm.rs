@@ -1,6 +1,6 @@
 //! Hosts, a mirror with a release, and a site on them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use bridgehead::files;
@@ -9,7 +9,7 @@ use crate::kit::command::run;
 use crate::kit::hosts::{Hosts, Plan};
 use crate::kit::mirror::Mirror;
 use crate::kit::world::{World, differences};
-use crate::kit::{Lab, Outcome};
+use crate::kit::{Lab, Outcome, standin};
 
 pub(super) const SITE: &str = "home";
 pub(super) const TAG: &str = "v1.34.4+k3s1";
@@ -31,7 +31,7 @@ impl Farm {
         let components = lab.component("etcd").parent().unwrap().to_owned();
         let hosts = Hosts::up(&lab, plans);
         let mirror = Mirror::serve();
-        mirror.release(TAG, &[("k3s", &standin())]);
+        mirror.release(TAG, &[("k3s", &standin::executable())]);
         let names = names.iter().map(ToString::to_string).collect();
         let farm = Self { hosts, mirror, lab, names, components };
         farm.write(&format!("version = {TAG:?}"), "");
@@ -159,11 +159,4 @@ pub(super) fn refusal(outcome: &Outcome) -> String {
 /// The steps of which a run has an event.
 pub(super) fn steps(outcome: &Outcome, event: &str) -> Vec<String> {
     outcome.events_of(event).iter().map(|event| event["step"].as_str().unwrap().to_owned()).collect()
-}
-
-/// The stand-in for the executable of k3s, which cargo builds for the tests.
-pub(super) fn standin() -> PathBuf {
-    let path = Path::new(env!("CARGO_BIN_EXE_bridgehead")).parent().unwrap().join("examples/k3s");
-    assert!(path.is_file(), "`cargo test --test it` does not build it: run `cargo build --examples` first");
-    path
 }

@@ -99,5 +99,5 @@ fn interrupted(farm: &Farm, (kind, step): (&str, &str), signals: &[Signal]) -> O
 /// `down` on a terminal, where it is answered so.
 fn answered(farm: &Farm, answer: &str) -> Outcome {
     let command = farm.prepare(&["down", SITE]);
-    terminal::answer(&command, &farm.lab.path("events"), "Type the site's name, home:", answer)
+    terminal::answer(&command, &farm.lab.path("events"), &[("Type the site's name, home:", answer)])
 }

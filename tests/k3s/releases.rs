@@ -4,13 +4,14 @@ use std::io::Write;
 
 use bridgehead::files;
 
-use super::farm::{Farm, NOTHING, SITE, TAG, standin, steps};
+use super::farm::{Farm, NOTHING, SITE, TAG, steps};
 use crate::kit::hosts::Plan;
+use crate::kit::standin::executable;
 
 /// Another release: what is appended makes another file of it, which names another version.
 fn release(farm: &Farm, tag: &str) {
     let path = farm.lab.path(tag);
-    std::fs::copy(standin(), &path).unwrap();
+    std::fs::copy(executable(), &path).unwrap();
     let mut file = std::fs::File::options().append(true).open(&path).unwrap();
     writeln!(file, "\nK3S_STANDIN_VERSION={tag}").unwrap();
     farm.mirror.release(tag, &[("k3s", &path)]);

@@ -44,7 +44,7 @@ fn every_host_is_reached_in_its_own_way() {
     agent.add(&farm.lab.path("ssh/id_ed25519"), PASSPHRASE);
     let watch = Watch::start();
     let command = farm.prepare(&[&INSTALL[..], &["--ask-pass"]].concat());
-    let first = terminal::answer(&command, &farm.lab.path("events"), "Password for hosts", password);
+    let first = terminal::answer(&command, &farm.lab.path("events"), &[("Password for hosts", password)]);
     let commands = watch.finish();
     assert_eq!(first.code(), 0, "{}{}", first.stdout, first.stderr);
     let second = farm.run_with_password(&INSTALL, password);

@@ -22,6 +22,7 @@
 //!   `host.start()` + `host.wait()`, `host.unplug()` and `host.plug()` (network), `host.occupy(6443)`.
 //! - `host.world()` is all that a host is: `world::differences(&before, &after)` says what changed.
 //! - `watch::Watch::start()` notes every command line of all machines until `finish()` returns them.
+//! - A server of the test's own that hosts are to reach listens at `Hosts::OPERATOR`.
 //! - The components are at `/opt/parts/<name>` of every host.
 //! - All hosts share this machine's clock: one that is wrong cannot be had.
 
@@ -35,6 +36,7 @@ mod plan;
 
 use std::fs::File;
 use std::marker::PhantomData;
+use std::net::Ipv4Addr;
 use std::ops::Index;
 
 use bridgehead::files;
@@ -74,6 +76,9 @@ pub(crate) struct Hosts {
 }
 
 impl Hosts {
+    /// The address at which hosts reach whoever runs the tests.
+    pub(crate) const OPERATOR: Ipv4Addr = network::OPERATOR;
+
     /// Boots hosts and waits until they are up.
     pub(crate) fn up(lab: &Lab, plans: &[Plan]) -> Self {
         let flavor = Handle::try_current().map(|runtime| runtime.runtime_flavor());

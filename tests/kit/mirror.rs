@@ -1,28 +1,24 @@
 //! A mirror of releases, and the faults that a mirror can have.
 //!
 //! It answers as the place of k3s's own releases does: a download is a redirect to where the file is, a channel is a
-//! redirect to `../releases/tag/<tag>`. It listens in the network of the thread that started it: the operator's, if
-//! that thread has [`Hosts`](super::hosts::Hosts). It has a thread of its own, so that a test may wait for commands.
+//! redirect to `../releases/tag/<tag>`.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
+use std::future::ready;
 use std::io;
-use std::net::TcpListener;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::thread::{self, JoinHandle};
 
 use bridgehead::files;
 use futures::stream::{self, BoxStream, StreamExt};
 use http_body_util::StreamBody;
-use hyper::body::{Bytes, Frame, Incoming};
+use hyper::body::{Bytes, Frame};
 use hyper::header::{CONTENT_LENGTH, LOCATION};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper::{Response, StatusCode};
 use sha2::{Digest, Sha256};
-use tokio::sync::oneshot;
+
+use super::http::Server;
 
 /// The file of a release that has the checksums of the others.
 const CHECKSUMS: &str = "sha256sum-amd64.txt";
@@ -45,7 +41,7 @@ pub(crate) struct Mirror {
     /// What a profile has as the server of its channel: one is at `<channels>/<name>`.
     pub(crate) channels: String,
     shelf: Arc<Mutex<Shelf>>,
-    server: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+    server: Server,
 }
 
 /// What it has.
@@ -61,21 +57,14 @@ struct Shelf {
 
 impl Mirror {
     pub(crate) fn serve() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let (shelf, (stop, stopped)) = (Arc::<Mutex<Shelf>>::default(), oneshot::channel());
-        let thread = thread::spawn({
+        let shelf = Arc::<Mutex<Shelf>>::default();
+        let server = Server::start(Ipv4Addr::LOCALHOST, {
             let shelf = Arc::clone(&shelf);
-            move || {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-                runtime.block_on(async {
-                    tokio::select! { () = serve(listener, shelf) => {}, _ = stopped => {} }
-                });
-            }
+            move |request| ready(shelf.lock().unwrap().answer(request.uri().path()))
         });
-        let (releases, channels) = (format!("{url}/releases/download"), format!("{url}/channels"));
-        Self { releases, channels, shelf, server: Some((stop, thread)) }
+        let releases = format!("{}/releases/download", server.url);
+        let channels = format!("{}/channels", server.url);
+        Self { releases, channels, shelf, server }
     }
 
     /// Adds a release of some files by name; the mirror adds their checksums.
@@ -102,10 +91,7 @@ impl Mirror {
 
     /// Refuses connections from now on.
     pub(crate) fn close(&mut self) {
-        if let Some((stop, thread)) = self.server.take() {
-            let _ = stop.send(());
-            let _ = thread.join();
-        }
+        self.server.close();
     }
 
     /// The paths that it was asked for so far, in their order.
@@ -115,24 +101,6 @@ impl Mirror {
 
     fn shelf(&self) -> MutexGuard<'_, Shelf> {
         self.shelf.lock().unwrap()
-    }
-}
-
-impl Drop for Mirror {
-    fn drop(&mut self) {
-        self.close();
-    }
-}
-
-async fn serve(listener: TcpListener, shelf: Arc<Mutex<Shelf>>) {
-    let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-    while let Ok((stream, _)) = listener.accept().await {
-        let shelf = Arc::clone(&shelf);
-        let answer = service_fn(move |request: Request<Incoming>| {
-            let answer = shelf.lock().unwrap().answer(request.uri().path());
-            async move { Ok::<_, Infallible>(answer) }
-        });
-        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
     }
 }
 

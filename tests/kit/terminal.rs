@@ -10,9 +10,9 @@ use bridgehead::ssh::quote;
 use super::Outcome;
 use super::command::Running;
 
-/// Runs a command on a terminal of its own and answers its one question. Its standard output goes to a file; what it
+/// Runs a command on a terminal of its own and answers its questions, in their order. Its standard output goes to a file; what it
 /// and whoever answers wrote on the terminal is the outcome's `stderr`.
-pub(crate) fn answer(command: &Command, stdout: &Path, question: &str, answer: &str) -> Outcome {
+pub(crate) fn answer(command: &Command, stdout: &Path, answers: &[(&str, &str)]) -> Outcome {
     let words = once(command.get_program()).chain(command.get_args());
     let words: Vec<_> = words.map(|word| quote(word.to_str().unwrap())).collect();
     let line = format!("exec {} >{}", words.join(" "), quote(stdout.to_str().unwrap()));
@@ -22,7 +22,9 @@ pub(crate) fn answer(command: &Command, stdout: &Path, question: &str, answer: &
     script.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     script.current_dir(command.get_current_dir().unwrap());
     let mut running = Running::with_input(script);
-    running.answer(question, answer);
+    for (question, answer) in answers {
+        running.answer(question, answer);
+    }
     let Outcome { status, stdout: screen, elapsed, .. } = running.finish();
     Outcome { status, stdout: files::read(stdout).unwrap(), stderr: screen, elapsed }
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::reach::Reach;
 use crate::engine::{Facts, Failure, Stop};
 use crate::env::Env;
+use crate::flow::table::Table;
 use crate::gitops::argocd::{Installation, Workload};
 use crate::gitops::status::{Deployed, deployed};
 use crate::site::Site;
@@ -60,23 +61,24 @@ impl fmt::Display for Status {
         if let Some(login) = &self.reach.login {
             writeln!(formatter, "{login}")?;
         }
-        writeln!(formatter, "\n{:<12} {:<34} READY", "KIND", "WORKLOAD")?;
+        let mut table = Table::new(["KIND", "WORKLOAD", "READY", ""]);
         for Workload { kind, name, ready, desired, reason } in workloads {
-            let reason = reason.as_ref().map(|reason| format!("  {reason}")).unwrap_or_default();
-            writeln!(formatter, "{kind:<12} {name:<34} {ready}/{desired}{reason}")?;
+            table.row([kind, name, &format!("{ready}/{desired}"), reason.as_deref().unwrap_or_default()]);
         }
-        writeln!(formatter, "\n{:<14} {:<36} {:<10} HEALTH", "CLUSTER", "APPLICATION", "SYNC")?;
+        write!(formatter, "\n{table}")?;
+        let mut table = Table::new(["CLUSTER", "APPLICATION", "SYNC", "HEALTH", ""]);
         for Deployed { cluster, applications, .. } in &self.clusters {
             for application in applications {
-                let reason = application.reason.as_ref().map(|reason| format!("  {reason}"));
-                let (name, sync, health) = (&application.name, &application.sync, &application.health);
-                writeln!(
-                    formatter,
-                    "{cluster:<14} {name:<36} {sync:<10} {health}{}",
-                    reason.unwrap_or_default()
-                )?;
+                let reason = application.reason.as_deref().unwrap_or_default();
+                table.row([
+                    cluster.as_str(),
+                    &application.name,
+                    &application.sync,
+                    &application.health,
+                    reason,
+                ]);
             }
         }
-        Ok(())
+        write!(formatter, "\n{table}")
     }
 }

@@ -1,6 +1,7 @@
-//! The step `site/kubeconfig/saved` of `down`: no kubeconfig is left that was saved for the site.
+//! The step `site/kubeconfig/saved` of `down`: no kubeconfig is left that was saved for the site's clusters. That of
+//! an RKE2 server stays: so does its cluster.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
@@ -9,7 +10,7 @@ use crate::k8s::kubeconfig::KubeconfigFile;
 use crate::site::Site;
 use crate::site::name::ClusterName;
 
-/// See the module. A file that holds anything else is somebody's, and stays.
+/// See the module.
 pub(super) struct Forgotten(Arc<Site>);
 
 impl Forgotten {
@@ -17,15 +18,15 @@ impl Forgotten {
         Self(Arc::clone(site))
     }
 
-    fn ours(&self) -> impl Iterator<Item = &Path> {
-        let paths = [&self.0.kube.saved, &self.0.kube.saved_rke2].into_iter();
-        paths.map(PathBuf::as_path).filter(|path| {
-            // What cannot be read is not known to be ours.
-            let is_ours = |file: KubeconfigFile| {
-                file.holds_only(&self.0.name) && !file.contexts_of(&self.0.name).is_empty()
-            };
-            KubeconfigFile::read(path).is_ok_and(|file| file.is_some_and(is_ours))
-        })
+    fn path(&self) -> &Path {
+        &self.0.kube.saved
+    }
+
+    /// Whether the site's contexts are in the file, and nothing else. What cannot be read is not known to be ours.
+    fn is_ours(&self) -> bool {
+        let site = &self.0.name;
+        let is_ours = |file: KubeconfigFile| file.holds_only(site) && !file.contexts_of(site).is_empty();
+        KubeconfigFile::read(self.path()).is_ok_and(|file| file.is_some_and(is_ours))
     }
 }
 
@@ -39,18 +40,11 @@ impl Step for Forgotten {
     }
 
     fn observe<'a>(&'a self, _: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(async move {
-            let changes = self.ours().map(|path| Change::delete(path.display().to_string()));
-            Ok(Observed::differs(changes.collect()))
-        })
+        let change = self.is_ours().then(|| Change::delete(self.path().display().to_string()));
+        Box::pin(async move { Ok(Observed::differs(change.into_iter().collect())) })
     }
 
     fn apply<'a>(&'a self, _: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move {
-            for path in self.ours() {
-                writer.perform(async { files::remove(path) }).await?;
-            }
-            Ok(())
-        })
+        Box::pin(async move { Ok(writer.perform(async { files::remove(self.path()) }).await?) })
     }
 }

@@ -42,7 +42,11 @@ impl Saved {
         if file.is_ok_and(|file| file.is_none_or(|file| file.holds_only(&self.site.name))) {
             return Ok(present);
         }
-        let hint = "it would be replaced as a whole: move it away, or name another for the site with K3S_KUBECONFIG_PATH";
+        let hint = format!(
+            "it would be replaced as a whole: move it away, or name another with --k3s-kubeconfig; to add to it: \
+             bridgehead kubeconfig merge {}",
+            self.site.name
+        );
         Err(Failure::from(Foreign(self.path.clone())).with_hint(hint))
     }
 }

@@ -8,7 +8,7 @@ use kube::config::AuthInfo;
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use super::file::{KubeconfigError, KubeconfigFile, name_of};
+use super::file::{KubeconfigError, KubeconfigFile};
 use super::yaml::Node;
 use crate::engine::{Access, Credentials};
 use crate::files;
@@ -68,8 +68,7 @@ impl<'a> Look<'a> {
 
     /// Which contexts there are.
     fn there(&self) -> String {
-        let names: Vec<_> =
-            self.files.iter().flat_map(|file| file.entries("contexts")).map(name_of).collect();
+        let names: Vec<_> = self.files.iter().flat_map(KubeconfigFile::contexts).collect();
         match names.len() {
             0 => "it has none".to_owned(),
             all if all > NAMED => format!("it has {} and {} more", names[..NAMED].join(", "), all - NAMED),

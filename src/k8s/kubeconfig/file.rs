@@ -150,6 +150,11 @@ impl KubeconfigFile {
         })
     }
 
+    /// The names of its contexts.
+    pub fn contexts(&self) -> impl Iterator<Item = &str> {
+        self.entries("contexts").iter().map(name_of)
+    }
+
     /// The entries of a list.
     pub(super) fn entries(&self, list: &str) -> &[Node] {
         match self.document.as_ref().and_then(|document| document.get(list)) {

@@ -8,10 +8,11 @@ use crate::env::Env;
 use crate::k8s::kubeconfig::{self, KubeconfigError};
 use crate::k8s::{ApiError, ClientError};
 use crate::site::name::ClusterName;
-use crate::site::{Cluster, Existing};
+use crate::site::{Cluster, Existing, RKE2, Site};
 
 /// See the module.
 pub(super) struct Context {
+    site: Arc<Site>,
     cluster: ClusterName,
     existing: Existing,
     env: Arc<Env>,
@@ -29,22 +30,36 @@ enum ContextError {
 }
 
 /// How a context leads to a cluster, as the kubeconfig says.
-pub(super) fn access(cluster: &ClusterName, existing: &Existing) -> Result<Access, Failure> {
+pub(super) fn access(site: &Site, cluster: &ClusterName, existing: &Existing) -> Result<Access, Failure> {
     let Existing { kubeconfig: path, context } = existing;
     let access = kubeconfig::read(path).and_then(|files| kubeconfig::access(path, &files, context));
     access.map_err(|source| {
-        let hint = "the profile names the context in the cluster's table, and the file under `[kube]`; `kubectl config get-contexts` lists what there is";
+        let hint = hint(site, context, &source);
         Failure::from(ContextError::Kubeconfig { cluster: cluster.clone(), source }).with_hint(hint)
     })
 }
 
+/// What to do about a context that cannot be used.
+fn hint(site: &Site, context: &str, error: &KubeconfigError) -> String {
+    let is_absent = matches!(error, KubeconfigError::Absent(_) | KubeconfigError::NoContext { .. });
+    if is_absent && context == site.rke2_context() && site.hosts_for(RKE2).next().is_some() {
+        return format!(
+            "it is that of the inventory's RKE2 server: bridgehead rke2 kubeconfig {} --merge",
+            site.name
+        );
+    }
+    "the profile names the context in the cluster's table, and the file under `[kube]`; `kubectl config get-contexts` lists what there is".to_owned()
+}
+
 impl Context {
-    pub(super) fn new(cluster: &Cluster, existing: &Existing, env: &Arc<Env>) -> Self {
-        Self { cluster: cluster.name.clone(), existing: existing.clone(), env: Arc::clone(env) }
+    pub(super) fn new(site: &Arc<Site>, cluster: &Cluster, existing: &Existing, env: &Arc<Env>) -> Self {
+        let (site, env) = (Arc::clone(site), Arc::clone(env));
+        Self { site, cluster: cluster.name.clone(), existing: existing.clone(), env }
     }
 
-    async fn look(&self) -> Result<Observed, Failure> {
-        let access = access(&self.cluster, &self.existing)?;
+    /// How the cluster is reached, and its version.
+    pub(super) async fn look(&self) -> Result<Observed, Failure> {
+        let access = access(&self.site, &self.cluster, &self.existing)?;
         let context = &self.existing.context;
         let named = || (self.cluster.clone(), context.clone());
         let client = self.env.clients.get(&access).await.map_err(|source| {

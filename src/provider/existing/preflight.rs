@@ -36,10 +36,10 @@ impl Preflight {
 /// the step to tell that reaches it: the others go on.
 pub(super) fn check(site: &Site, cluster: &Cluster, existing: &Existing) -> Result<(), Failure> {
     if cluster.role == Role::Hub {
-        return access(&cluster.name, existing).map(drop);
+        return access(site, &cluster.name, existing).map(drop);
     }
     let here = matches!(site.hub.provider, Provider::Local(_));
-    let found = access(&cluster.name, existing).ok().filter(Access::is_loopback);
+    let found = access(site, &cluster.name, existing).ok().filter(Access::is_loopback);
     let Some(access) = found.filter(|_| !here && cluster.server.is_none()) else { return Ok(()) };
     let server = access.proxy_url.unwrap_or(access.server);
     let (cluster, context) = (cluster.name.clone(), existing.context.clone());

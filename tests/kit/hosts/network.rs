@@ -3,12 +3,14 @@
 //! Both are bridges in the operator's network namespace, but the second has no address there. Every lab has its own
 //! namespaces, so all labs use the same addresses.
 
+use std::net::Ipv4Addr;
+
 use super::Plan;
 
 /// The operator.
-const OPERATOR: &str = "10.77.0.1";
+pub(super) const OPERATOR: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
 /// The host that is in both networks, as the hosts of the second know it.
-const JUMP: &str = "10.77.1.1";
+const JUMP: Ipv4Addr = Ipv4Addr::new(10, 77, 1, 1);
 
 /// Makes the bridges; a script for the operator's namespace.
 pub(super) fn bridges() -> String {
