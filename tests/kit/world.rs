@@ -87,7 +87,13 @@ pub(crate) async fn objects(client: &Client) -> World {
                 continue;
             }
             let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
-            for object in api.list(&ListParams::default()).await.unwrap() {
+            // A kind that is being taken away is still told of for a moment.
+            let list = api.list(&ListParams::default()).await;
+            let gone = matches!(&list, Err(kube::Error::Api(status)) if status.is_not_found());
+            if gone {
+                continue;
+            }
+            for object in list.unwrap() {
                 let name = object.metadata.name.clone().unwrap_or_default();
                 let namespace = object.metadata.namespace.clone().unwrap_or_default();
                 let value = serde_json::to_value(&object).unwrap();
