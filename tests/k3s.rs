@@ -105,17 +105,3 @@ fn the_kubeconfig_is_saved_for_others_to_use() {
     let config = farm.run(&["k3s", "config", SITE]);
     assert!(config.stdout.contains("\nwrite-kubeconfig-mode: \"0644\"\n"), "{}", config.stdout);
 }
-
-#[test]
-fn the_whole_site_is_one_command() {
-    let farm = Farm::new(&["one"], &[Plan::named("one")]);
-    let before = farm.worlds();
-    let up = farm.ok(&["up", SITE, "--yes"]);
-    assert!(steps(&up, "applied").contains(&"hub/argocd/install".to_owned()), "{}", up.stdout);
-    let again = farm.ok(&["up", SITE, "--yes"]);
-    assert_eq!(steps(&again, "applied"), NOTHING, "{}", again.stdout);
-    let plan = farm.ok(&["plan", SITE, "--exit-code"]);
-    println!("plan without changes: {:?}", plan.elapsed);
-    farm.ok(&["down", SITE, "--yes"]);
-    farm.assert_untouched(&before);
-}
