@@ -9,6 +9,7 @@ use kube::api::{Api, DynamicObject, ListParams};
 use kube::discovery::{Discovery, verbs};
 use serde_json::{Value, json};
 
+use super::wait::eventually;
 use super::{Lab, process, site};
 
 /// Kinds whose objects come and go by themselves, or whose names are drawn by chance.
@@ -79,7 +80,7 @@ pub(crate) fn differences(one: &World, other: &World) -> Vec<String> {
 
 /// Every lasting object of a cluster, as `kind namespace/name`, with what is not drawn by chance or time.
 pub(crate) async fn objects(client: &Client) -> World {
-    let discovery = Discovery::new(client.clone()).run().await.unwrap();
+    let discovery = discover(client).await;
     let mut objects = World::new();
     for group in discovery.groups() {
         for (resource, capabilities) in group.recommended_resources() {
@@ -103,6 +104,17 @@ pub(crate) async fn objects(client: &Client) -> World {
         }
     }
     objects
+}
+
+/// What the API server serves. For a moment it tells of groups that it has no more, and refuses to tell what is in them.
+async fn discover(client: &Client) -> Discovery {
+    let mut found = None;
+    eventually("the API server knows its groups", async || {
+        found = Discovery::new(client.clone()).run().await.ok();
+        found.is_some()
+    })
+    .await;
+    found.unwrap()
 }
 
 /// An object without what is drawn by chance or time; of a Secret only the names of its keys.
