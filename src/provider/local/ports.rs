@@ -2,11 +2,14 @@
 //!
 //! Blocks lie below the ports that the kernel hands out by itself, so that an outgoing connection never sits
 //! on one. Where the search starts follows from the cluster's folder: sites that cannot know of each other,
-//! because they keep their state in different places, rarely look at the same block.
+//! because they keep their state in different places, rarely look at the same block first.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::ops::{Range, RangeInclusive};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
 use serde::{Deserialize, Serialize};
@@ -24,6 +27,9 @@ const SERVICES: u16 = KUBELETS + MOST_NODES;
 const PODS: u16 = 72;
 /// Lower ports belong to well-known services.
 const LOWEST: u16 = 10_240;
+
+/// What keeps other processes from blocks that this one has chosen.
+static RESERVED: Mutex<Vec<UnixListener>> = Mutex::new(Vec::new());
 
 /// Why no ports could be chosen.
 #[derive(Debug, thiserror::Error)]
@@ -96,6 +102,18 @@ impl Ports {
         (self.first..self.first + self.count).filter(|port| !is_free(*port))
     }
 
+    /// Makes a block this process's own until it ends, by when there are listeners: whoever keeps their state in
+    /// another place chooses without our lock. A name of an abstract socket is known where ports are, in the network
+    /// namespace (`unix(7)`), and goes with its process.
+    fn reserve(self) -> bool {
+        let name = format!("bridgehead/ports/{}", self.first);
+        let reserved = SocketAddr::from_abstract_name(name).and_then(|name| UnixListener::bind_addr(&name));
+        reserved.is_ok_and(|listener| {
+            RESERVED.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
+            true
+        })
+    }
+
     /// The ports that a cluster keeps, if it has any that this version understands.
     ///
     /// # Errors
@@ -123,7 +141,7 @@ impl Ports {
         let range = range();
         let taken = kept_by_others(layout, sites);
         let free = candidates(&range, layout.folder())
-            .find(|ports| !taken.contains(ports) && ports.in_use().next().is_none())
+            .find(|ports| !taken.contains(ports) && ports.reserve() && ports.in_use().next().is_none())
             .ok_or(PortsError::NoneFree(range))?;
         let text = serde_json::to_vec(&free).unwrap_or_default();
         files::replace(&layout.ports(), &text, 0o600).map_err(|source| PortsError::Keep { source })?;
@@ -205,6 +223,12 @@ mod tests {
         assert!(ports.kubelet(MOST_NODES - 1) < *ports.services().start());
         assert_eq!(ports.services().end() + 1, *ports.pods().start());
         assert_eq!(*ports.pods().end(), 20_000 + BLOCK - 1);
+    }
+
+    #[test]
+    fn a_block_that_somebody_is_about_to_use_is_not_free() {
+        let ports = Ports { first: 1, count: BLOCK };
+        assert!(ports.reserve() && !ports.reserve());
     }
 
     #[test]
