@@ -10,6 +10,7 @@ pub mod cluster_secret;
 mod expected;
 mod fleet;
 mod hub;
+mod overlooked;
 pub mod pause;
 pub mod refresh;
 pub mod registration;

@@ -1,10 +1,12 @@
 //! `down` of one spoke, and of a site with a dead spoke and a hub whose pods nobody looks after.
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::Api;
-use kube::api::{ApiResource, DynamicObject, ListParams};
+use k8s_openapi::api::scheduling::v1::PriorityClass;
+use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams};
+use kube::{Api, ResourceExt};
 use rustix::process::Signal;
 
+use crate::kit::wait::eventually;
 use crate::kit::{Lab, process, profile};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -36,6 +38,41 @@ async fn spokes_go_one_by_one_and_dead_ones_do_not_hang_the_rest() {
     assert!(!lab.state("fleet").exists(), "a `down` of nothing left something");
 }
 
+/// Argo CD may miss that the last object of an Application went, and then waits for it for ever. It is made to miss
+/// it here: its controller stands still while the objects go.
+#[tokio::test(flavor = "multi_thread")]
+async fn argo_cd_is_told_to_look_again_when_nothing_is_left() {
+    let lab = Lab::new();
+    let fleet = profile::fleet(&["dev"]);
+    lab.write_profile("fleet", fleet.split("[repos.workload]").next().unwrap());
+    lab.ok(&["up", "fleet"]);
+    let processes = process::below(&lab.state("fleet").join("hub"));
+    let is_controller = |process: &process::Process| process.name() == "argocd-application-controller";
+    let controller = processes.into_iter().find(is_controller).unwrap().pid;
+    process::signal(controller, Signal::STOP);
+
+    let down = lab.start(&["down", "fleet", "--cluster", "dev", "--output", "json"]);
+    let is_leaving = async || applications_leaving(&lab).await == ["priority-classes-dev"];
+    eventually("the Application is on its way out", is_leaving).await;
+    let classes = Api::<PriorityClass>::all(lab.client("fleet", "dev").await);
+    for class in classes.list(&ListParams::default()).await.unwrap() {
+        if class.annotations().contains_key("argocd.argoproj.io/tracking-id") {
+            classes.delete(&class.name_any(), &DeleteParams::background()).await.unwrap();
+        }
+    }
+    let secrets: Api<Secret> = Api::namespaced(lab.client("fleet", "hub").await, "argocd");
+    let is_asked = async || {
+        let secret = secrets.get("dev").await.unwrap();
+        secret.annotations().contains_key("argocd.argoproj.io/refresh")
+    };
+    eventually("Argo CD is asked to look again", is_asked).await;
+    process::signal(controller, Signal::CONT);
+    let down = down.finish();
+    assert_eq!(down.code(), 0, "{}{}", down.stdout, down.stderr);
+    assert_eq!(registered(&lab).await, ["hub"]);
+    lab.ok(&["down", "fleet"]);
+}
+
 /// The clusters that Argo CD knows.
 async fn registered(lab: &Lab) -> Vec<String> {
     let secrets: Api<Secret> = Api::namespaced(lab.client("fleet", "hub").await, "argocd");
@@ -52,9 +89,18 @@ async fn registered(lab: &Lab) -> Vec<String> {
 }
 
 async fn applications(lab: &Lab) -> Vec<String> {
+    all_applications(lab).await.into_iter().map(|application| application.name_any()).collect()
+}
+
+async fn applications_leaving(lab: &Lab) -> Vec<String> {
+    let leaving = all_applications(lab).await.into_iter();
+    let leaving = leaving.filter(|application| application.metadata.deletion_timestamp.is_some());
+    leaving.map(|application| application.name_any()).collect()
+}
+
+async fn all_applications(lab: &Lab) -> Vec<DynamicObject> {
     let kind = kube::core::GroupVersionKind::gvk("argoproj.io", "v1alpha1", "Application");
     let hub = lab.client("fleet", "hub").await;
     let applications: Api<DynamicObject> = Api::namespaced_with(hub, "argocd", &ApiResource::from_gvk(&kind));
-    let all = applications.list(&ListParams::default()).await.unwrap();
-    all.into_iter().filter_map(|application| application.metadata.name).collect()
+    applications.list(&ListParams::default()).await.unwrap().items
 }

@@ -227,8 +227,9 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Applies once, as soon as something differs that is not only to be waited for, and observes until nothing
-    /// differs. What was told as the changes before is not said again.
+    /// Applies as soon as something differs that is not only to be waited for, and observes until nothing differs.
+    /// What still differs after it was applied has not converged; what comes up only later is applied then. What was
+    /// told as the changes before is not said again.
     async fn settle(
         &self,
         step: &dyn Step,
@@ -237,15 +238,17 @@ impl Walk<'_> {
         before: &[Change],
     ) -> Result<Facts, Halt> {
         let mut pace = Pace::new(step.patience());
-        let (mut changes, mut told, mut applied) = (before.to_vec(), list(before), false);
+        let (mut changes, mut told, mut applied) = (before.to_vec(), list(before), BTreeSet::new());
         loop {
-            if changes.iter().all(Change::is_wait) {
+            let due = changes.iter().filter(|change| !change.is_wait()).map(|change| change.subject.clone());
+            let due: BTreeSet<_> = due.collect();
+            if due.is_empty() {
                 self.pause(step, &mut pace, &told).await?;
-            } else if applied {
-                return Err(RunError::NotConverged(step.id(), list(&changes)).into());
-            } else {
+            } else if due.is_disjoint(&applied) {
                 step.apply(&self.facts(), writer).await?;
-                applied = true;
+                applied.extend(due);
+            } else {
+                return Err(RunError::NotConverged(step.id(), list(&changes)).into());
             }
             let observed = match step.observe(&self.facts()).await {
                 Ok(observed) => observed,

@@ -106,6 +106,40 @@ impl Step for Make {
 }
 
 /// Walks a tree and returns the report with the events as `name step` texts.
+/// Has a second thing to do, which shows only while it waits for what became of the first.
+struct Twice(World);
+
+impl Step for Twice {
+    fn id(&self) -> StepId {
+        StepId::site("twice")
+    }
+
+    fn cluster(&self) -> Option<&ClusterName> {
+        None
+    }
+
+    fn observe<'a>(&'a self, _: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
+        let mut world = self.0.lock().unwrap();
+        let next = ["asked", "waited", "asked again"].into_iter().find(|step| !world.contains(*step));
+        let change = next.map(|step| match step {
+            "waited" => Change::wait("it", "it takes its time"),
+            step => Change::create(step),
+        });
+        if next == Some("waited") {
+            world.insert("waited".to_owned());
+        }
+        Box::pin(async move { Ok(Observed::differs(change.into_iter().collect())) })
+    }
+
+    fn apply<'a>(&'a self, _: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
+        let next = if self.0.lock().unwrap().contains("waited") { "asked again" } else { "asked" };
+        Box::pin(writer.perform(async move {
+            self.0.lock().unwrap().insert(next.to_owned());
+            Ok::<_, Failure>(())
+        }))
+    }
+}
+
 async fn walk(mode: Mode, selection: Option<&str>, tree: &Tree) -> (Report, Vec<String>) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&seen);
@@ -188,6 +222,14 @@ async fn what_has_to_be_waited_for_first_is_made_afterwards() {
         walk(Mode::Apply, None, &seq![Make { after: Some("hub/old"), ..make(&world, "hub", "new") }]).await;
     assert_eq!(report.result, RunResult::Converged);
     assert!(world.lock().unwrap().contains("hub/new"));
+}
+
+#[tokio::test]
+async fn what_comes_up_while_waiting_is_applied_as_well() {
+    let world = World::default();
+    let (report, _) = walk(Mode::Apply, None, &seq![Twice(Arc::clone(&world))]).await;
+    assert_eq!(report.result, RunResult::Converged);
+    assert!(world.lock().unwrap().contains("asked again"));
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use crate::gitops::application::termination;
 use crate::gitops::expected::Expected;
 use crate::gitops::fleet::Fleet;
 use crate::gitops::hub::Hub;
+use crate::gitops::overlooked::Overlooked;
 use crate::gitops::pause::resumed;
 use crate::k8s::Kind;
 use crate::seq;
@@ -48,6 +49,12 @@ impl Gone {
     pub(super) fn new(scope: &Scope, addon: &AddonName, cluster: &ClusterName) -> Self {
         Self { scope: scope.clone(), addon: addon.clone(), cluster: cluster.clone() }
     }
+
+    async fn overlooked(&self, facts: &Facts, hub: &Hub, fleet: &Fleet) -> Result<Option<Overlooked>, Stop> {
+        let Some(registered) = fleet.registered(&self.cluster) else { return Ok(None) };
+        let applications = fleet.of_addon(&self.addon, registered);
+        Overlooked::look(&self.scope, facts, hub, fleet, &self.cluster, applications).await
+    }
 }
 
 impl Step for Gone {
@@ -65,6 +72,7 @@ impl Step for Gone {
             let fleet = Fleet::look(&hub, &self.scope.site).await?;
             let Some(registered) = fleet.registered(&self.cluster) else { return Ok(Observed::default()) };
             let expected = Expected::new(&hub, &fleet);
+            let overlooked = self.overlooked(facts, &hub, &fleet).await?;
             let changes = fleet.of_addon(&self.addon, registered).map(|application| {
                 if application.is_retrying() {
                     let subject = hub.subject(&Kind::APPLICATION, application.name());
@@ -72,7 +80,7 @@ impl Step for Gone {
                 }
                 expected.leaving(application, registered)
             });
-            Ok(Observed::differs(changes.collect()))
+            Ok(Observed::differs(changes.chain(overlooked.iter().map(|each| each.change(&hub))).collect()))
         })
     }
 
@@ -87,6 +95,11 @@ impl Step for Gone {
                     let patch = serde_json::json!({ "status": status });
                     writer.perform(hub.change(&Kind::APPLICATION, application.name(), &patch)).await?;
                 }
+            }
+            if let Some(overlooked) =
+                self.overlooked(facts, &hub, &fleet).await.map_err(Stop::into_failure)?
+            {
+                overlooked.ask(&hub, writer).await?;
             }
             Ok(())
         })

@@ -8,6 +8,7 @@ use crate::gitops::Scope;
 use crate::gitops::application::Application;
 use crate::gitops::fleet::{Fleet, is_marked};
 use crate::gitops::hub::{Hub, Life, life};
+use crate::gitops::overlooked::Overlooked;
 use crate::gitops::retire::{Objects, difference, remains, retire};
 use crate::site::name::ClusterName;
 
@@ -34,6 +35,7 @@ struct Found {
     hub: Hub,
     applications: Vec<Application>,
     objects: Objects,
+    overlooked: Option<Overlooked>,
     differences: Vec<Change>,
 }
 
@@ -68,7 +70,7 @@ impl Applications {
         sets.any(|set| application.owner() == Some(set.name()))
     }
 
-    async fn look(&self, facts: &Facts) -> Result<Option<Found>, Failure> {
+    async fn look(&self, facts: &Facts) -> Result<Option<Found>, Stop> {
         let Some(hub) = Hub::alive(&self.scope, facts).await? else { return Ok(None) };
         let fleet = Fleet::look(&hub, &self.scope.site).await?;
         let ours = Ours::of(&self.scope.site, &fleet);
@@ -84,8 +86,16 @@ impl Applications {
                 (Objects::Stay(format!("without removing what it deployed: {how}")), Vec::new())
             }
         };
-        let differences = applications.iter().map(|each| difference(&hub, each, &objects, &left)).collect();
-        Ok(Some(Found { hub, applications, objects, differences }))
+        let overlooked = match objects {
+            Objects::Go => {
+                let (scope, all) = (&self.scope, applications.iter());
+                Overlooked::look(scope, facts, &hub, &fleet, &self.cluster, all).await?
+            }
+            Objects::Stay(_) => None,
+        };
+        let differences = applications.iter().map(|each| difference(&hub, each, &objects, &left));
+        let differences = differences.chain(overlooked.iter().map(|each| each.change(&hub))).collect();
+        Ok(Some(Found { hub, applications, objects, overlooked, differences }))
     }
 }
 
@@ -108,9 +118,12 @@ impl Step for Applications {
 
     fn apply<'a>(&'a self, facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(async move {
-            let Some(found) = self.look(facts).await? else { return Ok(()) };
+            let Some(found) = self.look(facts).await.map_err(Stop::into_failure)? else { return Ok(()) };
             for application in &found.applications {
                 retire(&found.hub, application, &found.objects, writer).await?;
+            }
+            if let Some(overlooked) = &found.overlooked {
+                overlooked.ask(&found.hub, writer).await?;
             }
             Ok(())
         })

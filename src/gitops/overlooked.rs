@@ -1,0 +1,110 @@
+//! Applications that Argo CD keeps although nothing is left of what they deployed.
+//!
+//! Argo CD deletes an Application when its own cache of the cluster has none of its objects any more. That cache is
+//! fed by a queue, and an event that is under way while the cache is made anew (the cluster Secret was changed) can
+//! come in late, or not at all: the cache then has an object for good that the cluster does not have, and Argo CD
+//! waits for it for ever. What its API calls "invalidate cache", an annotation on the cluster Secret, helps.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use super::Scope;
+use super::application::{Application, REFRESH};
+use super::fleet::{Fleet, Registered};
+use super::hub::Hub;
+use super::retire::remains;
+use crate::engine::{Change, Facts, Stop, Writer};
+use crate::k8s::{ApiError, Kind};
+use crate::site::name::ClusterName;
+
+/// How long Argo CD may take to notice; usually it is a second.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(20);
+
+/// What Argo CD is to look at again.
+pub(super) struct Overlooked {
+    secret: String,
+    applications: Vec<String>,
+}
+
+impl Overlooked {
+    /// Looks whether these Applications of a cluster are held up by nothing. The cluster is asked only if one of them
+    /// has been on its way out for long, and Argo CD has not been told since.
+    pub(super) async fn look<'a>(
+        scope: &Scope,
+        facts: &Facts,
+        hub: &Hub,
+        fleet: &Fleet,
+        cluster: &ClusterName,
+        applications: impl Iterator<Item = &'a Application>,
+    ) -> Result<Option<Self>, Stop> {
+        let Some(registered) = fleet.registered(cluster) else { return Ok(None) };
+        let Some(secret) = registered.secret.clone() else { return Ok(None) };
+        let now = Timestamp::now();
+        let late: Vec<_> = applications.filter(|each| is_late(each, registered, now)).collect();
+        if late.is_empty() {
+            return Ok(None);
+        }
+        let client = scope.client(cluster, facts).await?;
+        let left = remains(hub, &client, late.iter().copied()).await?;
+        let is_held = |name: &str| left.iter().any(|object| object.application == name && !object.stays);
+        let names = late.into_iter().map(|each| each.name().to_owned());
+        let applications: Vec<_> = names.filter(|name| !is_held(name)).collect();
+        Ok((!applications.is_empty()).then_some(Self { secret, applications }))
+    }
+
+    /// What is to be changed.
+    pub(super) fn change(&self, hub: &Hub) -> Change {
+        let applications = self.applications.join(", ");
+        let detail = format!("Argo CD has to look again: nothing is left of {applications}");
+        Change::update(hub.subject(&Kind::SECRET, &self.secret), detail)
+    }
+
+    /// Makes Argo CD read the cluster anew, and then think of the Applications again.
+    pub(super) async fn ask(&self, hub: &Hub, writer: &Writer) -> Result<(), ApiError> {
+        let asked = json!({ "metadata": { "annotations": { REFRESH: Timestamp::now().to_string() } } });
+        writer.perform(hub.change(&Kind::SECRET, &self.secret, &asked)).await?;
+        let asked = json!({ "metadata": { "annotations": { REFRESH: "normal" } } });
+        for name in &self.applications {
+            writer.perform(hub.change(&Kind::APPLICATION, name, &asked)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether an Application has been on its way out for long, and its cluster has not been looked at since.
+fn is_late(application: &Application, registered: &Registered, now: Timestamp) -> bool {
+    let Some(deleted) = &application.metadata.deletion_timestamp else { return false };
+    let asked = registered.annotations.get(REFRESH).and_then(|asked| asked.parse::<Timestamp>().ok());
+    now.duration_since(deleted.0) > PATIENCE && asked.is_none_or(|asked| asked < deleted.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn argo_cd_is_told_once_and_not_at_once() {
+        let deleted: Timestamp = "2026-01-01T10:00:00Z".parse().expect("valid");
+        let metadata = json!({ "name": "a", "deletionTimestamp": deleted });
+        let leaving: Application =
+            serde_json::from_value(json!({ "metadata": metadata, "spec": {} })).expect("valid");
+        let registered = |asked: Option<&str>| Registered {
+            name: "dev".to_owned(),
+            server: "https://dev".to_owned(),
+            secret: Some("dev".to_owned()),
+            labels: BTreeMap::new(),
+            annotations: asked.map(|asked| (REFRESH.to_owned(), asked.to_owned())).into_iter().collect(),
+            cluster: None,
+            ours: true,
+            is_deleting: false,
+            managed: Vec::new(),
+        };
+        let after = |seconds| deleted + SignedDuration::from_secs(seconds);
+        assert!(!is_late(&leaving, &registered(None), after(5)));
+        assert!(is_late(&leaving, &registered(None), after(30)));
+        assert!(is_late(&leaving, &registered(Some("2026-01-01T09:00:00Z")), after(30)));
+        assert!(!is_late(&leaving, &registered(Some("2026-01-01T10:00:25Z")), after(30)));
+    }
+}
