@@ -42,7 +42,9 @@ impl<'a> From<&'a Path> for Content<'a> {
 /// and would have swallowed what came with it.
 const READY: &[u8] = b"ready\n";
 
-/// The script that puts what follows it into place. It may be cut off anywhere: only the whole content gets the name.
+/// The script that puts what follows it into place. It may be cut off anywhere: only the whole content gets the name,
+/// and the rest goes, also when the line is gone and what it says finds no listener. (A shell that a signal ends does
+/// not have to run its trap for `EXIT`.)
 pub(super) fn script(path: &str, mode: u32, size: u64) -> String {
     format!(
         r#"set -e
@@ -50,6 +52,7 @@ umask 077
 target={target}
 temporary="$target.$$.new"
 trap 'rm -f -- "$temporary"' EXIT
+trap 'exit 1' HUP INT PIPE TERM
 : > "$temporary"
 echo ready
 cat > "$temporary"
