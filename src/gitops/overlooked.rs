@@ -10,9 +10,10 @@ use serde_json::json;
 
 use super::Scope;
 use super::application::{Application, REFRESH};
-use super::fleet::{Fleet, Registered};
+use super::fleet::Registered;
 use super::hub::Hub;
-use super::retire::remains;
+use super::retire::{holding, remains};
+use super::tracking::Tracked;
 use crate::engine::{Change, Facts, Stop, Writer};
 use crate::k8s::{ApiError, Kind};
 use crate::site::name::ClusterName;
@@ -27,29 +28,36 @@ pub(super) struct Overlooked {
 }
 
 impl Overlooked {
-    /// Looks whether these Applications of a cluster are held up by nothing. The cluster is asked only if one of them
-    /// has been on its way out for long, and Argo CD has not been told since.
-    pub(super) async fn look<'a>(
+    /// Finds the Applications of a cluster that nothing holds up; `left` is what is there of those on their way out.
+    pub(super) fn among<'a>(
+        registered: &Registered,
+        applications: impl Iterator<Item = &'a Application>,
+        left: &[Tracked],
+    ) -> Option<Self> {
+        let secret = registered.secret.clone()?;
+        let now = Timestamp::now();
+        let overlooked = applications
+            .filter(|each| is_late(each, registered, now) && holding(each, left).next().is_none());
+        let applications: Vec<_> = overlooked.map(|each| each.name().to_owned()).collect();
+        (!applications.is_empty()).then_some(Self { secret, applications })
+    }
+
+    /// The same for who does not know what is left: the cluster is asked if it may be late for any of them.
+    pub(super) async fn look(
         scope: &Scope,
         facts: &Facts,
         hub: &Hub,
-        fleet: &Fleet,
         cluster: &ClusterName,
-        applications: impl Iterator<Item = &'a Application>,
+        registered: &Registered,
+        applications: impl Iterator<Item = &Application> + Clone,
     ) -> Result<Option<Self>, Stop> {
-        let Some(registered) = fleet.registered(cluster) else { return Ok(None) };
-        let Some(secret) = registered.secret.clone() else { return Ok(None) };
         let now = Timestamp::now();
-        let late: Vec<_> = applications.filter(|each| is_late(each, registered, now)).collect();
-        if late.is_empty() {
+        if !applications.clone().any(|each| is_late(each, registered, now)) {
             return Ok(None);
         }
         let client = scope.client(cluster, facts).await?;
-        let left = remains(hub, &client, late.iter().copied()).await?;
-        let is_held = |name: &str| left.iter().any(|object| object.application == name && !object.stays);
-        let names = late.into_iter().map(|each| each.name().to_owned());
-        let applications: Vec<_> = names.filter(|name| !is_held(name)).collect();
-        Ok((!applications.is_empty()).then_some(Self { secret, applications }))
+        let left = remains(hub, &client, applications.clone()).await?;
+        Ok(Self::among(registered, applications, &left))
     }
 
     /// What is to be changed.

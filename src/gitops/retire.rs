@@ -102,9 +102,16 @@ pub(super) async fn remains<'a>(
     Tracking::of(hub).await?.objects(client, &names).await
 }
 
+/// The objects of an Application that it waits for.
+pub(super) fn holding<'a>(
+    application: &'a Application,
+    remains: &'a [Tracked],
+) -> impl Iterator<Item = &'a Tracked> {
+    remains.iter().filter(|tracked| tracked.application == application.name() && !tracked.stays)
+}
+
 fn reason(application: &Application, remains: &[Tracked]) -> String {
-    let mine = remains.iter().filter(|tracked| tracked.application == application.name() && !tracked.stays);
-    let mine: Vec<_> = mine.collect();
+    let mine: Vec<_> = holding(application, remains).collect();
     let reason = application.reason().unwrap_or_else(|| "it is being deleted".to_owned());
     if mine.is_empty() {
         return reason;

@@ -10,7 +10,7 @@ use crate::env::Env;
 use crate::gitops::Scope;
 use crate::gitops::application::termination;
 use crate::gitops::expected::Expected;
-use crate::gitops::fleet::Fleet;
+use crate::gitops::fleet::{Fleet, Registered};
 use crate::gitops::hub::Hub;
 use crate::gitops::overlooked::Overlooked;
 use crate::gitops::pause::resumed;
@@ -50,10 +50,16 @@ impl Gone {
         Self { scope: scope.clone(), addon: addon.clone(), cluster: cluster.clone() }
     }
 
-    async fn overlooked(&self, facts: &Facts, hub: &Hub, fleet: &Fleet) -> Result<Option<Overlooked>, Stop> {
-        let Some(registered) = fleet.registered(&self.cluster) else { return Ok(None) };
-        let applications = fleet.of_addon(&self.addon, registered);
-        Overlooked::look(&self.scope, facts, hub, fleet, &self.cluster, applications).await
+    async fn overlooked(
+        &self,
+        facts: &Facts,
+        hub: &Hub,
+        fleet: &Fleet,
+        registered: &Registered,
+    ) -> Result<Option<Overlooked>, Stop> {
+        let applications: Vec<_> = fleet.of_addon(&self.addon, registered).collect();
+        let applications = applications.iter().copied();
+        Overlooked::look(&self.scope, facts, hub, &self.cluster, registered, applications).await
     }
 }
 
@@ -72,7 +78,7 @@ impl Step for Gone {
             let fleet = Fleet::look(&hub, &self.scope.site).await?;
             let Some(registered) = fleet.registered(&self.cluster) else { return Ok(Observed::default()) };
             let expected = Expected::new(&hub, &fleet);
-            let overlooked = self.overlooked(facts, &hub, &fleet).await?;
+            let overlooked = self.overlooked(facts, &hub, &fleet, registered).await?;
             let changes = fleet.of_addon(&self.addon, registered).map(|application| {
                 if application.is_retrying() {
                     let subject = hub.subject(&Kind::APPLICATION, application.name());
@@ -97,7 +103,7 @@ impl Step for Gone {
                 }
             }
             if let Some(overlooked) =
-                self.overlooked(facts, &hub, &fleet).await.map_err(Stop::into_failure)?
+                self.overlooked(facts, &hub, &fleet, registered).await.map_err(Stop::into_failure)?
             {
                 overlooked.ask(&hub, writer).await?;
             }

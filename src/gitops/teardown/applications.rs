@@ -70,7 +70,7 @@ impl Applications {
         sets.any(|set| application.owner() == Some(set.name()))
     }
 
-    async fn look(&self, facts: &Facts) -> Result<Option<Found>, Stop> {
+    async fn look(&self, facts: &Facts) -> Result<Option<Found>, Failure> {
         let Some(hub) = Hub::alive(&self.scope, facts).await? else { return Ok(None) };
         let fleet = Fleet::look(&hub, &self.scope.site).await?;
         let ours = Ours::of(&self.scope.site, &fleet);
@@ -86,13 +86,9 @@ impl Applications {
                 (Objects::Stay(format!("without removing what it deployed: {how}")), Vec::new())
             }
         };
-        let overlooked = match objects {
-            Objects::Go => {
-                let (scope, all) = (&self.scope, applications.iter());
-                Overlooked::look(scope, facts, &hub, &fleet, &self.cluster, all).await?
-            }
-            Objects::Stay(_) => None,
-        };
+        let registered = fleet.registered(&self.cluster).filter(|_| objects == Objects::Go);
+        let overlooked =
+            registered.and_then(|registered| Overlooked::among(registered, applications.iter(), &left));
         let differences = applications.iter().map(|each| difference(&hub, each, &objects, &left));
         let differences = differences.chain(overlooked.iter().map(|each| each.change(&hub))).collect();
         Ok(Some(Found { hub, applications, objects, overlooked, differences }))
@@ -118,7 +114,7 @@ impl Step for Applications {
 
     fn apply<'a>(&'a self, facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(async move {
-            let Some(found) = self.look(facts).await.map_err(Stop::into_failure)? else { return Ok(()) };
+            let Some(found) = self.look(facts).await? else { return Ok(()) };
             for application in &found.applications {
                 retire(&found.hub, application, &found.objects, writer).await?;
             }
