@@ -1,9 +1,9 @@
 //! Applications that Argo CD keeps although nothing is left of what they deployed.
 //!
-//! Argo CD deletes an Application when its own cache of the cluster has none of its objects any more. That cache is
-//! fed by a queue, and an event that is under way while the cache is made anew (the cluster Secret was changed) can
-//! come in late, or not at all: the cache then has an object for good that the cluster does not have, and Argo CD
-//! waits for it for ever. What its API calls "invalidate cache", an annotation on the cluster Secret, helps.
+//! Argo CD deletes an Application when its own cache of the cluster has none of its objects any more. That cache has
+//! been seen to keep an object that the cluster no longer has, after the cluster Secret was changed: Argo CD then
+//! waits for it for ever. It is fed by a queue, which is replaced when the cache is made anew; an event that is under
+//! way just then may be lost. What Argo CD's API calls "invalidate cache" is an annotation on the cluster Secret.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
