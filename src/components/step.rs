@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::pins::{COMPONENTS, Component, MANIFEST};
 use super::{Folders, GoError, VerifyError, build, verify};
 use crate::engine::lock::{Lock, LockError};
-use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::env::Env;
 use crate::files;
 use crate::site::name::ClusterName;
@@ -46,6 +46,8 @@ struct Components {
 }
 
 impl Step for Components {
+    type Work = ();
+
     fn id(&self) -> StepId {
         StepId::site("components")
     }
@@ -54,12 +56,12 @@ impl Step for Components {
         None
     }
 
-    fn observe<'a>(&'a self, _: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(async move { self.look() })
+    async fn observe(&self, _: &Facts) -> Result<Observed, Stop> {
+        self.look()
     }
 
-    fn apply<'a>(&'a self, _: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(self.get(writer))
+    async fn apply(&self, _work: (), _: &Facts, writer: &Writer) -> Result<(), Failure> {
+        self.get(writer).await
     }
 
     /// Another run may be building everything from nothing.
@@ -88,7 +90,7 @@ impl Components {
         if !changes.is_empty() && self.is_busy() {
             changes = vec![Change::wait("components", "another run builds them")];
         }
-        Ok(Observed::differs(changes))
+        Ok(Observed::differs(changes, ()))
     }
 
     /// The programs that are needed and not there.

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::event::{Event, Events, RunResult, Subject};
 use super::facts::Facts;
-use super::step::{BoxFuture, Change, Failure, Observed, Step, StepId, Stop};
+use super::step::{AnyStep, AnyWork, BoxFuture, Change, Failure, Observed, StepId, Stop};
 use super::tree::Tree;
 use super::wait::Pace;
 use super::writer::{Fault, Writer};
@@ -83,6 +83,8 @@ enum RunError {
     TimedOut(StepId, u64, String),
     #[error("`{0}` still differs after it was applied: {1}")]
     NotConverged(StepId, String),
+    #[error("`{0}` found nothing to do about what differs: {1}")]
+    NothingToDo(StepId, String),
     #[error("`{0}` needs the {1}, which nothing has yielded")]
     Blocked(StepId, String),
     #[error("`{0}` was not tried: {1}")]
@@ -115,7 +117,7 @@ impl Walk<'_> {
     fn part<'a>(&'a self, tree: &'a Tree) -> BoxFuture<'a, Result<(), Because>> {
         Box::pin(async move {
             match tree {
-                Tree::Step(step) => self.step(step.as_ref()).await,
+                Tree::Step(step) => self.step(step.0.as_ref()).await,
                 Tree::Gate(step) => self.gate(step).await,
                 Tree::Par(parts) => {
                     join_all(parts.iter().map(|part| self.part(part))).await.into_iter().collect()
@@ -152,7 +154,7 @@ impl Walk<'_> {
         }
     }
 
-    async fn step(&self, step: &dyn Step) -> Result<(), Because> {
+    async fn step(&self, step: &dyn AnyStep) -> Result<(), Because> {
         let outcome = match self.look_and_change(step).await {
             Ok(()) => Ok(()),
             Err(Halt::Left(because)) => {
@@ -169,7 +171,7 @@ impl Walk<'_> {
         outcome
     }
 
-    async fn look_and_change(&self, step: &dyn Step) -> Result<(), Halt> {
+    async fn look_and_change(&self, step: &dyn AnyStep) -> Result<(), Halt> {
         if self.run.cancel.is_cancelled() {
             return Err(Halt::Left(INTERRUPTED.to_owned()));
         }
@@ -187,7 +189,7 @@ impl Walk<'_> {
                 return Err(RunError::Blocked(step.id(), missing.to_string()).into());
             }
         };
-        let Observed { facts, changes } = observed;
+        let Observed { facts, changes, work } = observed;
         self.state().facts.merge(facts);
         if changes.is_empty() {
             self.run.events.send(Event::Unchanged(subject));
@@ -195,7 +197,7 @@ impl Walk<'_> {
             self.run.events.send(Event::Planned { subject, changes: changes.clone() });
             self.state().changes.insert(step.id(), changes);
         } else if self.is_selected(step) {
-            self.change(step, changes).await?;
+            self.change(step, changes, work).await?;
         } else {
             let step = step.id();
             return Err(Halt::Left(format!("{step} is not ready and was not selected: {}", list(&changes))));
@@ -203,7 +205,12 @@ impl Walk<'_> {
         Ok(())
     }
 
-    async fn change(&self, step: &dyn Step, changes: Vec<Change>) -> Result<(), Halt> {
+    async fn change(
+        &self,
+        step: &dyn AnyStep,
+        changes: Vec<Change>,
+        work: Option<AnyWork>,
+    ) -> Result<(), Halt> {
         let started = Instant::now();
         let subject = subject(step);
         self.run.events.send(Event::Applying { subject: subject.clone(), changes: changes.clone() });
@@ -213,7 +220,7 @@ impl Walk<'_> {
             self.run.cancel.clone(),
             self.run.fault.clone(),
         );
-        let facts = self.settle(step, &subject, &writer, &changes).await?;
+        let facts = self.settle(step, &subject, &writer, &changes, work).await?;
         let mut state = self.state();
         state.facts.merge(facts);
         state.changes.insert(step.id(), changes.clone());
@@ -232,10 +239,11 @@ impl Walk<'_> {
     /// told as the changes before is not said again.
     async fn settle(
         &self,
-        step: &dyn Step,
+        step: &dyn AnyStep,
         subject: &Subject,
         writer: &Writer,
         before: &[Change],
+        mut work: Option<AnyWork>,
     ) -> Result<Facts, Halt> {
         let mut pace = Pace::new(step.patience());
         let (mut changes, mut told, mut applied) = (before.to_vec(), list(before), BTreeSet::new());
@@ -245,7 +253,8 @@ impl Walk<'_> {
             if due.is_empty() {
                 self.pause(step, &mut pace, &told).await?;
             } else if due.is_disjoint(&applied) {
-                step.apply(&self.facts(), writer).await?;
+                let work = work.take().ok_or_else(|| RunError::NothingToDo(step.id(), list(&changes)))?;
+                step.apply(work, &self.facts(), writer).await?;
                 applied.extend(due);
             } else {
                 return Err(RunError::NotConverged(step.id(), list(&changes)).into());
@@ -257,7 +266,7 @@ impl Walk<'_> {
                     return Err(RunError::Blocked(step.id(), missing.to_string()).into());
                 }
             };
-            changes = observed.changes;
+            (changes, work) = (observed.changes, observed.work);
             if changes.is_empty() {
                 return Ok(observed.facts);
             }
@@ -269,7 +278,7 @@ impl Walk<'_> {
         }
     }
 
-    async fn pause(&self, step: &dyn Step, pace: &mut Pace, waiting_for: &str) -> Result<(), Halt> {
+    async fn pause(&self, step: &dyn AnyStep, pace: &mut Pace, waiting_for: &str) -> Result<(), Halt> {
         let more = tokio::select! {
             more = pace.pause() => more,
             () = self.run.cancel.cancelled() => return Err(Halt::Left(INTERRUPTED.to_owned())),
@@ -281,7 +290,7 @@ impl Walk<'_> {
         Err(Halt::TimedOut(RunError::TimedOut(step.id(), seconds, waiting_for.to_owned()).into()))
     }
 
-    fn fail(&self, step: &dyn Step, failure: &Failure) -> Because {
+    fn fail(&self, step: &dyn AnyStep, failure: &Failure) -> Because {
         self.run.events.send(Event::Failed {
             subject: subject(step),
             error: failure.to_string(),
@@ -293,7 +302,7 @@ impl Walk<'_> {
     }
 
     /// Steps of the whole site belong to every selection.
-    fn is_selected(&self, step: &dyn Step) -> bool {
+    fn is_selected(&self, step: &dyn AnyStep) -> bool {
         match (&self.run.selection, step.cluster()) {
             (Some(selection), Some(cluster)) => selection.contains(cluster),
             _ => true,
@@ -309,7 +318,7 @@ impl Walk<'_> {
     }
 }
 
-fn subject(step: &dyn Step) -> Subject {
+fn subject(step: &dyn AnyStep) -> Subject {
     Subject { step: step.id(), cluster: step.cluster().cloned() }
 }
 

@@ -1,5 +1,6 @@
 //! What a step is, what looking at it yields, and how it stops.
 
+use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
@@ -49,27 +50,38 @@ impl fmt::Display for StepId {
     }
 }
 
-/// One thing that must be true.
+/// One thing that must be true. It decides once: [`observe`](Step::observe) finds what differs and what to do about it,
+/// and [`apply`](Step::apply) carries that out and decides nothing more.
 pub trait Step: Send + Sync {
+    /// What there is to do about the changes, such as the objects to write: found by looking, carried out by applying.
+    type Work: Send + 'static;
+
     /// Its stable path.
     fn id(&self) -> StepId;
 
     /// The cluster that it would change; `None` for a step of the whole site.
     fn cluster(&self) -> Option<&ClusterName>;
 
-    /// Looks at the world, never changes it, and says what is known and what differs.
+    /// Looks at the world, never changes it, and says what is known, what differs and what is to be done.
     ///
     /// # Errors
     /// [`Stop::Blocked`] only when a fact is absent without which nothing can be said; [`Stop::Failed`] when
     /// looking itself failed, or when waiting longer cannot help.
-    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>>;
+    fn observe(&self, facts: &Facts) -> impl Future<Output = Result<Observed<Self::Work>, Stop>> + Send;
 
-    /// Removes the differences, except for [`ChangeKind::Wait`], which the engine waits out by observing again.
-    /// It may be killed anywhere, and tolerates its own earlier half.
+    /// Carries out what was found to be done. It may be killed anywhere, and tolerates its own earlier half. A step
+    /// that only looks, or only waits, has nothing to carry out.
     ///
     /// # Errors
     /// What failed and at which subject.
-    fn apply<'a>(&'a self, facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>>;
+    fn apply(
+        &self,
+        _work: Self::Work,
+        _facts: &Facts,
+        _writer: &Writer,
+    ) -> impl Future<Output = Result<(), Failure>> + Send {
+        async { Ok(()) }
+    }
 
     /// How long the engine waits for the world to catch up after `apply`.
     fn patience(&self) -> Duration {
@@ -77,26 +89,90 @@ pub trait Step: Send + Sync {
     }
 }
 
-/// What looking yields: the facts learnt, and what differs (empty: ready).
-#[derive(Debug, Default)]
-pub struct Observed {
+/// What looking yields: the facts learnt, what differs (empty: ready), and what to do about it.
+#[derive(Debug)]
+pub struct Observed<Work = ()> {
     /// Facts learnt, merged into the run's facts even when something differs.
     pub facts: Facts,
     /// What a run would change.
     pub changes: Vec<Change>,
+    /// What to do about the changes; `None` where they are only to be waited for.
+    pub work: Option<Work>,
 }
 
-impl Observed {
+impl<Work> Default for Observed<Work> {
+    fn default() -> Self {
+        Self::ready(Facts::default())
+    }
+}
+
+impl<Work> Observed<Work> {
     /// Only facts: nothing differs.
     #[must_use]
     pub fn ready(facts: Facts) -> Self {
-        Self { facts, changes: Vec::new() }
+        Self { facts, changes: Vec::new(), work: None }
     }
 
-    /// Only differences: nothing learnt that others need.
+    /// Differences, and what to do about them: nothing learnt that others need.
     #[must_use]
-    pub fn differs(changes: Vec<Change>) -> Self {
-        Self { facts: Facts::default(), changes }
+    pub fn differs(changes: Vec<Change>, work: Work) -> Self {
+        Self { facts: Facts::default(), changes, work: Some(work) }
+    }
+
+    /// Differences that are only to be waited for.
+    #[must_use]
+    pub fn waits(changes: Vec<Change>) -> Self {
+        Self { facts: Facts::default(), changes, work: None }
+    }
+}
+
+/// A [`Step`] in a tree, whatever its work is: the one place where that type is forgotten and remembered.
+pub(super) trait AnyStep: Send + Sync {
+    fn id(&self) -> StepId;
+    fn cluster(&self) -> Option<&ClusterName>;
+    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed<AnyWork>, Stop>>;
+    fn apply<'a>(
+        &'a self,
+        work: AnyWork,
+        facts: &'a Facts,
+        writer: &'a Writer,
+    ) -> BoxFuture<'a, Result<(), Failure>>;
+    fn patience(&self) -> Duration;
+}
+
+/// The work of a step, for the same step only.
+pub(super) type AnyWork = Box<dyn Any + Send>;
+
+impl<S: Step> AnyStep for S {
+    fn id(&self) -> StepId {
+        Step::id(self)
+    }
+
+    fn cluster(&self) -> Option<&ClusterName> {
+        Step::cluster(self)
+    }
+
+    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed<AnyWork>, Stop>> {
+        Box::pin(async move {
+            let Observed { facts, changes, work } = Step::observe(self, facts).await?;
+            Ok(Observed { facts, changes, work: work.map(|work| Box::new(work) as AnyWork) })
+        })
+    }
+
+    fn apply<'a>(
+        &'a self,
+        work: AnyWork,
+        facts: &'a Facts,
+        writer: &'a Writer,
+    ) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            let work = work.downcast().expect("a step is given the work that it found itself");
+            Step::apply(self, *work, facts, writer).await
+        })
+    }
+
+    fn patience(&self) -> Duration {
+        Step::patience(self)
     }
 }
 

@@ -1,32 +1,27 @@
 //! Looking without wanting: the steps of one flow as the survey that opens another.
 
 use super::facts::Facts;
-use super::step::{BoxFuture, Failure, Observed, Step, StepId, Stop};
-use super::tree::Tree;
-use super::writer::Writer;
+use super::step::{Observed, Step, StepId, Stop};
+use super::tree::{Planted, Tree};
 use crate::site::name::ClusterName;
 
 /// A step that only yields the facts of another. It is always ready: what is not there yields nothing.
-struct Survey(Box<dyn Step>);
+struct Survey(Planted);
 
 impl Step for Survey {
+    type Work = ();
+
     fn id(&self) -> StepId {
-        self.0.id().survey()
+        self.0.0.id().survey()
     }
 
     fn cluster(&self) -> Option<&ClusterName> {
-        self.0.cluster()
+        self.0.0.cluster()
     }
 
-    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(async move {
-            let facts = self.0.observe(facts).await.map(|observed| observed.facts).unwrap_or_default();
-            Ok(Observed::ready(facts))
-        })
-    }
-
-    fn apply<'a>(&'a self, _: &'a Facts, _: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async { Ok(()) })
+    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+        let facts = self.0.0.observe(facts).await.map(|observed| observed.facts).unwrap_or_default();
+        Ok(Observed::ready(facts))
     }
 }
 

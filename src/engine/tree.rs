@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::step::{Step, StepId};
+use super::step::{AnyStep, Step, StepId};
 
 /// An ordered tree of steps.
 pub enum Tree {
     /// One step.
-    Step(Box<dyn Step>),
+    Step(Planted),
     /// One after the other; a failure skips the rest.
     Seq(Vec<Self>),
     /// Side by side; a failure lets the siblings finish.
@@ -16,9 +16,12 @@ pub enum Tree {
     Gate(StepId),
 }
 
+/// A step in its place in a tree.
+pub struct Planted(pub(super) Box<dyn AnyStep>);
+
 impl<S: Step + 'static> From<S> for Tree {
     fn from(step: S) -> Self {
-        Self::Step(Box::new(step))
+        Self::Step(Planted(Box::new(step)))
     }
 }
 
@@ -57,9 +60,9 @@ pub enum TreeError {
 impl Tree {
     /// The steps in the order in which they stand.
     #[must_use]
-    pub fn steps(&self) -> Vec<&dyn Step> {
+    pub(super) fn steps(&self) -> Vec<&dyn AnyStep> {
         match self {
-            Self::Step(step) => vec![step.as_ref()],
+            Self::Step(step) => vec![step.0.as_ref()],
             Self::Seq(parts) | Self::Par(parts) => parts.iter().flat_map(Self::steps).collect(),
             Self::Gate(_) => Vec::new(),
         }
@@ -92,7 +95,7 @@ impl Tree {
         needs: &mut BTreeMap<StepId, BTreeSet<StepId>>,
     ) -> Result<BTreeSet<StepId>, TreeError> {
         match self {
-            Self::Step(step) => {
+            Self::Step(Planted(step)) => {
                 if needs.insert(step.id(), before.clone()).is_some() {
                     return Err(TreeError::Duplicate(step.id()));
                 }

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::files;
 use crate::site::name::ClusterName;
 
@@ -17,6 +17,8 @@ pub(super) struct Profile {
 }
 
 impl Step for Profile {
+    type Work = ();
+
     fn id(&self) -> StepId {
         StepId::site("profile")
     }
@@ -25,23 +27,19 @@ impl Step for Profile {
         None
     }
 
-    fn observe<'a>(&'a self, _facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(async move {
-            if files::read_if_present(&self.path)?.as_ref() == Some(&self.text) {
-                return Ok(Observed::default());
-            }
-            let subject = self.path.display().to_string();
-            Ok(Observed::differs(vec![Change::update(subject, &self.detail)]))
-        })
+    async fn observe(&self, _facts: &Facts) -> Result<Observed, Stop> {
+        if files::read_if_present(&self.path)?.as_ref() == Some(&self.text) {
+            return Ok(Observed::default());
+        }
+        let subject = self.path.display().to_string();
+        Ok(Observed::differs(vec![Change::update(subject, &self.detail)], ()))
     }
 
-    fn apply<'a>(&'a self, _facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move {
-            // Whoever may read it now may read it afterwards; a link stays one.
-            let path = self.path.canonicalize().unwrap_or_else(|_| self.path.clone());
-            let mode = path.metadata().map_or(0o644, |metadata| metadata.permissions().mode() & 0o777);
-            writer.perform(async { files::replace(&path, self.text.as_bytes(), mode) }).await?;
-            Ok(())
-        })
+    async fn apply(&self, _work: (), _facts: &Facts, writer: &Writer) -> Result<(), Failure> {
+        // Whoever may read it now may read it afterwards; a link stays one.
+        let path = self.path.canonicalize().unwrap_or_else(|_| self.path.clone());
+        let mode = path.metadata().map_or(0o644, |metadata| metadata.permissions().mode() & 0o777);
+        writer.perform(async { files::replace(&path, self.text.as_bytes(), mode) }).await?;
+        Ok(())
     }
 }

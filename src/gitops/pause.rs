@@ -9,7 +9,7 @@ use super::Scope;
 use super::argocd;
 use super::fleet::Fleet;
 use super::hub::Hub;
-use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::env::Env;
 use crate::k8s::unready;
 use crate::site::Site;
@@ -58,6 +58,8 @@ impl Pause {
 }
 
 impl Step for Pause {
+    type Work = ();
+
     fn id(&self) -> StepId {
         let path = match &self.wanted {
             Wanted::Paused(_) => "gitops/paused",
@@ -71,24 +73,20 @@ impl Step for Pause {
         None
     }
 
-    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(async move {
-            match Hub::alive(&self.scope, facts).await? {
-                Some(hub) => Ok(Observed::differs(self.changes(&hub).await?)),
-                None => Ok(Observed::default()),
-            }
-        })
+    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+        match Hub::alive(&self.scope, facts).await? {
+            Some(hub) => Ok(Observed::differs(self.changes(&hub).await?, ())),
+            None => Ok(Observed::default()),
+        }
     }
 
-    fn apply<'a>(&'a self, facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move {
-            let hub = Hub::of(&self.scope, facts).await.map_err(Stop::into_failure)?;
-            let namespace = self.scope.namespace();
-            match &self.wanted {
-                Wanted::Paused(_) => argocd::pause(&hub.client, namespace, writer).await?,
-                Wanted::Resumed => argocd::resume(&hub.client, namespace, writer).await?,
-            }
-            Ok(())
-        })
+    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
+        let hub = Hub::of(&self.scope, facts).await.map_err(Stop::into_failure)?;
+        let namespace = self.scope.namespace();
+        match &self.wanted {
+            Wanted::Paused(_) => argocd::pause(&hub.client, namespace, writer).await?,
+            Wanted::Resumed => argocd::resume(&hub.client, namespace, writer).await?,
+        }
+        Ok(())
     }
 }

@@ -14,7 +14,7 @@ use super::application::{Application, REFRESH, termination};
 use super::application_set::ApplicationSet;
 use super::fleet::Fleet;
 use super::hub::Hub;
-use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::env::Env;
 use crate::k8s::Kind;
 use crate::site::Site;
@@ -97,6 +97,8 @@ impl Served {
 }
 
 impl Step for Refresh {
+    type Work = ();
+
     fn id(&self) -> StepId {
         StepId::of(self.scope.hub(), "gitops/refresh")
     }
@@ -105,45 +107,40 @@ impl Step for Refresh {
         Some(self.scope.hub())
     }
 
-    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(async move {
-            let served = Served::all(&self.scope.site, facts, self.asked.load(Ordering::Relaxed));
-            if served.is_empty() {
-                return Ok(Observed::default());
-            }
-            let hub = Hub::of(&self.scope, facts).await?;
-            let fleet = Fleet::look(&hub, &self.scope.site).await?;
-            let sets =
-                fleet.sets.iter().filter_map(|set| first(&served, |one| one.of_set(&hub, &fleet, set)));
-            let applications = fleet.applications.iter();
-            let applications = applications
-                .filter_map(|application| first(&served, |one| one.of_application(&hub, application)));
-            Ok(Observed::differs(sets.chain(applications).collect()))
-        })
+    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+        let served = Served::all(&self.scope.site, facts, self.asked.load(Ordering::Relaxed));
+        if served.is_empty() {
+            return Ok(Observed::default());
+        }
+        let hub = Hub::of(&self.scope, facts).await?;
+        let fleet = Fleet::look(&hub, &self.scope.site).await?;
+        let sets = fleet.sets.iter().filter_map(|set| first(&served, |one| one.of_set(&hub, &fleet, set)));
+        let applications = fleet.applications.iter();
+        let applications = applications
+            .filter_map(|application| first(&served, |one| one.of_application(&hub, application)));
+        Ok(Observed::differs(sets.chain(applications).collect(), ()))
     }
 
     /// Sets first: whoever stops in between finds the Applications still behind, and asks again for both.
-    fn apply<'a>(&'a self, facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move {
-            let served = Served::all(&self.scope.site, facts, false);
-            let hub = Hub::of(&self.scope, facts).await.map_err(Stop::into_failure)?;
-            let fleet = Fleet::look(&hub, &self.scope.site).await?;
-            let is_asked = |change: Option<Change>| change.is_some_and(|change| !change.is_wait());
-            for set in &fleet.sets {
-                if is_asked(first(&served, |one| one.of_set(&hub, &fleet, set))) {
-                    let patch = json!({"metadata": {"annotations": {SET_REFRESH: "true"}}});
-                    writer.perform(hub.change(&Kind::APPLICATION_SET, set.name(), &patch)).await?;
-                }
+    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
+        let served = Served::all(&self.scope.site, facts, false);
+        let hub = Hub::of(&self.scope, facts).await.map_err(Stop::into_failure)?;
+        let fleet = Fleet::look(&hub, &self.scope.site).await?;
+        let is_asked = |change: Option<Change>| change.is_some_and(|change| !change.is_wait());
+        for set in &fleet.sets {
+            if is_asked(first(&served, |one| one.of_set(&hub, &fleet, set))) {
+                let patch = json!({"metadata": {"annotations": {SET_REFRESH: "true"}}});
+                writer.perform(hub.change(&Kind::APPLICATION_SET, set.name(), &patch)).await?;
             }
-            for application in &fleet.applications {
-                if is_asked(first(&served, |one| one.of_application(&hub, application))) {
-                    let patch = comparison(application);
-                    writer.perform(hub.change(&Kind::APPLICATION, application.name(), &patch)).await?;
-                }
+        }
+        for application in &fleet.applications {
+            if is_asked(first(&served, |one| one.of_application(&hub, application))) {
+                let patch = comparison(application);
+                writer.perform(hub.change(&Kind::APPLICATION, application.name(), &patch)).await?;
             }
-            self.asked.store(true, Ordering::Relaxed);
-            Ok(())
-        })
+        }
+        self.asked.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     fn patience(&self) -> Duration {

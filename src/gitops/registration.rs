@@ -14,9 +14,7 @@ pub(super) use proof::prove;
 
 use super::{Scope, part};
 use crate::engine::facts::ClusterFacts;
-use crate::engine::{
-    Access, BoxFuture, Change, Credentials, Facts, Failure, Observed, Step, StepId, Stop, Writer,
-};
+use crate::engine::{Access, Change, Credentials, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::env::Env;
 use crate::k8s::{ApiError, Kind, ObjectSet, Prune, Stranger, api};
 use crate::site::Site;
@@ -77,10 +75,10 @@ impl Register {
             Ok(account) => {
                 let registration = Some(self.as_the_hub_reaches_it(account));
                 let learnt = ClusterFacts { registration, ..ClusterFacts::default() };
-                Ok(Observed { facts: Facts::of(&self.cluster, learnt), changes })
+                Ok(Observed { facts: Facts::of(&self.cluster, learnt), changes, work: Some(()) })
             }
-            Err(change) if changes.is_empty() => Ok(Observed::differs(vec![change])),
-            Err(_) => Ok(Observed::differs(changes)),
+            Err(change) if changes.is_empty() => Ok(Observed::differs(vec![change], ())),
+            Err(_) => Ok(Observed::differs(changes, ())),
         }
     }
 
@@ -125,6 +123,8 @@ impl Register {
 }
 
 impl Step for Register {
+    type Work = ();
+
     fn id(&self) -> StepId {
         id(&self.cluster)
     }
@@ -133,21 +133,19 @@ impl Step for Register {
         Some(&self.cluster)
     }
 
-    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(self.look(facts))
+    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+        self.look(facts).await
     }
 
-    fn apply<'a>(&'a self, facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move {
-            let client = self.scope.client(&self.cluster, facts).await.map_err(Stop::into_failure)?;
-            let access = facts.access(&self.cluster).map_err(Stop::from).map_err(Stop::into_failure)?;
-            self.discard_token(&client, access, writer).await?;
-            for set in self.sets() {
-                set.apply(&client, writer).await?;
-            }
-            self.made.store(true, Ordering::Relaxed);
-            Ok(())
-        })
+    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
+        let client = self.scope.client(&self.cluster, facts).await.map_err(Stop::into_failure)?;
+        let access = facts.access(&self.cluster).map_err(Stop::from).map_err(Stop::into_failure)?;
+        self.discard_token(&client, access, writer).await?;
+        for set in self.sets() {
+            set.apply(&client, writer).await?;
+        }
+        self.made.store(true, Ordering::Relaxed);
+        Ok(())
     }
 }
 
@@ -174,6 +172,8 @@ impl Unregister {
 }
 
 impl Step for Unregister {
+    type Work = ();
+
     fn id(&self) -> StepId {
         id(&self.cluster)
     }
@@ -182,20 +182,16 @@ impl Step for Unregister {
         Some(&self.cluster)
     }
 
-    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(async move {
-            let Some(client) = self.client(facts).await? else { return Ok(Observed::default()) };
-            Ok(Observed::differs(self.set().observe(&client).await?))
-        })
+    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+        let Some(client) = self.client(facts).await? else { return Ok(Observed::default()) };
+        Ok(Observed::differs(self.set().observe(&client).await?, ()))
     }
 
-    fn apply<'a>(&'a self, facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move {
-            match self.client(facts).await.map_err(Stop::into_failure)? {
-                Some(client) => self.set().apply(&client, writer).await,
-                None => Ok(()),
-            }
-        })
+    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
+        match self.client(facts).await.map_err(Stop::into_failure)? {
+            Some(client) => self.set().apply(&client, writer).await,
+            None => Ok(()),
+        }
     }
 }
 

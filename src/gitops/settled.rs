@@ -10,7 +10,7 @@ use super::application_set::ApplicationSet;
 use super::expected::Expected;
 use super::fleet::Fleet;
 use super::hub::Hub;
-use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::env::Env;
 use crate::k8s::Kind;
 use crate::site::Site;
@@ -62,6 +62,8 @@ fn concerns_us(fleet: &Fleet, set: &ApplicationSet) -> bool {
 }
 
 impl Step for Settled {
+    type Work = ();
+
     fn id(&self) -> StepId {
         StepId::of(self.0.hub(), "gitops/applications")
     }
@@ -70,21 +72,17 @@ impl Step for Settled {
         Some(self.0.hub())
     }
 
-    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(async move {
-            let hub = Hub::of(&self.0, facts).await?;
-            let fleet = Fleet::look(&hub, &self.0.site).await?;
-            let expected = Expected::new(&hub, &fleet).with_reasons(&self.0, facts).await;
-            Ok(Observed::differs(self.differences(&hub, &fleet, &expected)))
-        })
+    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+        let hub = Hub::of(&self.0, facts).await?;
+        let fleet = Fleet::look(&hub, &self.0.site).await?;
+        let expected = Expected::new(&hub, &fleet).with_reasons(&self.0, facts).await;
+        Ok(Observed::differs(self.differences(&hub, &fleet, &expected), ()))
     }
 
-    fn apply<'a>(&'a self, facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move {
-            let hub = Hub::of(&self.0, facts).await.map_err(Stop::into_failure)?;
-            let fleet = Fleet::look(&hub, &self.0.site).await?;
-            Ok(Expected::new(&hub, &fleet).retry(generated(&fleet), writer).await?)
-        })
+    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
+        let hub = Hub::of(&self.0, facts).await.map_err(Stop::into_failure)?;
+        let fleet = Fleet::look(&hub, &self.0.site).await?;
+        Ok(Expected::new(&hub, &fleet).retry(generated(&fleet), writer).await?)
     }
 
     fn patience(&self) -> Duration {

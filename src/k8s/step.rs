@@ -5,7 +5,7 @@ use std::future::Future;
 use kube::Client;
 
 use super::set::ObjectSet;
-use crate::engine::{BoxFuture, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::{Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::site::name::ClusterName;
 
 /// Objects that should be in a cluster.
@@ -35,6 +35,8 @@ impl<D: Desired> ApplyObjects<D> {
 }
 
 impl<D: Desired> Step for ApplyObjects<D> {
+    type Work = ();
+
     fn id(&self) -> StepId {
         self.0.id()
     }
@@ -43,14 +45,12 @@ impl<D: Desired> Step for ApplyObjects<D> {
         Some(self.0.cluster())
     }
 
-    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(async move {
-            let (client, set) = self.0.objects(facts).await?;
-            Ok(Observed::differs(set.observe(&client).await?))
-        })
+    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+        let (client, set) = self.0.objects(facts).await?;
+        Ok(Observed::differs(set.observe(&client).await?, ()))
     }
 
-    fn apply<'a>(&'a self, facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(self.change(facts, writer))
+    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
+        self.change(facts, writer).await
     }
 }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Mode, Report, Run};
 use crate::engine::event::{Event, Events, RunResult};
 use crate::engine::facts::{ClusterFacts, Facts};
-use crate::engine::step::{BoxFuture, Change, Failure, Observed, Step, StepId, Stop};
+use crate::engine::step::{Change, Failure, Observed, Step, StepId, Stop};
 use crate::engine::tree::{Tree, TreeError, gate};
 use crate::engine::writer::Writer;
 use crate::site::name::ClusterName;
@@ -57,6 +57,8 @@ impl Make {
 }
 
 impl Step for Make {
+    type Work = ();
+
     fn id(&self) -> StepId {
         StepId::of(&self.cluster, self.path)
     }
@@ -65,39 +67,35 @@ impl Step for Make {
         Some(&self.cluster)
     }
 
-    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(async move {
-            if self.needs_version {
-                facts.access(&self.cluster)?;
-            }
-            if let Some(after) = self.after
-                && self.world.lock().unwrap().remove(after)
-            {
-                return Ok(Observed::differs(vec![Change::wait(self.path, format!("{after} is going"))]));
-            }
-            if !self.exists() {
-                return Ok(Observed::differs(vec![Change::create(self.path)]));
-            }
-            if self.looks.fetch_add(1, Ordering::Relaxed) < self.looks_to_ready {
-                return Ok(Observed::differs(vec![Change::wait(self.path, "it is still small")]));
-            }
-            let version = self.yields_version.then(|| "v1".to_owned());
-            Ok(Observed::ready(Facts::of(&self.cluster, ClusterFacts { version, ..ClusterFacts::default() })))
-        })
+    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+        if self.needs_version {
+            facts.access(&self.cluster)?;
+        }
+        if let Some(after) = self.after
+            && self.world.lock().unwrap().remove(after)
+        {
+            return Ok(Observed::differs(vec![Change::wait(self.path, format!("{after} is going"))], ()));
+        }
+        if !self.exists() {
+            return Ok(Observed::differs(vec![Change::create(self.path)], ()));
+        }
+        if self.looks.fetch_add(1, Ordering::Relaxed) < self.looks_to_ready {
+            return Ok(Observed::differs(vec![Change::wait(self.path, "it is still small")], ()));
+        }
+        let version = self.yields_version.then(|| "v1".to_owned());
+        Ok(Observed::ready(Facts::of(&self.cluster, ClusterFacts { version, ..ClusterFacts::default() })))
     }
 
-    fn apply<'a>(&'a self, _: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move {
-            if self.fails {
-                return Err(Failure::from(io::Error::other("no")).with_hint("try harder"));
-            }
-            if self.stubborn {
-                return Ok(());
-            }
-            let write = async { Ok::<_, Failure>(self.world.lock().unwrap().insert(self.id().to_string())) };
-            writer.perform(write).await?;
-            Ok(())
-        })
+    async fn apply(&self, _work: (), _: &Facts, writer: &Writer) -> Result<(), Failure> {
+        if self.fails {
+            return Err(Failure::from(io::Error::other("no")).with_hint("try harder"));
+        }
+        if self.stubborn {
+            return Ok(());
+        }
+        let write = async { Ok::<_, Failure>(self.world.lock().unwrap().insert(self.id().to_string())) };
+        writer.perform(write).await?;
+        Ok(())
     }
 
     fn patience(&self) -> Duration {
@@ -110,6 +108,8 @@ impl Step for Make {
 struct Twice(World);
 
 impl Step for Twice {
+    type Work = ();
+
     fn id(&self) -> StepId {
         StepId::site("twice")
     }
@@ -118,7 +118,7 @@ impl Step for Twice {
         None
     }
 
-    fn observe<'a>(&'a self, _: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
+    async fn observe(&self, _: &Facts) -> Result<Observed, Stop> {
         let mut world = self.0.lock().unwrap();
         let next = ["asked", "waited", "asked again"].into_iter().find(|step| !world.contains(*step));
         let change = next.map(|step| match step {
@@ -128,15 +128,13 @@ impl Step for Twice {
         if next == Some("waited") {
             world.insert("waited".to_owned());
         }
-        Box::pin(async move { Ok(Observed::differs(change.into_iter().collect())) })
+        Ok(Observed::differs(change.into_iter().collect(), ()))
     }
 
-    fn apply<'a>(&'a self, _: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
+    async fn apply(&self, _work: (), _: &Facts, writer: &Writer) -> Result<(), Failure> {
         let next = if self.0.lock().unwrap().contains("waited") { "asked again" } else { "asked" };
-        Box::pin(writer.perform(async move {
-            self.0.lock().unwrap().insert(next.to_owned());
-            Ok::<_, Failure>(())
-        }))
+        let write = async { Ok::<_, Failure>(self.0.lock().unwrap().insert(next.to_owned())) };
+        writer.perform(write).await.map(drop)
     }
 }
 

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::files;
 use crate::k8s::kubeconfig::KubeconfigFile;
 use crate::site::Site;
@@ -31,6 +31,8 @@ impl Forgotten {
 }
 
 impl Step for Forgotten {
+    type Work = ();
+
     fn id(&self) -> StepId {
         StepId::site("kubeconfig/saved")
     }
@@ -39,12 +41,12 @@ impl Step for Forgotten {
         None
     }
 
-    fn observe<'a>(&'a self, _: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
+    async fn observe(&self, _: &Facts) -> Result<Observed, Stop> {
         let change = self.is_ours().then(|| Change::delete(self.path().display().to_string()));
-        Box::pin(async move { Ok(Observed::differs(change.into_iter().collect())) })
+        Ok(Observed::differs(change.into_iter().collect(), ()))
     }
 
-    fn apply<'a>(&'a self, _: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move { Ok(writer.perform(async { files::remove(self.path()) }).await?) })
+    async fn apply(&self, _work: (), _: &Facts, writer: &Writer) -> Result<(), Failure> {
+        Ok(writer.perform(async { files::remove(self.path()) }).await?)
     }
 }

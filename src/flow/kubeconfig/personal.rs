@@ -7,7 +7,7 @@ use rustix::fs::{Access as May, access};
 
 use super::Source;
 use crate::engine::lock::Lock;
-use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::env::Env;
 use crate::files;
 use crate::k8s::kubeconfig::{KubeconfigError, KubeconfigFile, paths, read};
@@ -212,6 +212,8 @@ fn explained(error: KubeconfigError) -> Failure {
 }
 
 impl Step for PersonalFile {
+    type Work = ();
+
     fn id(&self) -> StepId {
         StepId::site("kubeconfig")
     }
@@ -220,15 +222,13 @@ impl Step for PersonalFile {
         None
     }
 
-    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(async move {
-            let edits = self.edits(facts)?;
-            Ok(Observed::differs(edits.iter().map(|edit| edit.change(&self.site)).collect()))
-        })
+    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+        let edits = self.edits(facts)?;
+        Ok(Observed::differs(edits.iter().map(|edit| edit.change(&self.site)).collect(), ()))
     }
 
-    fn apply<'a>(&'a self, facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(self.write(facts, writer))
+    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
+        self.write(facts, writer).await
     }
 
     /// `kubectl` writes within moments.

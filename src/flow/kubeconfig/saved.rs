@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Source;
-use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::files;
 use crate::k8s::kubeconfig::KubeconfigFile;
 use crate::site::Site;
@@ -52,6 +52,8 @@ impl Saved {
 }
 
 impl Step for Saved {
+    type Work = ();
+
     fn id(&self) -> StepId {
         StepId::site("kubeconfig/saved")
     }
@@ -60,28 +62,24 @@ impl Step for Saved {
         None
     }
 
-    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(async move {
-            let text = self.text(facts)?;
-            let subject = self.path.display().to_string();
-            let change = match self.present()? {
-                Some(present) if present == text => None,
-                Some(_) => Some(Change::update(subject, "how to reach the clusters")),
-                None => Some(Change::create(subject)),
-            };
-            Ok(Observed::differs(change.into_iter().collect()))
-        })
+    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+        let text = self.text(facts)?;
+        let subject = self.path.display().to_string();
+        let change = match self.present()? {
+            Some(present) if present == text => None,
+            Some(_) => Some(Change::update(subject, "how to reach the clusters")),
+            None => Some(Change::create(subject)),
+        };
+        Ok(Observed::differs(change.into_iter().collect(), ()))
     }
 
-    fn apply<'a>(&'a self, facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move {
-            const MODE: u32 = 0o600;
-            let text = self.text(facts)?;
-            if let Some(folder) = self.path.parent() {
-                files::make_folder(folder)?;
-            }
-            writer.perform(async { files::replace(&self.path, text.as_bytes(), MODE) }).await?;
-            Ok(())
-        })
+    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
+        const MODE: u32 = 0o600;
+        let text = self.text(facts)?;
+        if let Some(folder) = self.path.parent() {
+            files::make_folder(folder)?;
+        }
+        writer.perform(async { files::replace(&self.path, text.as_bytes(), MODE) }).await?;
+        Ok(())
     }
 }

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use super::off::Gone;
-use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Tree, Writer};
+use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Tree, Writer};
 use crate::env::Env;
 use crate::gitops::Scope;
 use crate::gitops::application::Application;
@@ -64,6 +64,8 @@ struct Released {
 }
 
 impl Step for Released {
+    type Work = ();
+
     fn id(&self) -> StepId {
         StepId::of(&self.cluster, &format!("addon/{}/released", self.addon))
     }
@@ -72,28 +74,24 @@ impl Step for Released {
         Some(&self.cluster)
     }
 
-    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(async move {
-            let hub = Hub::of(&self.scope, facts).await?;
-            let fleet = Fleet::look(&hub, &self.scope.site).await?;
-            let changes = bound(&fleet, &self.addon, &self.cluster).map(|application| {
-                let subject = hub.subject(&Kind::APPLICATION, application.name());
-                Change::update(subject, "leave its objects alone when it goes")
-            });
-            Ok(Observed::differs(changes.collect()))
-        })
+    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+        let hub = Hub::of(&self.scope, facts).await?;
+        let fleet = Fleet::look(&hub, &self.scope.site).await?;
+        let changes = bound(&fleet, &self.addon, &self.cluster).map(|application| {
+            let subject = hub.subject(&Kind::APPLICATION, application.name());
+            Change::update(subject, "leave its objects alone when it goes")
+        });
+        Ok(Observed::differs(changes.collect(), ()))
     }
 
-    fn apply<'a>(&'a self, facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move {
-            let hub = Hub::of(&self.scope, facts).await.map_err(Stop::into_failure)?;
-            let fleet = Fleet::look(&hub, &self.scope.site).await?;
-            for application in bound(&fleet, &self.addon, &self.cluster) {
-                if let Some(patch) = patch(application, &Objects::Stay(String::new())) {
-                    writer.perform(hub.change(&Kind::APPLICATION, application.name(), &patch)).await?;
-                }
+    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
+        let hub = Hub::of(&self.scope, facts).await.map_err(Stop::into_failure)?;
+        let fleet = Fleet::look(&hub, &self.scope.site).await?;
+        for application in bound(&fleet, &self.addon, &self.cluster) {
+            if let Some(patch) = patch(application, &Objects::Stay(String::new())) {
+                writer.perform(hub.change(&Kind::APPLICATION, application.name(), &patch)).await?;
             }
-            Ok(())
-        })
+        }
+        Ok(())
     }
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{UNINSTALLS, applications, uninstalls};
 use crate::engine::step::ChangeKind;
-use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::gitops::Scope;
 use crate::gitops::application::{Application, RESOURCES_FINALIZER};
 use crate::gitops::fleet::{Fleet, Registered};
@@ -114,6 +114,8 @@ impl Leftover {
 }
 
 impl Step for Leftover {
+    type Work = ();
+
     fn id(&self) -> StepId {
         StepId::of(&self.cluster, &format!("addon/{}/objects", self.addon))
     }
@@ -122,28 +124,24 @@ impl Step for Leftover {
         Some(&self.cluster)
     }
 
-    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(async move {
-            let Some(found) = self.look(facts).await? else { return Ok(Observed::default()) };
-            Ok(Observed::differs(self.differences(&found)))
-        })
+    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+        let Some(found) = self.look(facts).await? else { return Ok(Observed::default()) };
+        Ok(Observed::differs(self.differences(&found), ()))
     }
 
-    fn apply<'a>(&'a self, facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move {
-            let Some(found) = self.look(facts).await.map_err(Stop::into_failure)? else { return Ok(()) };
-            for application in self.uninstalling(&found) {
-                retire(&found.hub, application, &Objects::Go, writer).await?;
-            }
-            let left = found.tracked.iter().filter(|object| object.held.is_none());
-            let names: BTreeSet<_> = left.map(|object| object.application.as_str()).collect();
-            for name in names.into_iter().filter(|name| found.fleet.application(name).is_none()) {
-                let Some(uninstaller) = self.uninstaller(name, &found) else { continue };
-                writer.perform(api::apply(&found.hub.client, &Kind::APPLICATION, &uninstaller)).await?;
-                writer.perform(found.hub.delete(&Kind::APPLICATION, name)).await?;
-            }
-            Ok(())
-        })
+    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
+        let Some(found) = self.look(facts).await.map_err(Stop::into_failure)? else { return Ok(()) };
+        for application in self.uninstalling(&found) {
+            retire(&found.hub, application, &Objects::Go, writer).await?;
+        }
+        let left = found.tracked.iter().filter(|object| object.held.is_none());
+        let names: BTreeSet<_> = left.map(|object| object.application.as_str()).collect();
+        for name in names.into_iter().filter(|name| found.fleet.application(name).is_none()) {
+            let Some(uninstaller) = self.uninstaller(name, &found) else { continue };
+            writer.perform(api::apply(&found.hub.client, &Kind::APPLICATION, &uninstaller)).await?;
+            writer.perform(found.hub.delete(&Kind::APPLICATION, name)).await?;
+        }
+        Ok(())
     }
 
     fn patience(&self) -> Duration {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Removal;
 use super::leftover::Leftover;
-use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Tree, Writer};
+use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Tree, Writer};
 use crate::env::Env;
 use crate::gitops::Scope;
 use crate::gitops::application::termination;
@@ -64,6 +64,8 @@ impl Gone {
 }
 
 impl Step for Gone {
+    type Work = ();
+
     fn id(&self) -> StepId {
         StepId::of(&self.cluster, &format!("addon/{}/applications", self.addon))
     }
@@ -72,43 +74,39 @@ impl Step for Gone {
         Some(&self.cluster)
     }
 
-    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(async move {
-            let hub = Hub::of(&self.scope, facts).await?;
-            let fleet = Fleet::look(&hub, &self.scope.site).await?;
-            let Some(registered) = fleet.registered(&self.cluster) else { return Ok(Observed::default()) };
-            let expected = Expected::new(&hub, &fleet);
-            let overlooked = self.overlooked(facts, &hub, &fleet, registered).await?;
-            let changes = fleet.of_addon(&self.addon, registered).map(|application| {
-                if application.is_retrying() {
-                    let subject = hub.subject(&Kind::APPLICATION, application.name());
-                    return Change::update(subject, "end the sync that it is in the middle of");
-                }
-                expected.leaving(application, registered)
-            });
-            Ok(Observed::differs(changes.chain(overlooked.iter().map(|each| each.change(&hub))).collect()))
-        })
+    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+        let hub = Hub::of(&self.scope, facts).await?;
+        let fleet = Fleet::look(&hub, &self.scope.site).await?;
+        let Some(registered) = fleet.registered(&self.cluster) else { return Ok(Observed::default()) };
+        let expected = Expected::new(&hub, &fleet);
+        let overlooked = self.overlooked(facts, &hub, &fleet, registered).await?;
+        let changes = fleet.of_addon(&self.addon, registered).map(|application| {
+            if application.is_retrying() {
+                let subject = hub.subject(&Kind::APPLICATION, application.name());
+                return Change::update(subject, "end the sync that it is in the middle of");
+            }
+            expected.leaving(application, registered)
+        });
+        Ok(Observed::differs(changes.chain(overlooked.iter().map(|each| each.change(&hub))).collect(), ()))
     }
 
     /// Argo CD would finish a sync, and all its retries, before it deletes anything.
-    fn apply<'a>(&'a self, facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move {
-            let hub = Hub::of(&self.scope, facts).await.map_err(Stop::into_failure)?;
-            let fleet = Fleet::look(&hub, &self.scope.site).await?;
-            let Some(registered) = fleet.registered(&self.cluster) else { return Ok(()) };
-            for application in fleet.of_addon(&self.addon, registered) {
-                if let Some(status) = termination(application) {
-                    let patch = serde_json::json!({ "status": status });
-                    writer.perform(hub.change(&Kind::APPLICATION, application.name(), &patch)).await?;
-                }
+    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
+        let hub = Hub::of(&self.scope, facts).await.map_err(Stop::into_failure)?;
+        let fleet = Fleet::look(&hub, &self.scope.site).await?;
+        let Some(registered) = fleet.registered(&self.cluster) else { return Ok(()) };
+        for application in fleet.of_addon(&self.addon, registered) {
+            if let Some(status) = termination(application) {
+                let patch = serde_json::json!({ "status": status });
+                writer.perform(hub.change(&Kind::APPLICATION, application.name(), &patch)).await?;
             }
-            if let Some(overlooked) =
-                self.overlooked(facts, &hub, &fleet, registered).await.map_err(Stop::into_failure)?
-            {
-                overlooked.ask(&hub, writer).await?;
-            }
-            Ok(())
-        })
+        }
+        if let Some(overlooked) =
+            self.overlooked(facts, &hub, &fleet, registered).await.map_err(Stop::into_failure)?
+        {
+            overlooked.ask(&hub, writer).await?;
+        }
+        Ok(())
     }
 
     fn patience(&self) -> Duration {

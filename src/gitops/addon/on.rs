@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Tree, Writer};
+use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Tree, Writer};
 use crate::env::Env;
 use crate::gitops::Scope;
 use crate::gitops::application::{Application, Resource};
@@ -128,6 +128,8 @@ impl On {
 }
 
 impl Step for On {
+    type Work = ();
+
     fn id(&self) -> StepId {
         StepId::of(&self.cluster, &format!("addon/{}", self.addon))
     }
@@ -136,20 +138,16 @@ impl Step for On {
         Some(&self.cluster)
     }
 
-    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(async move {
-            let hub = Hub::of(&self.scope, facts).await?;
-            Ok(Observed::differs(self.changes(&hub, facts).await?))
-        })
+    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+        let hub = Hub::of(&self.scope, facts).await?;
+        Ok(Observed::differs(self.changes(&hub, facts).await?, ()))
     }
 
-    fn apply<'a>(&'a self, facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move {
-            let hub = Hub::of(&self.scope, facts).await.map_err(Stop::into_failure)?;
-            let fleet = Fleet::look(&hub, &self.scope.site).await?;
-            let Some(registered) = fleet.registered(&self.cluster) else { return Ok(()) };
-            Ok(Expected::new(&hub, &fleet).retry(fleet.of_addon(&self.addon, registered), writer).await?)
-        })
+    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
+        let hub = Hub::of(&self.scope, facts).await.map_err(Stop::into_failure)?;
+        let fleet = Fleet::look(&hub, &self.scope.site).await?;
+        let Some(registered) = fleet.registered(&self.cluster) else { return Ok(()) };
+        Ok(Expected::new(&hub, &fleet).retry(fleet.of_addon(&self.addon, registered), writer).await?)
     }
 
     fn patience(&self) -> Duration {

@@ -8,7 +8,7 @@ use kube::Client;
 use regex::Regex;
 use serde_json::json;
 
-use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::env::Env;
 use crate::gitops::Scope;
 use crate::k8s::{ApiError, Kind, Object, api};
@@ -141,6 +141,8 @@ fn hash(password: &str) -> Result<String, PasswordError> {
 }
 
 impl Step for Password {
+    type Work = ();
+
     fn id(&self) -> StepId {
         StepId::of(self.scope.hub(), "argocd/password")
     }
@@ -149,18 +151,14 @@ impl Step for Password {
         Some(self.scope.hub())
     }
 
-    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(async move {
-            let client = self.scope.standing_hub(facts).await?;
-            Ok(Observed::differs(self.changes(&client).await?))
-        })
+    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+        let client = self.scope.standing_hub(facts).await?;
+        Ok(Observed::differs(self.changes(&client).await?, ()))
     }
 
-    fn apply<'a>(&'a self, facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move {
-            let client = self.scope.standing_hub(facts).await.map_err(Stop::into_failure)?;
-            self.change(&client, writer).await
-        })
+    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
+        let client = self.scope.standing_hub(facts).await.map_err(Stop::into_failure)?;
+        self.change(&client, writer).await
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use kube::Client;
 
 use super::pause;
-use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::gitops::{Scope, part};
 use crate::k8s::{ApiError, Kind, PART_LABEL, SITE_LABEL, api, unready, workloads};
 use crate::site::name::ClusterName;
@@ -34,6 +34,8 @@ impl Ready {
 }
 
 impl Step for Ready {
+    type Work = ();
+
     fn id(&self) -> StepId {
         StepId::of(self.0.hub(), "argocd/ready")
     }
@@ -42,18 +44,14 @@ impl Step for Ready {
         Some(self.0.hub())
     }
 
-    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(async move {
-            let client = self.0.client(self.0.hub(), facts).await?;
-            Ok(Observed::differs(self.changes(&client).await?))
-        })
+    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+        let client = self.0.client(self.0.hub(), facts).await?;
+        Ok(Observed::differs(self.changes(&client).await?, ()))
     }
 
-    fn apply<'a>(&'a self, facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move {
-            let client = self.0.client(self.0.hub(), facts).await.map_err(Stop::into_failure)?;
-            Ok(pause::resume(&client, self.0.namespace(), writer).await?)
-        })
+    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
+        let client = self.0.client(self.0.hub(), facts).await.map_err(Stop::into_failure)?;
+        Ok(pause::resume(&client, self.0.namespace(), writer).await?)
     }
 
     /// Images may have to be pulled over a slow line.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::engine::{BoxFuture, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::{Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::env::Env;
 use crate::gitops::hub::Hub;
 use crate::gitops::{Scope, part};
@@ -28,6 +28,8 @@ impl Removed {
 }
 
 impl Step for Removed {
+    type Work = ();
+
     fn id(&self) -> StepId {
         StepId::of(self.0.hub(), "gitops/secrets")
     }
@@ -36,19 +38,15 @@ impl Step for Removed {
         Some(self.0.hub())
     }
 
-    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(async move {
-            match Hub::alive(&self.0, facts).await? {
-                Some(hub) => Ok(Observed::differs(self.set().observe(&hub.client).await?)),
-                None => Ok(Observed::default()),
-            }
-        })
+    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+        match Hub::alive(&self.0, facts).await? {
+            Some(hub) => Ok(Observed::differs(self.set().observe(&hub.client).await?, ())),
+            None => Ok(Observed::default()),
+        }
     }
 
-    fn apply<'a>(&'a self, facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move {
-            let hub = Hub::of(&self.0, facts).await.map_err(Stop::into_failure)?;
-            self.set().apply(&hub.client, writer).await
-        })
+    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
+        let hub = Hub::of(&self.0, facts).await.map_err(Stop::into_failure)?;
+        self.set().apply(&hub.client, writer).await
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::ours::Ours;
-use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::gitops::Scope;
 use crate::gitops::application::Application;
 use crate::gitops::fleet::{Fleet, is_marked};
@@ -96,6 +96,8 @@ impl Applications {
 }
 
 impl Step for Applications {
+    type Work = ();
+
     fn id(&self) -> StepId {
         let path = if self.which == Which::Roots { "gitops/roots" } else { "gitops/applications" };
         StepId::of(&self.cluster, path)
@@ -105,24 +107,20 @@ impl Step for Applications {
         Some(&self.cluster)
     }
 
-    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(async move {
-            let found = self.look(facts).await?;
-            Ok(Observed::differs(found.map(|found| found.differences).unwrap_or_default()))
-        })
+    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+        let found = self.look(facts).await?;
+        Ok(Observed::differs(found.map(|found| found.differences).unwrap_or_default(), ()))
     }
 
-    fn apply<'a>(&'a self, facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move {
-            let Some(found) = self.look(facts).await? else { return Ok(()) };
-            for application in &found.applications {
-                retire(&found.hub, application, &found.objects, writer).await?;
-            }
-            if let Some(overlooked) = &found.overlooked {
-                overlooked.ask(&found.hub, writer).await?;
-            }
-            Ok(())
-        })
+    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
+        let Some(found) = self.look(facts).await? else { return Ok(()) };
+        for application in &found.applications {
+            retire(&found.hub, application, &found.objects, writer).await?;
+        }
+        if let Some(overlooked) = &found.overlooked {
+            overlooked.ask(&found.hub, writer).await?;
+        }
+        Ok(())
     }
 
     fn patience(&self) -> Duration {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use kube::Client;
 
 use super::ours::Ours;
-use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::gitops::Scope;
 use crate::gitops::application::Application;
 use crate::gitops::application_set::ApplicationSet;
@@ -113,6 +113,8 @@ fn remaining(object: &Object) -> Option<&str> {
 }
 
 impl Step for Uninstalled {
+    type Work = ();
+
     fn id(&self) -> StepId {
         let path = if self.what == What::Release { "argocd/install" } else { "argocd/namespace" };
         StepId::of(self.scope.hub(), path)
@@ -122,24 +124,20 @@ impl Step for Uninstalled {
         Some(self.scope.hub())
     }
 
-    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(async move {
-            let client = self.scope.client(self.scope.hub(), facts).await?;
-            let left = self.left(&client).await?;
-            Ok(Observed::differs(left.iter().map(|(kind, object)| difference(kind, object)).collect()))
-        })
+    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+        let client = self.scope.client(self.scope.hub(), facts).await?;
+        let left = self.left(&client).await?;
+        Ok(Observed::differs(left.iter().map(|(kind, object)| difference(kind, object)).collect(), ()))
     }
 
-    fn apply<'a>(&'a self, facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move {
-            let client = self.scope.client(self.scope.hub(), facts).await.map_err(Stop::into_failure)?;
-            for (kind, object) in self.left(&client).await? {
-                if !difference(&kind, &object).is_wait() {
-                    writer.perform(api::delete(&client, &kind, object.namespace(), object.name())).await?;
-                }
+    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
+        let client = self.scope.client(self.scope.hub(), facts).await.map_err(Stop::into_failure)?;
+        for (kind, object) in self.left(&client).await? {
+            if !difference(&kind, &object).is_wait() {
+                writer.perform(api::delete(&client, &kind, object.namespace(), object.name())).await?;
             }
-            Ok(())
-        })
+        }
+        Ok(())
     }
 
     /// The namespace's pods are given time to stop.
@@ -183,6 +181,8 @@ impl Unused {
 }
 
 impl Step for Unused {
+    type Work = ();
+
     fn id(&self) -> StepId {
         StepId::of(self.0.hub(), "argocd/others")
     }
@@ -191,19 +191,17 @@ impl Step for Unused {
         Some(self.0.hub())
     }
 
-    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(async move {
-            let others = self.others(facts).await?;
-            if others.is_empty() {
-                return Ok(Observed::default());
-            }
-            let (hub, others) = (self.0.hub().clone(), others.join(", "));
-            let hint = "delete them, or move them to another Argo CD, then run again; nothing was changed";
-            Err(Failure::from(InUse { hub, others }).with_hint(hint).into())
-        })
+    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+        let others = self.others(facts).await?;
+        if others.is_empty() {
+            return Ok(Observed::default());
+        }
+        let (hub, others) = (self.0.hub().clone(), others.join(", "));
+        let hint = "delete them, or move them to another Argo CD, then run again; nothing was changed";
+        Err(Failure::from(InUse { hub, others }).with_hint(hint).into())
     }
 
-    fn apply<'a>(&'a self, _facts: &'a Facts, _writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async { Ok(()) })
+    async fn apply(&self, _work: (), _facts: &Facts, _writer: &Writer) -> Result<(), Failure> {
+        Ok(())
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use serde_json::{Map, Value, json};
 
-use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::gitops::Scope;
 use crate::gitops::fleet::{Fleet, Registered};
 use crate::gitops::hub::Hub;
@@ -70,6 +70,8 @@ fn without_our_keys(managed: &[ManagedFieldsEntry]) -> Value {
 }
 
 impl Step for Unregistered {
+    type Work = ();
+
     fn id(&self) -> StepId {
         StepId::of(&self.cluster, "registration/secret")
     }
@@ -78,25 +80,21 @@ impl Step for Unregistered {
         Some(&self.cluster)
     }
 
-    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(async move {
-            let Some((hub, registered)) = self.look(facts).await? else { return Ok(Observed::default()) };
-            Ok(Observed::differs(difference(&hub, &registered).into_iter().collect()))
-        })
+    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+        let Some((hub, registered)) = self.look(facts).await? else { return Ok(Observed::default()) };
+        Ok(Observed::differs(difference(&hub, &registered).into_iter().collect(), ()))
     }
 
-    fn apply<'a>(&'a self, facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move {
-            let Some((hub, registered)) = self.look(facts).await? else { return Ok(()) };
-            let Some(name) = registered.secret.as_deref() else { return Ok(()) };
-            if registered.ours {
-                writer.perform(hub.delete(&Kind::SECRET, name)).await?;
-            } else {
-                let patch = without_our_keys(&registered.managed);
-                writer.perform(hub.change(&Kind::SECRET, name, &patch)).await?;
-            }
-            Ok(())
-        })
+    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
+        let Some((hub, registered)) = self.look(facts).await? else { return Ok(()) };
+        let Some(name) = registered.secret.as_deref() else { return Ok(()) };
+        if registered.ours {
+            writer.perform(hub.delete(&Kind::SECRET, name)).await?;
+        } else {
+            let patch = without_our_keys(&registered.managed);
+            writer.perform(hub.change(&Kind::SECRET, name, &patch)).await?;
+        }
+        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::ours::Ours;
-use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::gitops::Scope;
 use crate::gitops::application_set::ApplicationSet;
 use crate::gitops::fleet::Fleet;
@@ -42,6 +42,8 @@ fn finalizers(set: &ApplicationSet) -> Vec<&str> {
 }
 
 impl Step for Sets {
+    type Work = ();
+
     fn id(&self) -> StepId {
         StepId::of(self.0.hub(), "gitops/sets")
     }
@@ -50,29 +52,25 @@ impl Step for Sets {
         Some(self.0.hub())
     }
 
-    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(async move {
-            let Some((hub, sets)) = self.look(facts).await? else { return Ok(Observed::default()) };
-            Ok(Observed::differs(sets.iter().map(|set| difference(&hub, set)).collect()))
-        })
+    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+        let Some((hub, sets)) = self.look(facts).await? else { return Ok(Observed::default()) };
+        Ok(Observed::differs(sets.iter().map(|set| difference(&hub, set)).collect(), ()))
     }
 
-    fn apply<'a>(&'a self, facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move {
-            let Some((hub, sets)) = self.look(facts).await? else { return Ok(()) };
-            for set in &sets {
-                if !finalizers(set).is_empty() {
-                    let others = set.metadata.finalizers.iter().flatten();
-                    let others: Vec<_> =
-                        others.filter(|name| !finalizers(set).contains(&name.as_str())).collect();
-                    let patch = json!({ "metadata": { "finalizers": others } });
-                    writer.perform(hub.change(&Kind::APPLICATION_SET, set.name(), &patch)).await?;
-                }
-                if set.metadata.deletion_timestamp.is_none() {
-                    writer.perform(hub.delete(&Kind::APPLICATION_SET, set.name())).await?;
-                }
+    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
+        let Some((hub, sets)) = self.look(facts).await? else { return Ok(()) };
+        for set in &sets {
+            if !finalizers(set).is_empty() {
+                let others = set.metadata.finalizers.iter().flatten();
+                let others: Vec<_> =
+                    others.filter(|name| !finalizers(set).contains(&name.as_str())).collect();
+                let patch = json!({ "metadata": { "finalizers": others } });
+                writer.perform(hub.change(&Kind::APPLICATION_SET, set.name(), &patch)).await?;
             }
-            Ok(())
-        })
+            if set.metadata.deletion_timestamp.is_none() {
+                writer.perform(hub.delete(&Kind::APPLICATION_SET, set.name())).await?;
+            }
+        }
+        Ok(())
     }
 }

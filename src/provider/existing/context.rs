@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::facts::ClusterFacts;
-use crate::engine::{Access, BoxFuture, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::{Access, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::env::Env;
 use crate::k8s::kubeconfig::{self, KubeconfigError};
 use crate::k8s::{ApiError, ClientError};
@@ -82,6 +82,8 @@ impl Context {
 }
 
 impl Step for Context {
+    type Work = ();
+
     fn id(&self) -> StepId {
         StepId::of(&self.cluster, "provision/context")
     }
@@ -90,11 +92,11 @@ impl Step for Context {
         Some(&self.cluster)
     }
 
-    fn observe<'a>(&'a self, _facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(async move { Ok(self.look().await?) })
+    async fn observe(&self, _facts: &Facts) -> Result<Observed, Stop> {
+        Ok(self.look().await?)
     }
 
-    fn apply<'a>(&'a self, _facts: &'a Facts, _writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async { Ok(()) })
+    async fn apply(&self, _work: (), _facts: &Facts, _writer: &Writer) -> Result<(), Failure> {
+        Ok(())
     }
 }

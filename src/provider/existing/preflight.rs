@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::context::access;
-use crate::engine::{Access, BoxFuture, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::{Access, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::site::name::ClusterName;
 use crate::site::{Cluster, Existing, Provider, Role, Site};
 
@@ -50,6 +50,8 @@ pub(super) fn check(site: &Site, cluster: &Cluster, existing: &Existing) -> Resu
 }
 
 impl Step for Preflight {
+    type Work = ();
+
     fn id(&self) -> StepId {
         StepId::of(&self.cluster.name, "provision/preflight")
     }
@@ -58,14 +60,12 @@ impl Step for Preflight {
         Some(&self.cluster.name)
     }
 
-    fn observe<'a>(&'a self, _facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(async move {
-            check(&self.site, &self.cluster, &self.existing)?;
-            Ok(Observed::default())
-        })
+    async fn observe(&self, _facts: &Facts) -> Result<Observed, Stop> {
+        check(&self.site, &self.cluster, &self.existing)?;
+        Ok(Observed::default())
     }
 
-    fn apply<'a>(&'a self, _facts: &'a Facts, _writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async { Ok(()) })
+    async fn apply(&self, _work: (), _facts: &Facts, _writer: &Writer) -> Result<(), Failure> {
+        Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! The step `<cluster>/provision/context` of a teardown: the cluster was there to be asked.
 
-use crate::engine::{BoxFuture, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::{Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::site::Cluster;
 use crate::site::name::ClusterName;
 
@@ -19,6 +19,8 @@ impl Reachable {
 }
 
 impl Step for Reachable {
+    type Work = ();
+
     fn id(&self) -> StepId {
         StepId::of(&self.0, "provision/context")
     }
@@ -27,17 +29,15 @@ impl Step for Reachable {
         Some(&self.0)
     }
 
-    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(async move {
-            if facts.access(&self.0).is_ok() {
-                return Ok(Observed::default());
-            }
-            let hint = "`bridgehead plan` says why; if the cluster is gone for good, take its table out of the profile, then run again";
-            Err(Failure::from(Unreachable(self.0.clone())).with_hint(hint).into())
-        })
+    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+        if facts.access(&self.0).is_ok() {
+            return Ok(Observed::default());
+        }
+        let hint = "`bridgehead plan` says why; if the cluster is gone for good, take its table out of the profile, then run again";
+        Err(Failure::from(Unreachable(self.0.clone())).with_hint(hint).into())
     }
 
-    fn apply<'a>(&'a self, _facts: &'a Facts, _writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async { Ok(()) })
+    async fn apply(&self, _work: (), _facts: &Facts, _writer: &Writer) -> Result<(), Failure> {
+        Ok(())
     }
 }

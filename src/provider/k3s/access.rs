@@ -10,7 +10,7 @@ use futures::stream::FuturesOrdered;
 
 use super::{Member, Memory, Subject, config};
 use crate::engine::facts::{ClusterFacts, Join};
-use crate::engine::{self, BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::{self, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::provider::api_server;
 use crate::site::name::ClusterName;
 use crate::site::secret::Secret;
@@ -41,7 +41,7 @@ impl Access {
         let look = server.service_look(self.memory.is_second()).await?;
         let (Some(kubeconfig), Some(token)) = (&look.kubeconfig, &look.token) else {
             let reason = format!("k3s does not run on {} yet", server.host.name);
-            return Ok(Observed::differs(vec![self.wait(reason)]));
+            return Ok(Observed::differs(vec![self.wait(reason)], ()));
         };
         let identity = Identity::parse(server.host.name.as_str(), kubeconfig)?;
         let token = Secret::new(token.expose().trim().to_owned());
@@ -59,7 +59,7 @@ impl Access {
                 };
                 Ok(Observed::ready(Facts::of(&self.subject.cluster, learnt)))
             }
-            Err(reason) => Ok(Observed::differs(vec![self.wait(reason)])),
+            Err(reason) => Ok(Observed::differs(vec![self.wait(reason)], ())),
         }
     }
 
@@ -110,6 +110,8 @@ impl Access {
 }
 
 impl Step for Access {
+    type Work = ();
+
     fn id(&self) -> StepId {
         access_id(&self.subject)
     }
@@ -118,12 +120,12 @@ impl Step for Access {
         Some(&self.subject.cluster)
     }
 
-    fn observe<'a>(&'a self, _: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(self.look())
+    async fn observe(&self, _: &Facts) -> Result<Observed, Stop> {
+        self.look().await
     }
 
-    fn apply<'a>(&'a self, _: &'a Facts, _: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async { Ok(()) })
+    async fn apply(&self, _work: (), _: &Facts, _: &Writer) -> Result<(), Failure> {
+        Ok(())
     }
 
     fn patience(&self) -> Duration {

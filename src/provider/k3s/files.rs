@@ -6,7 +6,7 @@ use super::look::HostLook;
 use super::mark::Mark;
 use super::release::{Architecture, Artifact};
 use super::{IMAGES, Member, Memory, unit};
-use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::site::name::ClusterName;
 use crate::ssh::quote;
 
@@ -135,6 +135,8 @@ impl Files {
 }
 
 impl Step for Files {
+    type Work = ();
+
     fn id(&self) -> StepId {
         files_id(&self.member)
     }
@@ -143,14 +145,12 @@ impl Step for Files {
         Some(&self.member.subject.cluster)
     }
 
-    fn observe<'a>(&'a self, _: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(
-            async move { Ok(Observed::differs(self.changes(&self.lacking(self.memory.is_second()).await?))) },
-        )
+    async fn observe(&self, _: &Facts) -> Result<Observed, Stop> {
+        Ok(Observed::differs(self.changes(&self.lacking(self.memory.is_second()).await?), ()))
     }
 
-    fn apply<'a>(&'a self, _: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(self.write(writer))
+    async fn apply(&self, _work: (), _: &Facts, writer: &Writer) -> Result<(), Failure> {
+        self.write(writer).await
     }
 }
 

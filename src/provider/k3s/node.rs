@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1;
 use kube::Api;
 
 use super::Member;
-use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::provider::nodes;
 use crate::site::name::ClusterName;
 
@@ -39,11 +39,13 @@ impl Node {
             Some(node) => nodes::unready(&node),
         };
         let changes = reason.map(|reason| Change::wait(format!("node {node}"), reason));
-        Ok(Observed::differs(changes.into_iter().collect()))
+        Ok(Observed::differs(changes.into_iter().collect(), ()))
     }
 }
 
 impl Step for Node {
+    type Work = ();
+
     fn id(&self) -> StepId {
         self.0.step("provision", "node")
     }
@@ -52,12 +54,12 @@ impl Step for Node {
         Some(&self.0.subject.cluster)
     }
 
-    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(self.look(facts))
+    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+        self.look(facts).await
     }
 
-    fn apply<'a>(&'a self, _: &'a Facts, _: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async { Ok(()) })
+    async fn apply(&self, _work: (), _: &Facts, _: &Writer) -> Result<(), Failure> {
+        Ok(())
     }
 
     fn patience(&self) -> Duration {

@@ -10,7 +10,7 @@ use futures::future::join_all;
 use jiff::Timestamp;
 
 use super::{Member, Subject};
-use crate::engine::{BoxFuture, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::{Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::site::Site;
 use crate::site::name::{ClusterName, SiteName};
 use fault::{Candidate, Fault, duplicates};
@@ -77,6 +77,8 @@ async fn look(member: &Member) -> Result<Candidate<'_>, Failure> {
 }
 
 impl Step for Preflight {
+    type Work = ();
+
     fn id(&self) -> StepId {
         StepId::site("preflight")
     }
@@ -85,11 +87,11 @@ impl Step for Preflight {
         None
     }
 
-    fn observe<'a>(&'a self, _: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(async move { Ok(self.look().await.map(|()| Observed::default())?) })
+    async fn observe(&self, _: &Facts) -> Result<Observed, Stop> {
+        Ok(self.look().await.map(|()| Observed::default())?)
     }
 
-    fn apply<'a>(&'a self, _: &'a Facts, _: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async { Ok(()) })
+    async fn apply(&self, _work: (), _: &Facts, _: &Writer) -> Result<(), Failure> {
+        Ok(())
     }
 }

@@ -14,7 +14,7 @@ pub(super) use source::Source;
 use version::{Refusal, Version};
 
 use super::{Member, Subject};
-use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::site::name::ClusterName;
 
 /// A host must not get the release that the profile names.
@@ -50,7 +50,7 @@ impl Release {
                 changes.push(Change::create(format!("file {file} of the release {tag} on this machine")));
             }
         }
-        Ok(Observed::differs(changes))
+        Ok(Observed::differs(changes, ()))
     }
 
     /// The files that any host lacks, with their checksums. Of hosts that do not answer only the server counts
@@ -90,6 +90,8 @@ impl Release {
 }
 
 impl Step for Release {
+    type Work = ();
+
     fn id(&self) -> StepId {
         StepId::of(&self.subject.cluster, "provision/release")
     }
@@ -98,12 +100,12 @@ impl Step for Release {
         Some(&self.subject.cluster)
     }
 
-    fn observe<'a>(&'a self, _: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(self.look())
+    async fn observe(&self, _: &Facts) -> Result<Observed, Stop> {
+        self.look().await
     }
 
-    fn apply<'a>(&'a self, _: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(self.get(writer))
+    async fn apply(&self, _work: (), _: &Facts, writer: &Writer) -> Result<(), Failure> {
+        self.get(writer).await
     }
 
     fn patience(&self) -> Duration {

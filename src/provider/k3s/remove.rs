@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Member;
 use super::look::{LookError, TRACES};
 use super::mark::Mark;
-use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::site::name::ClusterName;
 use crate::ssh::quote;
 
@@ -128,6 +128,8 @@ impl Remove {
 }
 
 impl Step for Remove {
+    type Work = ();
+
     fn id(&self) -> StepId {
         self.0.step("remove", "k3s")
     }
@@ -136,11 +138,11 @@ impl Step for Remove {
         Some(&self.0.subject.cluster)
     }
 
-    fn observe<'a>(&'a self, _: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(async move { Ok(Observed::differs(self.changes(&self.ours().await?))) })
+    async fn observe(&self, _: &Facts) -> Result<Observed, Stop> {
+        Ok(Observed::differs(self.changes(&self.ours().await?), ()))
     }
 
-    fn apply<'a>(&'a self, _: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(self.take_away(writer))
+    async fn apply(&self, _work: (), _: &Facts, writer: &Writer) -> Result<(), Failure> {
+        self.take_away(writer).await
     }
 }

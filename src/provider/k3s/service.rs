@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::files::sha256;
 use super::look::ServiceLook;
 use super::{CONFIG, Member, Memory, config};
-use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::site::name::ClusterName;
 
 /// It will not get better by waiting.
@@ -58,7 +58,7 @@ impl Service {
             });
         }
         changes.extend(self.unit(&look)?);
-        Ok(Observed::differs(changes))
+        Ok(Observed::differs(changes, ()))
     }
 
     /// What is wrong with the unit.
@@ -117,6 +117,8 @@ impl Service {
 }
 
 impl Step for Service {
+    type Work = ();
+
     fn id(&self) -> StepId {
         self.member.step("provision", "service")
     }
@@ -125,12 +127,12 @@ impl Step for Service {
         Some(&self.member.subject.cluster)
     }
 
-    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(self.look(facts))
+    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+        self.look(facts).await
     }
 
-    fn apply<'a>(&'a self, facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(self.start(facts, writer))
+    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
+        self.start(facts, writer).await
     }
 
     /// A small host unpacks for minutes.

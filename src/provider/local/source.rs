@@ -14,7 +14,7 @@ use git::{Git, GitError};
 use listing::{Kind, Listing, list};
 
 use crate::engine::facts::RepositoryFacts;
-use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::env::Env;
 use crate::files;
 use crate::site::name::{ClusterName, RepositoryName, SiteName};
@@ -65,6 +65,8 @@ struct Present {
 }
 
 impl Step for Source {
+    type Work = ();
+
     fn id(&self) -> StepId {
         StepId::site(&format!("repositories/{}", self.name))
     }
@@ -73,22 +75,18 @@ impl Step for Source {
         None
     }
 
-    fn observe<'a>(&'a self, _: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(async {
-            match &self.kind {
-                SourceKind::Elsewhere(url) => Ok(Observed::ready(self.facts(url.clone(), None))),
-                SourceKind::Served(served) => self.compare(served).await,
-            }
-        })
+    async fn observe(&self, _: &Facts) -> Result<Observed, Stop> {
+        match &self.kind {
+            SourceKind::Elsewhere(url) => Ok(Observed::ready(self.facts(url.clone(), None))),
+            SourceKind::Served(served) => self.compare(served).await,
+        }
     }
 
-    fn apply<'a>(&'a self, _: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move {
-            match &self.kind {
-                SourceKind::Elsewhere(_) => Ok(()),
-                SourceKind::Served(served) => self.refresh(served, writer).await,
-            }
-        })
+    async fn apply(&self, _work: (), _: &Facts, writer: &Writer) -> Result<(), Failure> {
+        match &self.kind {
+            SourceKind::Elsewhere(_) => Ok(()),
+            SourceKind::Served(served) => self.refresh(served, writer).await,
+        }
     }
 }
 
@@ -103,6 +101,7 @@ impl Source {
             return Ok(Observed {
                 facts: self.facts(served.url(), None),
                 changes: vec![Change::create(subject)],
+                work: Some(()),
             });
         };
         let listing = list(&served.folder, &self.state).await?;
@@ -111,7 +110,7 @@ impl Source {
             Some(detail) => vec![Change::update(subject, detail)],
             None => Vec::new(),
         };
-        Ok(Observed { facts: self.facts(served.url(), Some(present.commit)), changes })
+        Ok(Observed { facts: self.facts(served.url(), Some(present.commit)), changes, work: Some(()) })
     }
 
     async fn refresh(&self, served: &Served, writer: &Writer) -> Result<(), Failure> {

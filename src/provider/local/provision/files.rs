@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Subject;
 use crate::engine::step::ChangeKind;
 use crate::engine::wait::Pace;
-use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::files::{self, FileError};
 use crate::provider::local::pki::Pki;
 use crate::provider::local::ports::{MOST_NODES, Ports};
@@ -56,6 +56,8 @@ impl Files {
 }
 
 impl Step for Files {
+    type Work = ();
+
     fn id(&self) -> StepId {
         StepId::of(&self.0.cluster, "provision/files")
     }
@@ -64,35 +66,31 @@ impl Step for Files {
         Some(&self.0.cluster)
     }
 
-    fn observe<'a>(&'a self, _facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(async move {
-            let Subject { cluster, nodes, layout, .. } = &self.0;
-            if nodes.len() > usize::from(MOST_NODES) {
-                return Err(TooManyNodes(cluster.clone(), nodes.len()).into());
-            }
-            let mut changes = Vec::new();
-            if !layout.logs().is_dir() {
-                changes.push(Change::create(format!("folder {}", layout.folder().display())));
-            }
-            changes.extend(self.ports().await?);
-            if !self.pki().missing().is_empty() {
-                changes.push(Change::create(format!("certificates of {cluster}")));
-            }
-            Ok(Observed::differs(changes))
-        })
+    async fn observe(&self, _facts: &Facts) -> Result<Observed, Stop> {
+        let Subject { cluster, nodes, layout, .. } = &self.0;
+        if nodes.len() > usize::from(MOST_NODES) {
+            return Err(TooManyNodes(cluster.clone(), nodes.len()).into());
+        }
+        let mut changes = Vec::new();
+        if !layout.logs().is_dir() {
+            changes.push(Change::create(format!("folder {}", layout.folder().display())));
+        }
+        changes.extend(self.ports().await?);
+        if !self.pki().missing().is_empty() {
+            changes.push(Change::create(format!("certificates of {cluster}")));
+        }
+        Ok(Observed::differs(changes, ()))
     }
 
-    fn apply<'a>(&'a self, _facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move {
-            let Subject { layout, env, .. } = &self.0;
-            writer.perform(async { files::make_folder(&layout.logs()) }).await?;
-            if self.lacks_ports().await? {
-                writer.perform(async { Ports::choose(layout, &env.sites_folder()) }).await?;
-            }
-            if !self.pki().missing().is_empty() {
-                writer.perform(async { self.pki().make() }).await?;
-            }
-            Ok(())
-        })
+    async fn apply(&self, _work: (), _facts: &Facts, writer: &Writer) -> Result<(), Failure> {
+        let Subject { layout, env, .. } = &self.0;
+        writer.perform(async { files::make_folder(&layout.logs()) }).await?;
+        if self.lacks_ports().await? {
+            writer.perform(async { Ports::choose(layout, &env.sites_folder()) }).await?;
+        }
+        if !self.pki().missing().is_empty() {
+            writer.perform(async { self.pki().make() }).await?;
+        }
+        Ok(())
     }
 }

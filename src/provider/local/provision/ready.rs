@@ -8,7 +8,7 @@ use kube::Api;
 use kube::Client;
 use kube::api::{DeleteParams, ListParams};
 
-use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::env::Env;
 use crate::provider::nodes::unready;
 use crate::site::name::ClusterName;
@@ -64,6 +64,8 @@ impl Ready {
 }
 
 impl Step for Ready {
+    type Work = ();
+
     fn id(&self) -> StepId {
         StepId::of(&self.cluster, "provision/ready")
     }
@@ -72,39 +74,33 @@ impl Step for Ready {
         Some(&self.cluster)
     }
 
-    fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(async move {
-            let client = self.client(facts).await?;
-            let mut changes = self.differences(&self.nodes(&client).await?);
-            // Made by the controllers in every namespace; pods are refused without it.
-            let accounts = Api::<ServiceAccount>::namespaced(client, "default");
-            let account =
-                accounts.get_opt("default").await.map_err(self.failed("look at the ServiceAccount"))?;
-            if account.is_none() {
-                changes
-                    .push(Change::wait("ServiceAccount default/default", "not made by the controllers yet"));
-            }
-            Ok(Observed::differs(changes))
-        })
+    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+        let client = self.client(facts).await?;
+        let mut changes = self.differences(&self.nodes(&client).await?);
+        // Made by the controllers in every namespace; pods are refused without it.
+        let accounts = Api::<ServiceAccount>::namespaced(client, "default");
+        let account = accounts.get_opt("default").await.map_err(self.failed("look at the ServiceAccount"))?;
+        if account.is_none() {
+            changes.push(Change::wait("ServiceAccount default/default", "not made by the controllers yet"));
+        }
+        Ok(Observed::differs(changes, ()))
     }
 
     /// Removes nodes that the profile no longer counts. Everything else comes by itself.
-    fn apply<'a>(&'a self, facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move {
-            let client = match self.client(facts).await {
-                Ok(client) => client,
-                Err(Stop::Failed(failure)) => return Err(failure),
-                // Then there is nothing to remove either.
-                Err(Stop::Blocked(_)) => return Ok(()),
-            };
-            let nodes = Api::<Node>::all(client.clone());
-            for name in self.nodes(&client).await?.keys().filter(|name| !self.nodes.contains(name)) {
-                writer
-                    .perform(nodes.delete(name, &DeleteParams::default()))
-                    .await
-                    .map_err(self.failed("remove a node"))?;
-            }
-            Ok(())
-        })
+    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
+        let client = match self.client(facts).await {
+            Ok(client) => client,
+            Err(Stop::Failed(failure)) => return Err(failure),
+            // Then there is nothing to remove either.
+            Err(Stop::Blocked(_)) => return Ok(()),
+        };
+        let nodes = Api::<Node>::all(client.clone());
+        for name in self.nodes(&client).await?.keys().filter(|name| !self.nodes.contains(name)) {
+            writer
+                .perform(nodes.delete(name, &DeleteParams::default()))
+                .await
+                .map_err(self.failed("remove a node"))?;
+        }
+        Ok(())
     }
 }

@@ -11,7 +11,7 @@ use tokio::process::Command;
 
 use super::Subject;
 use crate::engine::facts::ClusterFacts;
-use crate::engine::{Access, BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::{Access, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::files::{self, FileError};
 use crate::provider::api_server;
 use crate::provider::local::configuration::{Configuration, ConfigurationError};
@@ -119,6 +119,8 @@ impl Supervisor {
 }
 
 impl Step for Supervisor {
+    type Work = ();
+
     fn id(&self) -> StepId {
         StepId::of(&self.subject.cluster, "provision/supervisor")
     }
@@ -127,39 +129,34 @@ impl Step for Supervisor {
         Some(&self.subject.cluster)
     }
 
-    fn observe<'a>(&'a self, _facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(async move {
-            let told = state::ask(&self.subject.layout).await;
-            // Its API may still serve, but nothing that is asked of it there would happen to a pod.
-            let is_silent = matches!(told, Err(StateError::Silent(_)));
-            let mut changes: Vec<Change> = self.difference(told)?.into_iter().collect();
-            let Some(access) = self.access().filter(|_| !is_silent) else {
-                return Ok(Observed::differs(changes));
-            };
-            let client = self.subject.env.clients.get(&access).await?;
-            if let Some(reason) = api_server::unserving(&client).await {
-                if changes.is_empty() {
-                    changes.push(Change::wait(format!("API server of {}", self.subject.cluster), reason));
-                }
-                return Ok(Observed::differs(changes));
+    async fn observe(&self, _facts: &Facts) -> Result<Observed, Stop> {
+        let told = state::ask(&self.subject.layout).await;
+        // Its API may still serve, but nothing that is asked of it there would happen to a pod.
+        let is_silent = matches!(told, Err(StateError::Silent(_)));
+        let mut changes: Vec<Change> = self.difference(told)?.into_iter().collect();
+        let Some(access) = self.access().filter(|_| !is_silent) else {
+            return Ok(Observed::differs(changes, ()));
+        };
+        let client = self.subject.env.clients.get(&access).await?;
+        if let Some(reason) = api_server::unserving(&client).await {
+            if changes.is_empty() {
+                changes.push(Change::wait(format!("API server of {}", self.subject.cluster), reason));
             }
-            let version = client.apiserver_version().await?.git_version;
-            let learnt =
-                ClusterFacts { access: Some(access), version: Some(version), ..ClusterFacts::default() };
-            Ok(Observed { facts: Facts::of(&self.subject.cluster, learnt), changes })
-        })
+            return Ok(Observed::differs(changes, ()));
+        }
+        let version = client.apiserver_version().await?.git_version;
+        let learnt = ClusterFacts { access: Some(access), version: Some(version), ..ClusterFacts::default() };
+        Ok(Observed { facts: Facts::of(&self.subject.cluster, learnt), changes, work: Some(()) })
     }
 
-    fn apply<'a>(&'a self, _facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move {
-            let layout = &self.subject.layout;
-            let wanted = self.wanted().map_err(with_hint)?;
-            writer.perform(async { wanted.write(layout) }).await?;
-            writer.perform(end(layout)).await?;
-            let started = writer.perform(start(&self.subject)).await?;
-            self.started.store(started, Ordering::Relaxed);
-            if started { Ok(()) } else { Err(self.ended()) }
-        })
+    async fn apply(&self, _work: (), _facts: &Facts, writer: &Writer) -> Result<(), Failure> {
+        let layout = &self.subject.layout;
+        let wanted = self.wanted().map_err(with_hint)?;
+        writer.perform(async { wanted.write(layout) }).await?;
+        writer.perform(end(layout)).await?;
+        let started = writer.perform(start(&self.subject)).await?;
+        self.started.store(started, Ordering::Relaxed);
+        if started { Ok(()) } else { Err(self.ended()) }
     }
 }
 

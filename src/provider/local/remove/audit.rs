@@ -1,7 +1,7 @@
 //! The step `<cluster>/remove/audit`: proof that nothing is left.
 
 use super::Subject;
-use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::provider::local::leftovers;
 use crate::site::name::ClusterName;
 
@@ -20,6 +20,8 @@ impl Audit {
 }
 
 impl Step for Audit {
+    type Work = ();
+
     fn id(&self) -> StepId {
         StepId::of(&self.0.cluster, "remove/audit")
     }
@@ -29,21 +31,19 @@ impl Step for Audit {
     }
 
     /// Before the cluster's folder is gone there is nothing to prove.
-    fn observe<'a>(&'a self, _facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(async move {
-            if self.0.layout.folder().symlink_metadata().is_ok() {
-                let subject = format!("proof that nothing is left of {}", self.0.cluster);
-                return Ok(Observed::differs(vec![Change::wait(subject, "the cluster is still there")]));
-            }
-            let left = self.left();
-            if left.is_empty() {
-                return Ok(Observed::default());
-            }
-            Err(Left(self.0.cluster.clone(), left.join(", ")).into())
-        })
+    async fn observe(&self, _facts: &Facts) -> Result<Observed, Stop> {
+        if self.0.layout.folder().symlink_metadata().is_ok() {
+            let subject = format!("proof that nothing is left of {}", self.0.cluster);
+            return Ok(Observed::differs(vec![Change::wait(subject, "the cluster is still there")], ()));
+        }
+        let left = self.left();
+        if left.is_empty() {
+            return Ok(Observed::default());
+        }
+        Err(Left(self.0.cluster.clone(), left.join(", ")).into())
     }
 
-    fn apply<'a>(&'a self, _facts: &'a Facts, _writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async { Ok(()) })
+    async fn apply(&self, _work: (), _facts: &Facts, _writer: &Writer) -> Result<(), Failure> {
+        Ok(())
     }
 }

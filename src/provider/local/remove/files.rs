@@ -1,13 +1,15 @@
 //! The step `<cluster>/remove/files`: the cluster's folder is gone.
 
 use super::Subject;
-use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::files;
 use crate::site::name::ClusterName;
 
 pub(super) struct Files(pub(super) Subject);
 
 impl Step for Files {
+    type Work = ();
+
     fn id(&self) -> StepId {
         StepId::of(&self.0.cluster, "remove/files")
     }
@@ -16,19 +18,15 @@ impl Step for Files {
         Some(&self.0.cluster)
     }
 
-    fn observe<'a>(&'a self, _facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(async move {
-            let folder = self.0.layout.folder();
-            let there = folder.symlink_metadata().is_ok();
-            let changes = there.then(|| Change::delete(format!("folder {}", folder.display())));
-            Ok(Observed::differs(changes.into_iter().collect()))
-        })
+    async fn observe(&self, _facts: &Facts) -> Result<Observed, Stop> {
+        let folder = self.0.layout.folder();
+        let there = folder.symlink_metadata().is_ok();
+        let changes = there.then(|| Change::delete(format!("folder {}", folder.display())));
+        Ok(Observed::differs(changes.into_iter().collect(), ()))
     }
 
-    fn apply<'a>(&'a self, _facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move {
-            writer.perform(async { files::remove_folder(self.0.layout.folder()) }).await?;
-            Ok(())
-        })
+    async fn apply(&self, _work: (), _facts: &Facts, writer: &Writer) -> Result<(), Failure> {
+        writer.perform(async { files::remove_folder(self.0.layout.folder()) }).await?;
+        Ok(())
     }
 }

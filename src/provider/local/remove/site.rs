@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::engine::{BoxFuture, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::files;
 use crate::site::name::ClusterName;
 
@@ -21,6 +21,8 @@ impl SiteFolder {
 }
 
 impl Step for SiteFolder {
+    type Work = ();
+
     fn id(&self) -> StepId {
         StepId::site("remove/files")
     }
@@ -29,23 +31,19 @@ impl Step for SiteFolder {
         None
     }
 
-    fn observe<'a>(&'a self, _facts: &'a Facts) -> BoxFuture<'a, Result<Observed, Stop>> {
-        Box::pin(async move {
-            let changes = self.entries().into_iter().map(|path| Change::delete(path.display().to_string()));
-            Ok(Observed::differs(changes.collect()))
-        })
+    async fn observe(&self, _facts: &Facts) -> Result<Observed, Stop> {
+        let changes = self.entries().into_iter().map(|path| Change::delete(path.display().to_string()));
+        Ok(Observed::differs(changes.collect(), ()))
     }
 
-    fn apply<'a>(&'a self, _facts: &'a Facts, writer: &'a Writer) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move {
-            for path in self.entries() {
-                writer
-                    .perform(async {
-                        if path.is_dir() { files::remove_folder(&path) } else { files::remove(&path) }
-                    })
-                    .await?;
-            }
-            Ok(())
-        })
+    async fn apply(&self, _work: (), _facts: &Facts, writer: &Writer) -> Result<(), Failure> {
+        for path in self.entries() {
+            writer
+                .perform(async {
+                    if path.is_dir() { files::remove_folder(&path) } else { files::remove(&path) }
+                })
+                .await?;
+        }
+        Ok(())
     }
 }
