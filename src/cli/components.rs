@@ -9,8 +9,8 @@ use super::exit::Exit;
 use super::session::{Session, Show};
 use super::{Global, environment};
 use crate::components::{self, Needed};
+use crate::engine::Failure;
 use crate::engine::run::Mode;
-use crate::engine::step::Failure;
 use crate::report::Output;
 use crate::site::load;
 

@@ -8,7 +8,7 @@ use super::environment::EnvironmentError;
 use super::exit::Exit;
 use crate::engine::event::RunResult;
 use crate::engine::lock::LockError;
-use crate::engine::step::{Failure, Hint};
+use crate::engine::{Failure, Hint};
 use crate::files::FileError;
 use crate::report::{self, Output};
 use crate::site::load::LoadError;

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::error::CommandError;
 use super::exit::Exit;
-use crate::engine::step::Failure;
+use crate::engine::Failure;
 use crate::provider::local::{process, supervisor};
 use crate::ssh::password;
 

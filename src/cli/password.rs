@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::engine::step::Hint;
+use crate::engine::Hint;
 use crate::files::{self, FileError};
 use crate::site::secret::Secret;
 

@@ -187,7 +187,7 @@ mod tests {
     use std::fs::File;
 
     use super::*;
-    use crate::engine::step::ChangeKind;
+    use crate::engine::ChangeKind;
 
     fn step(root: &Path, named: Option<PathBuf>) -> Components {
         let folders = Folders { named, caches: root.join("cache"), cache: root.join("cache/key") };

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::step::{Change, StepId};
+use super::change::Change;
+use super::step::StepId;
 use crate::site::name::{ClusterName, SiteName};
 
 /// One thing that happened. No event holds a secret.

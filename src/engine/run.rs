@@ -10,9 +10,11 @@ use futures::future::join_all;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::change::Change;
 use super::event::{Event, Events, RunResult, Subject};
 use super::facts::Facts;
-use super::step::{AnyStep, AnyWork, BoxFuture, Change, Failure, Observed, StepId, Stop};
+use super::step::{AnyStep, AnyWork, BoxFuture, Observed, StepId};
+use super::stop::{Failure, Stop};
 use super::tree::Tree;
 use super::wait::Pace;
 use super::writer::{Fault, Writer};

@@ -1,13 +1,14 @@
-//! What a step is, what looking at it yields, and how it stops.
+//! What a step is, and what looking at it yields.
 
 use std::any::Any;
-use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::facts::{Facts, Missing};
+use super::change::Change;
+use super::facts::Facts;
+use super::stop::{Failure, Stop};
 use super::writer::Writer;
 use crate::site::name::ClusterName;
 
@@ -173,185 +174,5 @@ impl<S: Step> AnyStep for S {
 
     fn patience(&self) -> Duration {
         Step::patience(self)
-    }
-}
-
-/// What kind of difference a [`Change`] removes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ChangeKind {
-    /// The subject is absent.
-    Create,
-    /// The subject is there and differs.
-    Update,
-    /// The subject is there and should not be.
-    Delete,
-    /// Everything has been asked for; the world has not caught up yet.
-    Wait,
-}
-
-impl fmt::Display for ChangeKind {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Create => "create",
-            Self::Update => "update",
-            Self::Delete => "delete",
-            Self::Wait => "wait for",
-        })
-    }
-}
-
-/// One difference that a step would remove.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Change {
-    /// What would happen to the subject.
-    pub kind: ChangeKind,
-    /// What it is about, such as `Secret argocd/dev`.
-    pub subject: String,
-    /// What differs, or why it is waited for. Never a secret's value.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
-}
-
-impl Change {
-    /// The subject is absent.
-    pub fn create(subject: impl Into<String>) -> Self {
-        Self { kind: ChangeKind::Create, subject: subject.into(), detail: None }
-    }
-
-    /// The subject differs; `detail` says in what.
-    pub fn update(subject: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { kind: ChangeKind::Update, subject: subject.into(), detail: Some(detail.into()) }
-    }
-
-    /// The subject should not be there.
-    pub fn delete(subject: impl Into<String>) -> Self {
-        Self { kind: ChangeKind::Delete, subject: subject.into(), detail: None }
-    }
-
-    /// The subject is not there yet; `detail` says why, as the world tells it.
-    pub fn wait(subject: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { kind: ChangeKind::Wait, subject: subject.into(), detail: Some(detail.into()) }
-    }
-
-    /// Whether this is something to wait for and not something to do.
-    #[must_use]
-    pub fn is_wait(&self) -> bool {
-        self.kind == ChangeKind::Wait
-    }
-}
-
-impl fmt::Display for Change {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} {}", self.kind, self.subject)?;
-        self.detail.as_ref().map_or(Ok(()), |detail| write!(formatter, ": {detail}"))
-    }
-}
-
-/// What to do about an error, for errors that know it themselves: the last of their sources. A [`Failure`] that is
-/// made from such an error has it as its hint.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Hint(pub String);
-
-/// An error with what the person may type or look at next. Any error converts into one with `?`.
-#[derive(Debug)]
-pub struct Failure {
-    error: Box<dyn Error + Send + Sync>,
-    hint: Option<String>,
-}
-
-impl Failure {
-    /// Adds what to do about it.
-    #[must_use]
-    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-
-    /// The error itself, if it is of that type.
-    ///
-    /// # Errors
-    /// When it is of another: the failure as it was.
-    pub fn downcast<E: Error + 'static>(self) -> Result<E, Self> {
-        let Self { error, hint } = self;
-        error.downcast().map(|error| *error).map_err(|error| Self { error, hint })
-    }
-
-    /// What to do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<&str> {
-        let own = || self.sources().find_map(|source| source.downcast_ref::<Hint>());
-        self.hint.as_deref().or_else(|| own().map(|hint| hint.0.as_str()))
-    }
-
-    /// The texts of the error's sources, nearest first.
-    #[must_use]
-    pub fn causes(&self) -> Vec<String> {
-        self.sources().filter(|source| !source.is::<Hint>()).map(ToString::to_string).collect()
-    }
-
-    fn sources(&self) -> impl Iterator<Item = &(dyn Error + 'static)> {
-        let mut next = self.error.source();
-        std::iter::from_fn(move || {
-            let source = next?;
-            next = source.source();
-            Some(source)
-        })
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error.fmt(formatter)
-    }
-}
-
-impl<E: Error + Send + Sync + 'static> From<E> for Failure {
-    fn from(error: E) -> Self {
-        Self { error: Box::new(error), hint: None }
-    }
-}
-
-/// Why looking yielded nothing.
-#[derive(Debug)]
-pub enum Stop {
-    /// A fact is absent that another step yields.
-    Blocked(Missing),
-    /// Looking failed.
-    Failed(Failure),
-}
-
-/// A fact was absent when applying that was there when observing.
-#[derive(Debug, thiserror::Error)]
-#[error("the {0} is not known any more")]
-struct Forgotten(Missing);
-
-impl Stop {
-    /// What stopped `apply`, where an absent fact is a failure like any other.
-    #[must_use]
-    pub fn into_failure(self) -> Failure {
-        match self {
-            Self::Blocked(missing) => Forgotten(missing).into(),
-            Self::Failed(failure) => failure,
-        }
-    }
-}
-
-impl<E: Error + Send + Sync + 'static> From<E> for Stop {
-    fn from(error: E) -> Self {
-        Self::Failed(error.into())
-    }
-}
-
-impl From<Failure> for Stop {
-    fn from(failure: Failure) -> Self {
-        Self::Failed(failure)
-    }
-}
-
-impl From<Missing> for Stop {
-    fn from(missing: Missing) -> Self {
-        Self::Blocked(missing)
     }
 }

@@ -1,7 +1,8 @@
 //! Looking without wanting: the steps of one flow as the survey that opens another.
 
 use super::facts::Facts;
-use super::step::{Observed, Step, StepId, Stop};
+use super::step::{Observed, Step, StepId};
+use super::stop::Stop;
 use super::tree::{Planted, Tree};
 use crate::site::name::ClusterName;
 

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use super::application::{Application, RESOURCES_FINALIZER, termination};
 use super::hub::Hub;
 use super::tracking::{Tracked, Tracking};
-use crate::engine::step::ChangeKind;
 use crate::engine::{Change, Writer};
 use crate::k8s::{ApiError, Kind};
 
@@ -35,10 +34,11 @@ pub(super) fn difference(
 ) -> Change {
     let subject = hub.subject(&Kind::APPLICATION, application.name());
     match objects {
-        Objects::Stay(why) if !application.is_deleting() => delete(subject, why.clone()),
+        Objects::Stay(why) if !application.is_deleting() => Change::delete(subject).with_detail(why),
         Objects::Go if !application.is_deleting() => {
             let stays = application.made_namespace().map(|name| format!(" but the namespace {name}"));
-            delete(subject, "with everything that it deployed".to_owned() + &stays.unwrap_or_default())
+            Change::delete(subject)
+                .with_detail("with everything that it deployed".to_owned() + &stays.unwrap_or_default())
         }
         Objects::Stay(why) if patch(application, objects).is_some() => Change::update(subject, why.clone()),
         Objects::Go if application.is_retrying() => {
@@ -48,8 +48,6 @@ pub(super) fn difference(
     }
 }
 
-fn delete(subject: String, detail: impl Into<String>) -> Change {
-    Change { kind: ChangeKind::Delete, subject, detail: Some(detail.into()) }
 }
 
 /// Takes an Application away. Its ApplicationSet must be paused, or have let go of it: otherwise it comes back.

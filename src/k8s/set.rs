@@ -15,7 +15,7 @@ use super::api::{self, ApiError};
 use super::kind::Kind;
 use super::object::Object;
 use super::{PART_LABEL, SITE_LABEL, compare};
-use crate::engine::step::ChangeKind;
+use crate::engine::ChangeKind;
 use crate::engine::{Change, Failure, Writer};
 use crate::site::name::SiteName;
 use world::World;

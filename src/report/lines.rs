@@ -6,8 +6,8 @@ use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
 
 use super::is_quiet;
+use crate::engine::Change;
 use crate::engine::event::{Event, Stamped, Subject};
-use crate::engine::step::Change;
 
 const GOOD: Style = AnsiColor::Green.on_default();
 const CHANGING: Style = AnsiColor::Cyan.on_default();

@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
+use crate::engine::ChangeKind;
 use crate::engine::event::RunResult;
 use crate::engine::run::Report;
-use crate::engine::step::ChangeKind;
 
 /// What a run would change, step by step, with the digest for `--expect`.
 #[must_use]

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::engine::step::Hint;
+use crate::engine::Hint;
 use crate::files::FileError;
 use crate::site::inventory::Host;
 

@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use super::error::SshError;
 use super::master::Master;
-use crate::engine::step::Hint;
+use crate::engine::Hint;
 
 /// More than anything of ours answers with.
 const LONGEST_OUTPUT: u64 = 64 << 20;

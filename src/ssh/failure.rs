@@ -4,7 +4,7 @@
 use super::error::{SshError, label};
 use super::hosts::Settings;
 use super::options::{PIN, command_line};
-use crate::engine::step::Hint;
+use crate::engine::Hint;
 use crate::site::inventory::Host;
 
 /// How `ssh` calls a host that another one does not lead it to.

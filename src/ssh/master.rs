@@ -19,7 +19,7 @@ use super::failure;
 use super::hosts::Settings;
 use super::options::{self, Files};
 use super::password::Desk;
-use crate::engine::step::Hint;
+use crate::engine::Hint;
 use crate::files::{self, FileError};
 use crate::site::inventory::Host;
 

@@ -9,7 +9,7 @@ use super::exchange::{Output, Task, start, write};
 use super::hosts::Settings;
 use super::master::Master;
 use super::quote;
-use crate::engine::step::Hint;
+use crate::engine::Hint;
 use crate::site::inventory::Host;
 use crate::site::secret::Secret;
 

@@ -1,6 +1,6 @@
 //! Keys of hosts.
 
-use bridgehead::engine::step::Failure;
+use bridgehead::engine::Failure;
 use bridgehead::files;
 use bridgehead::ssh::{Hosts, Settings, SshError};
 

@@ -6,7 +6,7 @@ use crate::cli::Global;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::session::{Session, Show};
-use crate::engine::step::Failure;
+use crate::engine::Failure;
 use crate::site::name::SiteName;
 use crate::{flow, report};
 

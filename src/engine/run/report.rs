@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
+use crate::engine::change::Change;
 use crate::engine::event::RunResult;
 use crate::engine::facts::Facts;
-use crate::engine::step::{Change, StepId};
+use crate::engine::step::StepId;
 
 /// What a run found and did.
 #[derive(Debug)]

@@ -11,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 use super::{Mode, Report, Run};
 use crate::engine::event::{Event, Events, RunResult};
 use crate::engine::facts::{ClusterFacts, Facts};
-use crate::engine::step::{Change, Failure, Observed, Step, StepId, Stop};
 use crate::engine::tree::{Tree, TreeError, gate};
 use crate::engine::writer::Writer;
+use crate::engine::{Change, Failure, Observed, Step, StepId, Stop};
 use crate::site::name::ClusterName;
 use crate::{par, seq};
 

@@ -9,7 +9,6 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{UNINSTALLS, applications, uninstalls};
-use crate::engine::step::ChangeKind;
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::gitops::Scope;
 use crate::gitops::application::{Application, RESOURCES_FINALIZER};
@@ -78,10 +77,16 @@ impl Leftover {
         let leaving = uninstalling.map(|each| difference(&found.hub, each, &Objects::Go, &found.tracked));
         let objects =
             found.tracked.iter().filter(|object| found.fleet.application(&object.application).is_none());
-        let objects = objects.map(|object| Change {
-            kind: if object.held.is_some() { ChangeKind::Wait } else { ChangeKind::Delete },
-            subject: object.object.to_string(),
-            detail: Some(format!("{} left it behind in {}", object.application, self.cluster)),
+        let objects = objects.map(|object| {
+            let (subject, detail) = (
+                object.object.to_string(),
+                format!("{} left it behind in {}", object.application, self.cluster),
+            );
+            if object.held.is_some() {
+                Change::wait(subject, detail)
+            } else {
+                Change::delete(subject).with_detail(detail)
+            }
         });
         leaving.chain(objects).collect()
     }

@@ -1,6 +1,6 @@
 //! The password: who is told it, and that nobody else can see it.
 
-use bridgehead::engine::step::Failure;
+use bridgehead::engine::Failure;
 use bridgehead::files;
 use bridgehead::ssh::SshError;
 

@@ -1,6 +1,6 @@
 //! Becoming another user.
 
-use bridgehead::engine::step::Failure;
+use bridgehead::engine::Failure;
 use bridgehead::site::inventory::Host;
 use bridgehead::ssh::SshError;
 

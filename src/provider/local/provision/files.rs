@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Subject;
-use crate::engine::step::ChangeKind;
+use crate::engine::ChangeKind;
 use crate::engine::wait::Pace;
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::files::{self, FileError};
