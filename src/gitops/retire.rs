@@ -48,8 +48,6 @@ pub(super) fn difference(
     }
 }
 
-}
-
 /// Takes an Application away. Its ApplicationSet must be paused, or have let go of it: otherwise it comes back.
 pub(super) async fn retire(
     hub: &Hub,
