@@ -98,7 +98,9 @@ fn absorb(hasher: &mut Sha256, value: &Value) {
         }
         Value::Array(items) => {
             hasher.update(format!("[{}", items.len()));
-            items.iter().for_each(|item| absorb(hasher, item));
+            for item in items {
+                absorb(hasher, item);
+            }
         }
         scalar => hasher.update(scalar.to_string()),
     }

@@ -186,7 +186,11 @@ impl ObjectSet {
         let difference = |object, change| Ok(Some(Difference { kind: kind.clone(), object, change }));
         let subject = desired.to_string();
         let Some(live) = world.find(desired) else {
-            let change = Change { detail: secret_keys(desired), ..Change::create(subject) };
+            let create = Change::create(subject);
+            let change = match secret_keys(desired) {
+                Some(keys) => create.with_detail(keys),
+                None => create,
+            };
             return difference(desired.clone(), change);
         };
         if live.get(&["metadata", "deletionTimestamp"]).is_some() {

@@ -96,9 +96,8 @@ async fn release(client: &Client, mark: &str, namespace: &str) -> Result<Vec<(Ki
 fn difference(kind: &Kind, object: &Object) -> Change {
     let subject = object.to_string();
     if object.get(&["metadata", "deletionTimestamp"]).is_none() {
-        let with_content = *kind == Kind::NAMESPACE;
-        let detail = with_content.then(|| "with everything in it".to_owned());
-        return Change { detail, ..Change::delete(subject) };
+        let delete = Change::delete(subject);
+        return if *kind == Kind::NAMESPACE { delete.with_detail("with everything in it") } else { delete };
     }
     Change::wait(subject, remaining(object).unwrap_or(BEING_DELETED))
 }
