@@ -92,8 +92,8 @@ impl Walk<'_> {
         state.facts.merge(facts);
         state.changes.insert(step.id(), changes.clone());
         drop(state);
-        let (writes, seconds) = (writer.writes(), started.elapsed().as_secs_f64());
-        events.send(Event::Applied { subject, changes, writes, seconds });
+        let seconds = started.elapsed().as_secs_f64();
+        events.send(Event::Applied { subject, changes, writes: writer.writes(), seconds });
         Ok(())
     }
 
