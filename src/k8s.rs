@@ -5,6 +5,7 @@ mod client;
 mod compare;
 mod kind;
 pub mod kubeconfig;
+pub mod lease;
 mod object;
 mod plugin;
 mod ready;
