@@ -115,8 +115,8 @@ fn remove(global: &Global, site: &SiteName, name: &ClusterName, yes: bool) -> Re
             return Err(CommandError::Protected(site.clone()));
         }
         session.select(std::slice::from_ref(name))?;
-        let Edited { tree, .. } = flow::cluster::remove(&session.site, &session.env, name)?;
         let lock = session.lock()?;
+        let Edited { tree, .. } = flow::cluster::remove(&session.site, &session.env, name)?;
         if !yes && !flow::is_disposable(&session.site) {
             report::say(&session.plan(&session.look(&tree).await));
             if !confirm::ask("Go on? Type yes:", "yes")? {
