@@ -4,6 +4,7 @@ use std::io::Write;
 
 use clap::{Args, Subcommand};
 
+use super::down::Unreached;
 use super::error::CommandError;
 use super::exit::Exit;
 use super::session::{Session, Show};
@@ -12,6 +13,7 @@ use crate::engine::event::RunResult;
 use crate::engine::run::Mode;
 use crate::flow;
 use crate::flow::cluster::Edited;
+use crate::flow::down::Request;
 use crate::report::{self, Output};
 use crate::site::name::{ClusterName, SiteName};
 
@@ -41,6 +43,8 @@ pub(super) enum Cluster {
         site: SiteName,
         /// The spoke
         name: ClusterName,
+        #[command(flatten)]
+        unreached: Unreached,
         /// Do not ask
         #[arg(long)]
         yes: bool,
@@ -68,7 +72,7 @@ impl Cluster {
         match self {
             Self::Add(add) => add.run(global),
             Self::List { site } => list(global, &site),
-            Self::Remove { site, name, yes } => remove(global, &site, &name, yes),
+            Self::Remove { site, name, unreached, yes } => remove(global, &site, &name, &unreached, yes),
         }
     }
 }
@@ -109,17 +113,30 @@ fn list(global: &Global, site: &SiteName) -> Result<Exit, CommandError> {
     })
 }
 
-fn remove(global: &Global, site: &SiteName, name: &ClusterName, yes: bool) -> Result<Exit, CommandError> {
+fn remove(
+    global: &Global,
+    site: &SiteName,
+    name: &ClusterName,
+    unreached: &Unreached,
+    yes: bool,
+) -> Result<Exit, CommandError> {
     Session::run(global, site, Show::Events, async |session| {
         if session.site.protect {
             return Err(CommandError::Protected(site.clone()));
         }
-        session.select(std::slice::from_ref(name))?;
-        let Edited { tree, .. } = flow::cluster::remove(&session.site, &session.env, name)?;
+        let spokes = session.select(std::slice::from_ref(name))?;
+        let request = Request { spokes, said: unreached.said(&session)? };
+        let Edited { tree, .. } = flow::cluster::remove(&session.site, &session.env, name, &request)?;
         let lock = session.lock()?;
-        if !yes && !flow::is_disposable(&session.site) {
+        if !yes && (!flow::is_disposable(&session.site) || unreached.leaves_something()) {
+            confirm::somebody()?;
+            let checks = flow::down::checks(&session.site, &session.env, &request);
+            let checks = session.walk(Mode::Apply, None, &checks).await;
+            if checks.result != RunResult::Converged {
+                return Ok(session.finish(&checks));
+            }
             report::say(&report::plan(&session.look(&tree).await));
-            if !confirm::ask("Go on? Type yes:", "yes")? {
+            if !(unreached.are_confirmed()? && confirm::ask("Go on? Type yes:", "yes")?) {
                 return Ok(session.finish_as(RunResult::Declined, 0, None));
             }
         }

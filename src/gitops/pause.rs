@@ -74,7 +74,7 @@ impl Step for Pause {
     }
 
     async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
-        match Hub::alive(&self.scope, facts).await? {
+        match Hub::standing(&self.scope, facts).await? {
             Some(hub) => Ok(Observed::differs(self.changes(&hub).await?, ())),
             None => Ok(Observed::default()),
         }

@@ -2,6 +2,7 @@
 
 use super::Subject;
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::files;
 use crate::provider::local::leftovers;
 use crate::provider::local::state;
 use crate::site::name::ClusterName;
@@ -29,10 +30,15 @@ impl Step for Supervisor {
         writer
             .perform(async {
                 // One that does not answer or end is ended by force, like what a killed one has left.
-                let _ = state::stop(&self.0.layout).await;
-                leftovers::end(&self.0.layout).await
+                let layout = &self.0.layout;
+                let _ = state::stop(layout).await;
+                leftovers::end(layout).await?;
+                // Its files still hold a whole cluster: a run that goes on from here must not take it for a stopped one.
+                if layout.folder().exists() {
+                    files::replace(&layout.leaving(), b"", 0o600)?;
+                }
+                Ok(())
             })
-            .await?;
-        Ok(())
+            .await
     }
 }
