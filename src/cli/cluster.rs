@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::{Args, Subcommand};
 
-use super::down::Unreached;
+use super::down::{Unreached, show};
 use super::error::CommandError;
 use super::exit::Exit;
 use super::session::{Session, Show};
@@ -14,7 +14,7 @@ use crate::engine::run::Mode;
 use crate::flow;
 use crate::flow::cluster::Edited;
 use crate::flow::down::Request;
-use crate::report::{self, Output};
+use crate::report::Output;
 use crate::site::name::{ClusterName, SiteName};
 
 /// The clusters of a site: list them, register one that exists, let one go
@@ -128,21 +128,20 @@ fn remove(
         let request = Request { spokes, said: unreached.said(&session)? };
         let Edited { tree, .. } = flow::cluster::remove(&session.site, &session.env, name, &request)?;
         let lock = session.lock()?;
+        let mut confirmed = None;
         if !yes && (!flow::is_disposable(&session.site) || unreached.leaves_something()) {
             confirm::somebody()?;
             let checks = flow::down::checks(&session.site, &session.env, &request);
-            let checks = session.walk(Mode::Apply, None, &checks).await;
-            if checks.result != RunResult::Converged {
-                return Ok(session.finish(&checks));
+            match show(&session, &checks, &tree).await {
+                Ok(plan) => confirmed = Some(plan),
+                Err(exit) => return Ok(exit),
             }
-            report::say(&report::plan(&session.look(&tree).await));
             if !(unreached.are_confirmed()? && confirm::ask("Go on? Type yes:", "yes")?) {
                 return Ok(session.finish_as(RunResult::Declined, 0, None));
             }
         }
-        let report = session.walk(Mode::Apply, None, &tree).await;
+        let report = session.carry_out(None, &tree, confirmed).await;
         drop(lock);
-        session.say_how_to_continue(&report, &format!("cluster remove {site} {name}"));
-        Ok(session.finish(&report))
+        Ok(session.conclude(&report))
     })
 }

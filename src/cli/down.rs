@@ -6,8 +6,9 @@ use super::error::CommandError;
 use super::exit::Exit;
 use super::session::{Session, Show};
 use super::{Global, confirm};
+use crate::engine::Tree;
 use crate::engine::event::RunResult;
-use crate::engine::run::Mode;
+use crate::engine::run::{Mode, Plan};
 use crate::flow;
 use crate::flow::down::{Request, Said};
 use crate::report;
@@ -69,6 +70,18 @@ impl Unreached {
     }
 }
 
+/// Makes sure of what has to be so before anything is taken away, then shows what would be done. Without a complete
+/// plan there is nothing to confirm: then how the command ends.
+pub(super) async fn show(session: &Session, checks: &Tree, tree: &Tree) -> Result<Plan, Exit> {
+    let checked = session.walk(Mode::Apply, None, checks).await;
+    if checked.result != RunResult::Converged {
+        return Err(session.conclude(&checked));
+    }
+    let look = session.look(tree).await;
+    report::say(&session.plan(&look));
+    look.plan().ok_or_else(|| session.conclude(&look))
+}
+
 impl Down {
     pub(super) fn run(self, global: &Global) -> Result<Exit, CommandError> {
         Session::run(global, &self.site.clone(), Show::Events, async |session| {
@@ -80,27 +93,25 @@ impl Down {
                 Request { spokes: session.select(&self.cluster)?, said: self.unreached.said(&session)? };
             let tree = flow::down::tree(site, &session.env, &request)?;
             let lock = session.lock()?;
+            let mut confirmed = None;
             let is_asked = !flow::is_disposable(site) || self.unreached.leaves_something();
             if !self.yes && is_asked {
                 confirm::somebody()?;
-                let checks =
-                    session.walk(Mode::Apply, None, &flow::down::checks(site, &session.env, &request)).await;
-                if checks.result != RunResult::Converged {
-                    return Ok(session.finish(&checks));
+                match show(&session, &flow::down::checks(site, &session.env, &request), &tree).await {
+                    Ok(plan) => confirmed = Some(plan),
+                    Err(exit) => return Ok(exit),
                 }
-                report::say(&report::plan(&session.look(&tree).await));
                 let name = site.name.as_str();
                 let question = format!("All of this goes. Type the site's name, {name}:");
                 if !(self.unreached.are_confirmed()? && confirm::ask(&question, name)?) {
                     return Ok(session.finish_as(RunResult::Declined, 0, None));
                 }
             }
-            let report = session.walk(Mode::Apply, None, &tree).await;
+            let report = session.carry_out(None, &tree, confirmed).await;
             if report.result == RunResult::Converged && request.spokes.is_none() {
                 lock.discard();
             }
-            session.say_how_to_continue(&report, &format!("down {}", session.site.name));
-            Ok(session.finish(&report))
+            Ok(session.conclude(&report))
         })
     }
 }

@@ -11,7 +11,7 @@ use super::session::{Session, Show};
 use crate::engine::event::RunResult;
 use crate::engine::run::Mode;
 use crate::flow;
-use crate::report::{self, Output};
+use crate::report::Output;
 use crate::site::name::{ClusterName, SiteName};
 
 /// Show what `up` would change, compared with the live world; writes nothing
@@ -38,7 +38,7 @@ impl Plan {
             let report = session.walk(Mode::Plan, selection, &tree).await;
             let exit = session.finish(&report);
             if session.output != Output::Json {
-                let _ = write!(std::io::stdout().lock(), "{}", report::plan(&report));
+                let _ = write!(std::io::stdout().lock(), "{}", session.plan(&report));
             }
             let changes = self.exit_code && report.result == RunResult::Planned && !report.is_unchanged();
             Ok(if changes { Exit::Changes } else { exit })

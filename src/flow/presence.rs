@@ -9,6 +9,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use serde::Serialize;
+
 use crate::engine::facts::{Presence, Unreachable, WithoutApi};
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Tree, Writer};
 use crate::env::Env;
@@ -62,12 +64,20 @@ impl fmt::Display for Unaccounted {
     }
 }
 
+/// How a command goes on without a cluster. This is what a person agrees to, whatever the cause is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+enum Without {
+    Lost,
+    ThroughArgoCd,
+    Destroyed,
+}
+
 /// What is to be made of one cluster.
 enum Verdict {
     /// Nothing more is to be said.
     Fine,
-    /// It goes on without it; the text says how.
-    Without(String),
+    /// It goes on without it.
+    Without(Without, String),
     /// It does not go on.
     Refused { fault: String, hint: Option<String> },
 }
@@ -88,8 +98,8 @@ impl Accounted {
         for cluster in concerned.filter(|name| self.concern.includes(&self.site, name)) {
             match self.verdict(cluster, facts) {
                 Verdict::Fine => {}
-                Verdict::Without(how) => {
-                    changes.push(Change::update(format!("cluster {cluster}"), &how).with_content(&how));
+                Verdict::Without(how, text) => {
+                    changes.push(Change::update(format!("cluster {cluster}"), text).with_content(&how));
                 }
                 Verdict::Refused { fault, hint } => {
                     faults.push((cluster.clone(), fault));
@@ -119,9 +129,11 @@ impl Accounted {
             }
             Some(Presence::Seen | Presence::Gone(_)) => Verdict::Fine,
             Some(Presence::Lost) if is_hub => Verdict::Without(
+                Without::Lost,
                 "it is taken for lost: what its Argo CD deployed to other clusters stays there".to_owned(),
             ),
             Some(Presence::Lost) => Verdict::Without(
+                Without::Lost,
                 "it is taken for lost: what was deployed to it stays there, and so does the account \
                  kube-system/argocd-manager"
                     .to_owned(),
@@ -130,11 +142,14 @@ impl Accounted {
                 let hint = "only a hub that answers can take away what it deployed to a spoke".to_owned();
                 refused("Argo CD cannot be asked", hint)
             }
-            Some(Presence::ThroughArgoCd(why)) => Verdict::Without(format!(
-                "this machine does not reach it ({}): Argo CD takes away what it deployed there; the account \
+            Some(Presence::ThroughArgoCd(why)) => Verdict::Without(
+                Without::ThroughArgoCd,
+                format!(
+                    "this machine does not reach it ({}): Argo CD takes away what it deployed there; the account \
                  kube-system/argocd-manager stays",
-                why.cause
-            )),
+                    why.cause
+                ),
+            ),
             Some(Presence::Unreachable(why)) => self.unreachable(cluster, why, facts),
         }
     }
@@ -144,15 +159,19 @@ impl Accounted {
         let cause = &why.cause;
         if *cluster == self.site.hub.name {
             if self.goes_with_everything(facts) {
-                return Verdict::Without(format!(
-                    "it does not answer ({cause}) and is not asked: all clusters of the site are destroyed with \
+                return Verdict::Without(
+                    Without::Destroyed,
+                    format!(
+                        "it does not answer ({cause}) and is not asked: all clusters of the site are destroyed with \
                      everything in them"
-                ));
+                    ),
+                );
             }
         } else if why.provider == WithoutApi::DestroyAll || self.goes_with_everything(facts) {
-            return Verdict::Without(format!(
-                "it does not answer ({cause}) and is destroyed with everything in it"
-            ));
+            return Verdict::Without(
+                Without::Destroyed,
+                format!("it does not answer ({cause}) and is destroyed with everything in it"),
+            );
         }
         Verdict::Refused { fault: cause.clone(), hint: Some(self.hint(cluster, why)) }
     }

@@ -52,6 +52,7 @@ impl Remove {
         })
     }
 
+    /// Processes, mounts and links come and go while the cluster runs: they are told, and decide nothing.
     fn changes(&self, ours: &Ours) -> Vec<Change> {
         let none = BTreeSet::new();
         let left = match ours {
@@ -64,19 +65,17 @@ impl Remove {
             let (kind, name) = trace.split_once(' ').unwrap_or((trace, ""));
             kinds.entry(kind).or_default().push(name);
         }
-        let delete = |what: String| Change::delete(self.0.subject_of(what));
-        let changes = kinds.into_iter().flat_map(|(kind, names)| match kind {
-            "paths" | "units" => names.into_iter().map(ToOwned::to_owned).map(delete).collect::<Vec<_>>(),
-            "processes" => vec![delete("processes of k3s".to_owned())],
-            "mounts" => vec![delete("mounts of containers".to_owned())],
-            "namespaces" => vec![delete("network namespaces of pods".to_owned())],
-            "links" => vec![delete(format!("network links {}", names.join(", ")))],
-            _ => vec![delete("packet filter chains of k3s".to_owned())],
+        let named = kinds.into_iter().map(|(kind, names)| match kind {
+            "paths" | "units" => names.join(", "),
+            "processes" => "processes".to_owned(),
+            "mounts" => "mounts of containers".to_owned(),
+            "namespaces" => "network namespaces of pods".to_owned(),
+            "links" => format!("network links {}", names.join(", ")),
+            _ => "packet filter chains".to_owned(),
         });
-        let mut changes: Vec<_> = changes.chain([delete("mark".to_owned())]).collect();
-        changes.sort();
-        changes.dedup();
-        changes
+        let named = named.collect::<Vec<_>>().join("; ");
+        let k3s = (!named.is_empty()).then(|| Change::delete(self.0.subject_of("k3s")).with_detail(named));
+        k3s.into_iter().chain([Change::delete(self.0.subject_of("mark"))]).collect()
     }
 
     async fn take_away(&self, ours: Ours, writer: &Writer) -> Result<(), Failure> {

@@ -22,8 +22,9 @@ impl Step for Supervisor {
 
     async fn observe(&self, _facts: &Facts) -> Result<Observed, Stop> {
         let processes = leftovers::find(&self.0.layout);
-        let change = |process| Change::delete(format!("process {process} of {}", self.0.cluster));
-        Ok(Observed::differs(processes.iter().map(change).collect(), ()))
+        let delete = Change::delete(format!("processes of {}", self.0.cluster));
+        let change = (!processes.is_empty()).then(|| delete.with_detail(leftovers::list(&processes)));
+        Ok(Observed::differs(change.into_iter().collect(), ()))
     }
 
     async fn apply(&self, _work: (), _facts: &Facts, writer: &Writer) -> Result<(), Failure> {
