@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::kubeconfig;
+use super::presence::{Concern, presence};
 use crate::engine::{Failure, Tree};
 use crate::env::Env;
 use crate::gitops::registration::unregister;
@@ -13,35 +14,54 @@ use crate::site::name::ClusterName;
 use crate::site::{Cluster, Role, Site};
 use crate::{provider, seq};
 
+pub use crate::provider::Said;
+
 /// The hub cannot go alone.
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` is the hub: without it the spokes of `{1}` cannot go cleanly")]
 struct HubAlone(ClusterName, crate::site::name::SiteName);
 
+/// What is to be taken down, and how.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The spokes; `None`: the whole site.
+    pub spokes: Option<BTreeSet<ClusterName>>,
+    /// What the person says of clusters that this machine may not reach.
+    pub said: Said,
+}
+
+impl Request {
+    fn concern(&self) -> Concern {
+        self.spokes.clone().map_or(Concern::Site, Concern::Named)
+    }
+}
+
 /// Takes away the whole site, or only the spokes that are named.
 ///
 /// # Errors
-/// When the hub is named.
-pub fn tree(
-    site: &Arc<Site>,
-    env: &Arc<Env>,
-    named: Option<&BTreeSet<ClusterName>>,
-) -> Result<Tree, Failure> {
-    let Some(named) = named else { return Ok(whole(site, env)) };
+/// When the hub is among the spokes that are named.
+pub fn tree(site: &Arc<Site>, env: &Arc<Env>, request: &Request) -> Result<Tree, Failure> {
+    let checks = checks(site, env, request);
+    let Some(named) = &request.spokes else { return Ok(seq![checks, whole(site, env)]) };
     if named.contains(&site.hub.name) {
         let error = HubAlone(site.hub.name.clone(), site.name.clone());
         return Err(Failure::from(error)
             .with_hint(format!("take the whole site down: bridgehead down {}", site.name)));
     }
-    Ok(spokes(site, env, named))
+    Ok(seq![checks, spokes(site, env, named)])
 }
 
-/// What Argo CD deployed goes first, while it can still be asked to; then the spokes; then the hub. A hub that stays
-/// is asked first whether all of that can go.
+/// What has to be so before anything is changed: every cluster is accounted for, and nobody else would lose theirs.
+#[must_use]
+pub fn checks(site: &Arc<Site>, env: &Arc<Env>, request: &Request) -> Tree {
+    let presence = presence(site, env, &request.concern(), &request.said);
+    let is_used = request.spokes.is_none() && stays(&site.hub);
+    if is_used { seq![presence, teardown::unused(site, env)] } else { presence }
+}
+
+/// What Argo CD deployed goes first, while it can still be asked to; then the spokes; then the hub.
 fn whole(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
     seq![
-        found(site, env),
-        if stays(&site.hub) { teardown::unused(site, env) } else { seq![] },
         teardown::site(site, env),
         removed(site, env),
         Tree::Par(site.spokes.iter().map(|spoke| remove(site, spoke, env)).collect()),
@@ -55,14 +75,9 @@ fn spokes(site: &Arc<Site>, env: &Arc<Env>, named: &BTreeSet<ClusterName>) -> Tr
     let going: Vec<_> = site.spokes.iter().filter(|spoke| named.contains(&spoke.name)).collect();
     let going_names: Vec<_> = going.iter().map(|spoke| spoke.name.clone()).collect();
     seq![
-        found(site, env),
         teardown::spokes(site, env, &going_names),
         Tree::Par(going.into_iter().map(|spoke| remove(site, spoke, env)).collect()),
     ]
-}
-
-fn found(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
-    Tree::Par(site.clusters().map(|cluster| provider::find(site, cluster, env)).collect())
 }
 
 fn stays(cluster: &Cluster) -> bool {

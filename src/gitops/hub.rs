@@ -1,4 +1,4 @@
-//! The hub's Argo CD as the steps on Applications talk to it, and whether a cluster still answers at all.
+//! The hub's Argo CD as the steps on Applications talk to it, and whether a cluster answers at this moment.
 
 use std::error::Error;
 use std::io;
@@ -8,23 +8,13 @@ use kube::Client;
 use serde_json::Value;
 
 use super::Scope;
+use crate::engine::facts::Presence;
 use crate::engine::{Facts, Stop};
 use crate::k8s::{ApiError, ClientError, Kind, api};
 use crate::site::name::ClusterName;
 
 /// How long a cluster may take to give a sign of life.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(3);
-
-/// The hub cannot be asked whether it is done.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum HubError {
-    /// The connection cannot be set up.
-    #[error(transparent)]
-    Client(#[from] ClientError),
-    /// It may be there, and it does not answer.
-    #[error("the hub may still be there, but {0}")]
-    Silent(String),
-}
 
 /// The namespace of Argo CD on the hub.
 #[derive(Clone)]
@@ -39,12 +29,12 @@ impl Hub {
         Ok(Self { client: scope.client(scope.hub(), facts).await?, namespace: scope.namespace().to_owned() })
     }
 
-    /// The hub, or none if it is gone.
-    pub(super) async fn alive(scope: &Scope, facts: &Facts) -> Result<Option<Self>, HubError> {
-        match life(scope, facts, scope.hub()).await? {
-            Life::Alive(client) => Ok(Some(Self { client, namespace: scope.namespace().to_owned() })),
-            Life::Gone(_) => Ok(None),
-            Life::Silent(how) => Err(HubError::Silent(how)),
+    /// The hub of a teardown, or none if it is gone, given up, or destroyed with everything that it deployed. Which of
+    /// these it is has been settled before anything is changed; a hub that is silent now is a failure.
+    pub(super) async fn standing(scope: &Scope, facts: &Facts) -> Result<Option<Self>, Stop> {
+        match facts.presence(scope.hub()) {
+            None | Some(Presence::Seen) => Self::of(scope, facts).await.map(Some),
+            Some(_) => Ok(None),
         }
     }
 

@@ -1,7 +1,8 @@
 //! Steps that hold Argo CD's generator still and let it go on.
 //!
 //! An Application that is taken away by itself, or changed, would come back as its ApplicationSet wants it. What is
-//! paused says so, and every `up` lets it go on, so that a run that ends in between does no lasting harm.
+//! paused says so: the run that paused it lets it go on also when it fails or is interrupted, and after a kill the next
+//! `up` or `down` does.
 
 use std::sync::Arc;
 
@@ -48,17 +49,17 @@ impl Pause {
         let subject = deployment.to_string();
         Ok(match (&self.wanted, argocd::is_paused(&deployment)) {
             (Wanted::Paused(needed), _) if !needed(&Fleet::look(hub, &self.scope.site).await?) => Vec::new(),
-            (Wanted::Paused(_), false) => vec![Change::update(subject, "pause it")],
+            (Wanted::Paused(_), false) => vec![Change::ask(subject, "pause it")],
             (Wanted::Paused(_), true) if has_pods => vec![Change::wait(subject, "its pod is stopping")],
             (Wanted::Paused(_), true) => Vec::new(),
-            (Wanted::Resumed, true) => vec![Change::update(subject, "let it go on")],
+            (Wanted::Resumed, true) => vec![Change::ask(subject, "let it go on")],
             (Wanted::Resumed, false) => unready(&hub.client, namespace, &[deployment]).await?,
         })
     }
 }
 
 impl Step for Pause {
-    type Work = ();
+    type Work = Hub;
 
     fn id(&self) -> StepId {
         let path = match &self.wanted {
@@ -73,15 +74,14 @@ impl Step for Pause {
         None
     }
 
-    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
-        match Hub::alive(&self.scope, facts).await? {
-            Some(hub) => Ok(Observed::differs(self.changes(&hub).await?, ())),
+    async fn observe(&self, facts: &Facts) -> Result<Observed<Hub>, Stop> {
+        match Hub::standing(&self.scope, facts).await? {
+            Some(hub) => Ok(Observed::differs(self.changes(&hub).await?, hub)),
             None => Ok(Observed::default()),
         }
     }
 
-    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
-        let hub = Hub::of(&self.scope, facts).await.map_err(Stop::into_failure)?;
+    async fn apply(&self, hub: Hub, _facts: &Facts, writer: &Writer) -> Result<(), Failure> {
         let namespace = self.scope.namespace();
         match &self.wanted {
             Wanted::Paused(_) => argocd::pause(&hub.client, namespace, writer).await?,

@@ -34,18 +34,30 @@ pub(super) fn difference(
 ) -> Change {
     let subject = hub.subject(&Kind::APPLICATION, application.name());
     match objects {
-        Objects::Stay(why) if !application.is_deleting() => Change::delete(subject).with_detail(why),
+        Objects::Stay(why) if !application.is_deleting() => Change::delete(subject)
+            .with_detail(format!("without removing what it deployed: {why}{}", deployed(application)))
+            .with_content(&"orphan"),
         Objects::Go if !application.is_deleting() => {
             let stays = application.made_namespace().map(|name| format!(" but the namespace {name}"));
             Change::delete(subject)
                 .with_detail("with everything that it deployed".to_owned() + &stays.unwrap_or_default())
+                .with_content(&"cascade")
         }
-        Objects::Stay(why) if patch(application, objects).is_some() => Change::update(subject, why.clone()),
+        Objects::Stay(why) if patch(application, objects).is_some() => {
+            Change::update(subject, format!("let it go without removing what it deployed: {why}"))
+                .with_content(&"orphan")
+        }
         Objects::Go if application.is_retrying() => {
-            Change::update(subject, "end the sync that it is in the middle of")
+            Change::ask(subject, "end the sync that it is in the middle of")
         }
         _ => Change::wait(subject, reason(application, remains)),
     }
+}
+
+/// What an Application deployed, as Argo CD remembers it.
+fn deployed(application: &Application) -> String {
+    let objects: Vec<_> = application.resources().map(|resource| resource.object().to_string()).collect();
+    if objects.is_empty() { String::new() } else { format!("; that is {}", objects.join(", ")) }
 }
 
 /// Takes an Application away. Its ApplicationSet must be paused, or have let go of it: otherwise it comes back.

@@ -22,6 +22,7 @@ use super::Scope;
 use super::fleet::Fleet;
 use super::pause::{paused, resumed};
 use crate::engine::Tree;
+use crate::engine::tree::{finally, rescue};
 use crate::env::Env;
 use crate::seq;
 use crate::site::Site;
@@ -29,7 +30,7 @@ use crate::site::name::ClusterName;
 
 /// Takes away everything that the site's ApplicationSets made, the sets, and the cluster Secrets.
 ///
-/// The generator stays paused: whoever leaves the hub standing adds [`resumed`].
+/// The generator goes on only if that fails: otherwise the hub is about to go.
 #[must_use]
 pub fn site(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
     let scope = Scope::new(site, env);
@@ -39,14 +40,15 @@ pub fn site(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
         !Ours::of(site, fleet).is_empty()
             || is_registered(fleet, site.clusters().map(|cluster| &cluster.name))
     };
-    seq![
+    let gone = seq![
         paused(&scope, is_needed),
         each(site.spokes.iter().map(|spoke| Applications::of_spoke(&scope, &spoke.name))),
         Applications::of_hub(&scope),
         Applications::roots(&scope),
         Sets(scope.clone()),
         each(site.clusters().map(|cluster| Unregistered::new(&scope, &cluster.name))),
-    ]
+    ];
+    rescue(gone, resumed(site, env).into())
 }
 
 /// Makes sure that nobody else uses the Argo CD of a hub that stays, before anything of it is taken away.
@@ -67,15 +69,14 @@ pub fn argocd(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
 pub fn spokes(site: &Arc<Site>, env: &Arc<Env>, spokes: &[ClusterName]) -> Tree {
     let scope = Scope::new(site, env);
     let going = spokes.to_vec();
-    seq![
-        paused(&scope, move |fleet| is_registered(fleet, &going)),
-        each(
-            spokes.iter().map(|spoke| {
+    let gone =
+        seq![
+            paused(&scope, move |fleet| is_registered(fleet, &going)),
+            each(spokes.iter().map(|spoke| {
                 seq![Applications::of_spoke(&scope, spoke), Unregistered::new(&scope, spoke)]
-            })
-        ),
-        resumed(site, env),
-    ]
+            })),
+        ];
+    finally(gone, resumed(site, env).into())
 }
 
 fn is_registered<'a>(fleet: &Fleet, clusters: impl IntoIterator<Item = &'a ClusterName>) -> bool {

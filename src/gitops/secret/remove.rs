@@ -39,7 +39,7 @@ impl Step for Removed {
     }
 
     async fn observe(&self, facts: &Facts) -> Result<Observed<Differences>, Stop> {
-        match Hub::alive(&self.0, facts).await? {
+        match Hub::standing(&self.0, facts).await? {
             Some(hub) => Ok(self.set().observe(&hub.client).await?.into()),
             None => Ok(Observed::default()),
         }

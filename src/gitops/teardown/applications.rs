@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::ours::Ours;
+use crate::engine::facts::{Presence, WithoutApi};
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::gitops::Scope;
 use crate::gitops::application::Application;
 use crate::gitops::fleet::{Fleet, is_marked};
-use crate::gitops::hub::{Hub, Life, life};
+use crate::gitops::hub::Hub;
 use crate::gitops::overlooked::Overlooked;
 use crate::gitops::retire::{Objects, difference, remains, retire};
 use crate::site::name::ClusterName;
@@ -30,8 +31,16 @@ pub(super) struct Applications {
     which: Which,
 }
 
-/// What an observation found.
-struct Found {
+/// Its Applications are kept: nobody knows what would be left behind.
+#[derive(Debug, thiserror::Error)]
+#[error("the cluster `{cluster}` cannot be reached: {cause}")]
+struct Silent {
+    cluster: ClusterName,
+    cause: String,
+}
+
+/// What an observation found, which is what is done about it.
+pub(super) struct Found {
     hub: Hub,
     applications: Vec<Application>,
     objects: Objects,
@@ -70,8 +79,8 @@ impl Applications {
         sets.any(|set| application.owner() == Some(set.name()))
     }
 
-    async fn look(&self, facts: &Facts) -> Result<Option<Found>, Failure> {
-        let Some(hub) = Hub::alive(&self.scope, facts).await? else { return Ok(None) };
+    async fn look(&self, facts: &Facts) -> Result<Option<Found>, Stop> {
+        let Some(hub) = Hub::standing(&self.scope, facts).await? else { return Ok(None) };
         let fleet = Fleet::look(&hub, &self.scope.site).await?;
         let ours = Ours::of(&self.scope.site, &fleet);
         let applications =
@@ -80,23 +89,51 @@ impl Applications {
         if applications.is_empty() {
             return Ok(None);
         }
-        let (objects, left) = match life(&self.scope, facts, &self.cluster).await? {
-            Life::Alive(client) => (Objects::Go, remains(&hub, &client, applications.iter()).await?),
-            Life::Gone(how) | Life::Silent(how) => {
-                (Objects::Stay(format!("without removing what it deployed: {how}")), Vec::new())
+        let objects = self.objects(facts)?;
+        let left = match objects {
+            Objects::Go if is_seen(facts, &self.cluster) => {
+                let client = self.scope.client(&self.cluster, facts).await?;
+                Some(remains(&hub, &client, applications.iter()).await?)
             }
+            // Argo CD knows what is left, and this machine does not.
+            Objects::Go | Objects::Stay(_) => None,
         };
-        let registered = fleet.registered(&self.cluster).filter(|_| objects == Objects::Go);
-        let overlooked =
-            registered.and_then(|registered| Overlooked::among(registered, applications.iter(), &left));
+        let overlooked = fleet.registered(&self.cluster).zip(left.as_deref());
+        let overlooked = overlooked
+            .and_then(|(registered, left)| Overlooked::among(registered, applications.iter(), left));
+        let left = left.unwrap_or_default();
         let differences = applications.iter().map(|each| difference(&hub, each, &objects, &left));
         let differences = differences.chain(overlooked.iter().map(|each| each.change(&hub))).collect();
         Ok(Some(Found { hub, applications, objects, overlooked, differences }))
     }
+
+    /// What becomes of what the Applications deployed. It stays only where that has been proven to make no difference,
+    /// or where the person has said so; a cluster that merely does not answer never comes here.
+    fn objects(&self, facts: &Facts) -> Result<Objects, Stop> {
+        let cluster = &self.cluster;
+        Ok(match facts.presence(cluster) {
+            Some(Presence::Seen | Presence::ThroughArgoCd(_)) => Objects::Go,
+            Some(Presence::Gone(proof)) => Objects::Stay(format!("{cluster} is gone: {proof}")),
+            Some(Presence::Lost) => Objects::Stay(format!("{cluster} is taken for lost")),
+            Some(Presence::Unreachable(why)) if why.provider == WithoutApi::DestroyAll => {
+                Objects::Stay(format!("{cluster} is destroyed with everything in it"))
+            }
+            Some(Presence::Unreachable(why)) => {
+                return Err(Silent { cluster: cluster.clone(), cause: why.cause.clone() }.into());
+            }
+            None => {
+                return Err(Silent { cluster: cluster.clone(), cause: "nobody has looked".to_owned() }.into());
+            }
+        })
+    }
+}
+
+fn is_seen(facts: &Facts, cluster: &ClusterName) -> bool {
+    facts.presence(cluster) == Some(&Presence::Seen)
 }
 
 impl Step for Applications {
-    type Work = ();
+    type Work = Found;
 
     fn id(&self) -> StepId {
         let path = if self.which == Which::Roots { "gitops/roots" } else { "gitops/applications" };
@@ -107,13 +144,12 @@ impl Step for Applications {
         Some(&self.cluster)
     }
 
-    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
-        let found = self.look(facts).await?;
-        Ok(Observed::differs(found.map(|found| found.differences).unwrap_or_default(), ()))
+    async fn observe(&self, facts: &Facts) -> Result<Observed<Found>, Stop> {
+        let Some(mut found) = self.look(facts).await? else { return Ok(Observed::default()) };
+        Ok(Observed::differs(std::mem::take(&mut found.differences), found))
     }
 
-    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
-        let Some(found) = self.look(facts).await? else { return Ok(()) };
+    async fn apply(&self, found: Found, _facts: &Facts, writer: &Writer) -> Result<(), Failure> {
         for application in &found.applications {
             retire(&found.hub, application, &found.objects, writer).await?;
         }

@@ -112,7 +112,7 @@ fn remaining(object: &Object) -> Option<&str> {
 }
 
 impl Step for Uninstalled {
-    type Work = ();
+    type Work = (Client, Vec<(Kind, Object)>);
 
     fn id(&self) -> StepId {
         let path = if self.what == What::Release { "argocd/install" } else { "argocd/namespace" };
@@ -123,15 +123,20 @@ impl Step for Uninstalled {
         Some(self.scope.hub())
     }
 
-    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
-        let client = self.scope.client(self.scope.hub(), facts).await?;
-        let left = self.left(&client).await?;
-        Ok(Observed::differs(left.iter().map(|(kind, object)| difference(kind, object)).collect(), ()))
+    async fn observe(&self, facts: &Facts) -> Result<Observed<Self::Work>, Stop> {
+        let Some(hub) = Hub::standing(&self.scope, facts).await? else { return Ok(Observed::default()) };
+        let left = self.left(&hub.client).await?;
+        let changes = left.iter().map(|(kind, object)| difference(kind, object)).collect();
+        Ok(Observed::differs(changes, (hub.client, left)))
     }
 
-    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
-        let client = self.scope.client(self.scope.hub(), facts).await.map_err(Stop::into_failure)?;
-        for (kind, object) in self.left(&client).await? {
+    async fn apply(
+        &self,
+        (client, left): Self::Work,
+        _facts: &Facts,
+        writer: &Writer,
+    ) -> Result<(), Failure> {
+        for (kind, object) in left {
             if !difference(&kind, &object).is_wait() {
                 writer.perform(api::delete(&client, &kind, object.namespace(), object.name())).await?;
             }
@@ -147,7 +152,7 @@ impl Step for Uninstalled {
 
 impl Unused {
     async fn others(&self, facts: &Facts) -> Result<Vec<String>, Stop> {
-        let hub = Hub::of(&self.0, facts).await?;
+        let Some(hub) = Hub::standing(&self.0, facts).await? else { return Ok(Vec::new()) };
         let definitions = [Kind::CUSTOM_RESOURCE_DEFINITION];
         if marked(&hub.client, &definitions, &mark(&self.0)).await?.is_empty() {
             return Ok(Vec::new());
@@ -198,9 +203,5 @@ impl Step for Unused {
         let (hub, others) = (self.0.hub().clone(), others.join(", "));
         let hint = "delete them, or move them to another Argo CD, then run again; nothing was changed";
         Err(Failure::from(InUse { hub, others }).with_hint(hint).into())
-    }
-
-    async fn apply(&self, _work: (), _facts: &Facts, _writer: &Writer) -> Result<(), Failure> {
-        Ok(())
     }
 }

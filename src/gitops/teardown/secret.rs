@@ -24,8 +24,8 @@ impl Unregistered {
         Self { scope: scope.clone(), cluster: cluster.clone() }
     }
 
-    async fn look(&self, facts: &Facts) -> Result<Option<(Hub, Registered)>, Failure> {
-        let Some(hub) = Hub::alive(&self.scope, facts).await? else { return Ok(None) };
+    async fn look(&self, facts: &Facts) -> Result<Option<(Hub, Registered)>, Stop> {
+        let Some(hub) = Hub::standing(&self.scope, facts).await? else { return Ok(None) };
         let fleet = Fleet::look(&hub, &self.scope.site).await?;
         Ok(fleet.registered(&self.cluster).cloned().map(|registered| (hub, registered)))
     }
@@ -86,7 +86,8 @@ impl Step for Unregistered {
     }
 
     async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
-        let Some((hub, registered)) = self.look(facts).await? else { return Ok(()) };
+        let look = self.look(facts).await.map_err(Stop::into_failure)?;
+        let Some((hub, registered)) = look else { return Ok(()) };
         let Some(name) = registered.secret.as_deref() else { return Ok(()) };
         if registered.ours {
             writer.perform(hub.delete(&Kind::SECRET, name)).await?;
