@@ -10,8 +10,8 @@ use super::application_set::ApplicationSet;
 use super::cluster_secret::{CLUSTER, HUB_SERVER, SECRET_TYPE, registers};
 use super::hub::Hub;
 use crate::k8s::{ApiError, Kind, SITE_LABEL, api};
-use crate::site::name::{AddonName, ClusterName};
 use crate::site::Site;
+use crate::site::name::{AddonName, ClusterName};
 
 /// A cluster as Argo CD knows it.
 #[derive(Debug, Clone, PartialEq)]

@@ -125,7 +125,8 @@ impl Register {
         access: &Access,
     ) -> Result<Observed<Work>, Stop> {
         let site = &self.scope.site.name;
-        let sets = [names.account(site), vec![names.token(site)]].map(|objects| ObjectSet::new(site, objects));
+        let sets =
+            [names.account(site), vec![names.token(site)]].map(|objects| ObjectSet::new(site, objects));
         let (account, secret) = futures::try_join!(sets[0].observe(&client), sets[1].observe(&client))?;
         let mut changes = [account, secret].concat();
         match self.account(names, token, access).await {

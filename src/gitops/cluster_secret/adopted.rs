@@ -87,9 +87,8 @@ pub(in crate::gitops) fn given_back(live: &Object) -> (Value, [usize; 2]) {
     let owners = Owners::of(live);
     let mut before = Before::read(&Field::Annotations.of(live)).unwrap_or_default();
     let [labels, annotations] = [Field::Labels, Field::Annotations].map(|field| {
-        let is_leaving = |key: &str| {
-            owners.is_only_ours(field, key) || (key == REFRESH && !owners.is_others(field, key))
-        };
+        let is_leaving =
+            |key: &str| owners.is_only_ours(field, key) || (key == REFRESH && !owners.is_others(field, key));
         let known = std::mem::take(before.map(field));
         let leaving = field.of(live).into_keys().filter(|key| is_leaving(key));
         let restored = leaving.map(|key| {

@@ -102,7 +102,8 @@ pub(super) fn read(server: &str, config: &str) -> Result<Credentials, ConfigErro
     if tls.insecure {
         return Ok(Credentials::Bound("the Secret says not to check whose the server is"));
     }
-    let decoded = |base64: &str| decode(base64).ok_or_else(|| failed("a certificate or key is not base64 of PEM"));
+    let decoded =
+        |base64: &str| decode(base64).ok_or_else(|| failed("a certificate or key is not base64 of PEM"));
     let bearer_token = bearer_token.filter(|token| !token.is_empty());
     let credentials = match (bearer_token, tls.cert_data, tls.key_data) {
         (Some(token), _, _) => Identity::Token(Secret::new(token)),

@@ -91,7 +91,6 @@ impl ClusterSecret {
         object.mark_as_made(&site.name, part::CLUSTER_SECRET);
         object
     }
-
 }
 
 fn refuse_loopback(site: &Site, cluster: &Cluster, access: &Access) -> Result<(), ContentError> {
@@ -138,7 +137,11 @@ fn minor(version: &str) -> Option<String> {
 }
 
 /// Where an addon belongs is a default that the site may change; the rest is the contract's.
-pub(super) fn annotations(site: &Site, cluster: &Cluster, facts: &Facts) -> Result<BTreeMap<String, String>, Stop> {
+pub(super) fn annotations(
+    site: &Site,
+    cluster: &Cluster,
+    facts: &Facts,
+) -> Result<BTreeMap<String, String>, Stop> {
     let enabled = cluster.addons.iter().filter(|(_, is_on)| **is_on);
     let places = enabled.flat_map(|(addon, _)| catalogue::annotations(addon));
     let mut annotations: BTreeMap<_, _> = places.map(|(key, value)| (key, value.to_owned())).collect();

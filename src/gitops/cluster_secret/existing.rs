@@ -23,7 +23,9 @@ pub(super) enum Ambiguous {
     Name { other: String, subject: String, name: String, server: String },
     #[error("{subject} belongs to the site `{owner}`")]
     OtherSite { subject: String, owner: String },
-    #[error("{0} is there already, and does not describe the cluster that is to be registered under that name")]
+    #[error(
+        "{0} is there already, and does not describe the cluster that is to be registered under that name"
+    )]
     Taken(String),
 }
 
@@ -169,7 +171,9 @@ impl Ambiguous {
         let hint = match &self {
             Self::Server { .. } => "delete the one that is not needed",
             Self::Name { .. } | Self::Taken(_) => "give one of the two another name",
-            Self::OtherSite { .. } => "a cluster is registered by one site only: take it out of the other first",
+            Self::OtherSite { .. } => {
+                "a cluster is registered by one site only: take it out of the other first"
+            }
         };
         Failure::from(self).with_hint(hint)
     }

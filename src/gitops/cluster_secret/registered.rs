@@ -26,14 +26,15 @@ pub(in crate::gitops) fn registers(
     labels: &BTreeMap<String, String>,
     annotations: &BTreeMap<String, String>,
 ) -> Option<Registration> {
-    let is_site = |name: &str| name == site.name.as_str();
-    let is_made = match labels.get(SITE_LABEL) {
-        Some(owner) if is_site(owner) => labels.get(MANAGED_BY_LABEL).is_some_and(|by| by == FIELD_MANAGER),
-        Some(_) => return None,
-        None if is_site(&Before::read(annotations)?.site) => false,
-        None => return None,
-    };
+    let adopted = || Before::read(annotations).map(|before| before.site);
+    let owner = labels.get(SITE_LABEL).cloned().or_else(adopted)?;
+    if owner != site.name.as_str() {
+        return None;
+    }
     let name = labels.get(CLUSTER_LABEL)?;
+    let is_made = [(SITE_LABEL, site.name.as_str()), (MANAGED_BY_LABEL, FIELD_MANAGER)]
+        .into_iter()
+        .all(|(key, value)| labels.get(key).is_some_and(|found| found == value));
     let cluster = site.clusters().find(|cluster| cluster.name.as_str() == name)?;
     Some(Registration { cluster: cluster.name.clone(), is_made })
 }

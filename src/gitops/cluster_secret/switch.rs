@@ -28,7 +28,7 @@ pub fn switch(site: &Arc<Site>, env: &Arc<Env>, addon: &AddonName, named: &[Clus
         cluster: cluster.clone(),
         is_named: named.contains(&cluster.name),
     };
-    Tree::Par(site.clusters().map(|cluster| step(cluster).into()).collect())
+    Tree::Each(site.clusters().map(|cluster| step(cluster).into()).collect())
 }
 
 struct Switch {
@@ -76,9 +76,11 @@ impl Switch {
         } else if !has_label && !keys.is_on {
             labels.insert(keys.label, "false".to_owned());
         }
-        let differences = [(Field::Labels, "label", &labels), (Field::Annotations, "annotation", &annotations)];
-        let differences = differences
-            .map(|(field, word, desired)| differences_of(word, &field.of(live), &owners.ours(live, field), desired));
+        let differences =
+            [(Field::Labels, "label", &labels), (Field::Annotations, "annotation", &annotations)];
+        let differences = differences.map(|(field, word, desired)| {
+            differences_of(word, &field.of(live), &owners.ours(live, field), desired)
+        });
         let differences = differences.concat();
         let object = if is_made {
             adopted::whole(live, &labels, &annotations, &owners.ours(live, Field::Data))
@@ -117,8 +119,8 @@ impl Step for Switch {
         let (Some((mut object, differences)), Some((live, _))) = (switched, live) else {
             return Ok(Observed::default());
         };
-        let change = Change::update(object.to_string(), differences.join(", "))
-            .with_secret_content(object.fields());
+        let change =
+            Change::update(object.to_string(), differences.join(", ")).with_secret_content(object.fields());
         let version = live.get(&["metadata", "resourceVersion"]).cloned().unwrap_or_default();
         object.fields_mut()["metadata"]["resourceVersion"] = version;
         Ok(Observed::differs(vec![change], (hub, object)))

@@ -64,11 +64,12 @@ impl Step for Unregistered {
     }
 
     async fn apply(&self, work: Work, _: &Facts, writer: &Writer) -> Result<(), Failure> {
-        Ok(match work {
+        match work {
             Work::Delete(hub, name) => writer.perform(hub.delete(&Kind::SECRET, &name)).await?,
             Work::GiveBack(hub, name, patch) => {
                 writer.perform(hub.change(&Kind::SECRET, &name, &patch)).await?;
             }
-        })
+        }
+        Ok(())
     }
 }
