@@ -118,7 +118,7 @@ fn remove(global: &Global, site: &SiteName, name: &ClusterName, yes: bool) -> Re
         let Edited { tree, .. } = flow::cluster::remove(&session.site, &session.env, name)?;
         let lock = session.lock()?;
         if !yes && !flow::is_disposable(&session.site) {
-            report::say(&report::plan(&session.look(&tree).await));
+            report::say(&session.plan(&session.look(&tree).await));
             if !confirm::ask("Go on? Type yes:", "yes")? {
                 return Ok(session.finish_as(RunResult::Declined, 0, None));
             }

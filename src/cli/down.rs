@@ -40,7 +40,7 @@ impl Down {
             let lock = session.lock()?;
             if !self.yes && !flow::is_disposable(site) {
                 confirm::somebody()?;
-                report::say(&report::plan(&session.look(&tree).await));
+                report::say(&session.plan(&session.look(&tree).await));
                 let name = site.name.as_str();
                 if !confirm::ask(&format!("All of this goes. Type the site's name, {name}:"), name)? {
                     return Ok(session.finish_as(RunResult::Declined, 0, None));

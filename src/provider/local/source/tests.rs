@@ -68,7 +68,14 @@ impl World {
         let events = Events::new("x".parse().unwrap(), move |event| {
             messages.lock().unwrap().push(serde_json::to_string(event).unwrap());
         });
-        let run = Run { mode, selection: None, events, cancel: CancellationToken::new(), fault: None };
+        let run = Run {
+            mode,
+            selection: None,
+            confirmed: None,
+            events,
+            cancel: CancellationToken::new(),
+            fault: None,
+        };
         run.walk(&Tree::from(self.step())).await
     }
 
@@ -221,6 +228,7 @@ async fn the_state_in_the_folder_is_not_served() {
     let run = Run {
         mode: Mode::Apply,
         selection: None,
+        confirmed: None,
         events: Events::new("x".parse().unwrap(), |_| {}),
         cancel: CancellationToken::new(),
         fault: None,
