@@ -39,7 +39,11 @@ pub fn repositories(site: &Site, env: &Arc<Env>) -> Tree {
 /// What has to be true of the site's hosts before anything is changed anywhere.
 #[must_use]
 pub fn preflight(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
-    k3s::preflight(site, env)
+    let clusters = site.clusters().filter_map(|cluster| match cluster.provider {
+        Provider::K3s(ref k3s) => Some(k3s::preflight(site, cluster, k3s, env)),
+        Provider::Local(_) | Provider::Existing(_) => None,
+    });
+    Tree::Par(clusters.collect())
 }
 
 /// The programs that the site's clusters are made of, and Argo CD's manifest.

@@ -200,7 +200,8 @@ async fn run(client: &Client, set: ObjectSet, meanwhile: Meanwhile) -> (Report, 
         }
     });
     let cancel = CancellationToken::new();
-    let run = Run { mode: Mode::Apply, selection: None, events, cancel, fault: None };
+    let run =
+        Run { mode: Mode::Apply, selection: None, confirmed: None, guard: None, events, cancel, fault: None };
     let (cluster, meanwhile) = ("hub".parse().unwrap(), Mutex::new(Some(meanwhile)));
     let report = run.walk(&Tree::from(Applies { client: client.clone(), cluster, set, meanwhile })).await;
     let said = said.lock().unwrap().clone();

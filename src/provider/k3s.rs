@@ -24,7 +24,7 @@ use crate::engine::tree::gate;
 use crate::env::Env;
 use crate::provider::presence::Sighting;
 use crate::seq;
-use crate::site::{Cluster, K3s, Provider, Site};
+use crate::site::{Cluster, K3s, Site};
 
 use access::{Access, access_id};
 use files::{Files, files_id};
@@ -35,17 +35,10 @@ use release::Release;
 use remove::Remove;
 use service::Service;
 
-/// Looks at all hosts of the site at once, before anything is changed anywhere.
+/// Looks at all hosts of the cluster at once, before anything of it is changed.
 #[must_use]
-pub fn preflight(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
-    let subjects: Vec<_> = site
-        .clusters()
-        .filter_map(|cluster| match &cluster.provider {
-            Provider::K3s(k3s) => Some(Subject::new(site, cluster, k3s, env)),
-            _ => None,
-        })
-        .collect();
-    if subjects.is_empty() { Tree::Seq(Vec::new()) } else { Preflight::new(site, subjects).into() }
+pub fn preflight(site: &Arc<Site>, cluster: &Cluster, k3s: &K3s, env: &Arc<Env>) -> Tree {
+    Preflight::new(&Subject::new(site, cluster, k3s, env)).into()
 }
 
 /// Makes the cluster until its API serves. Its last step yields how to reach it, and how further hosts join.

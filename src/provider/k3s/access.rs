@@ -39,7 +39,14 @@ impl Access {
 
     async fn look(&self) -> Result<Observed, Stop> {
         let Some(server) = self.subject.servers().into_iter().next() else { return Ok(Observed::default()) };
-        let look = server.service_look(self.memory.is_second()).await?;
+        let again = self.memory.is_second();
+        let look = match server.service_look(again).await {
+            // It comes back, or the wait ends.
+            Err(error) if again && error.is_absence() => {
+                return Ok(Observed::waits(vec![self.wait(error.to_string())]));
+            }
+            look => look?,
+        };
         let (Some(kubeconfig), Some(token)) = (&look.kubeconfig, &look.token) else {
             let reason = format!("k3s does not run on {} yet", server.host.name);
             return Ok(Observed::waits(vec![self.wait(reason)]));
@@ -99,7 +106,7 @@ impl Access {
     ) -> Result<Result<(engine::Access, String), String>, Stop> {
         let port = config::port(&self.subject.k3s);
         let names = config::names(&self.subject.k3s);
-        let addresses = addresses(&server.host.address, &names);
+        let addresses = addresses(&server.address().await?, &names);
         if addresses.is_empty() {
             let failure = Failure::from(NoAddress(self.subject.cluster.clone()));
             let hint = "name an address of the server that others can use: `ansible_host`, or `tls-san` in its k3s table";
@@ -173,7 +180,7 @@ fn authority_hash(token: &Secret<String>) -> Option<&str> {
 
 /// What the API may be reached at: the host's address, then the names of its certificate. What means this very
 /// machine is none: others are told the same address.
-fn addresses(host: &str, names: &[&str]) -> Vec<String> {
+pub(super) fn addresses(host: &str, names: &[&str]) -> Vec<String> {
     let mut addresses: Vec<String> = Vec::new();
     for name in std::iter::once(&host).chain(names).filter(|name| !is_loopback(name)) {
         let address = if name.contains(':') { format!("[{name}]") } else { (*name).to_owned() };
