@@ -196,14 +196,14 @@ impl Connection {
                 Err(SshError::SessionRefused { .. }) if !alone => self.alone.store(true, Ordering::Relaxed),
                 Err(error) => return Err(error),
                 Ok(started) => {
-                    let talk = Talk { frame, privilege, script };
-                    return self.talk(task, started, talk, source).await;
+                    let conversation = Talk { frame, privilege, script };
+                    return self.conversation(task, started, talk, source).await;
                 }
             }
         }
     }
 
-    async fn talk(
+    async fn conversation(
         &self,
         task: &Task<'_>,
         started: Started<'_>,
