@@ -6,6 +6,7 @@ pub mod cluster;
 pub mod down;
 pub mod k3s;
 pub mod kubeconfig;
+pub mod lease;
 pub mod presence;
 mod profile;
 pub mod rke2;

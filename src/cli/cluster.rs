@@ -124,8 +124,8 @@ fn remove(
             return Err(CommandError::Protected(site.clone()));
         }
         let request = unreached.request(&session, std::slice::from_ref(name))?;
-        let Edited { tree, .. } = flow::cluster::remove(&session.site, &session.env, name, &request)?;
         let lock = session.lock()?;
+        let Edited { tree, .. } = flow::cluster::remove(&session.site, &session.env, name, &request)?;
         let mut confirmed = None;
         if !yes && (!flow::is_disposable(&session.site) || unreached.leaves_something()) {
             confirm::somebody()?;

@@ -71,8 +71,12 @@ impl CommandError {
             Self::Lock(LockError::Held(_)) => RunResult::Locked,
             Self::Interrupted => RunResult::Interrupted,
             Self::Logged(error, _) => error.result(),
-            Self::OtherPlan { .. } | Self::NoPlan | Self::File(_) => RunResult::Failed,
-            Self::Lock(_) | Self::Failed(_) | Self::Runtime(_) => RunResult::Failed,
+            Self::OtherPlan { .. }
+            | Self::NoPlan
+            | Self::File(_)
+            | Self::Lock(_)
+            | Self::Failed(_)
+            | Self::Runtime(_) => RunResult::Failed,
         }
     }
 

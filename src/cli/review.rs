@@ -1,4 +1,4 @@
-//! Plans that were shown, kept on this machine by their digest: so that a run that finds another plan than the
+//! Plans that were shown, kept beside this machine's logs by their digest: so that a run that finds another plan than the
 //! expected one can say what is different.
 
 use std::collections::BTreeSet;
@@ -54,7 +54,7 @@ fn lines(plan: &Plan) -> Vec<String> {
 }
 
 fn folder(env: &Env, site: &SiteName) -> PathBuf {
-    env.state.join(".plans").join(site.as_str())
+    env.state.join("log").join("plans").join(site.as_str())
 }
 
 /// Old plans are of no use to anybody, and it does no harm if they stay.

@@ -45,14 +45,14 @@ impl Up {
             }
             let mut confirmed = None;
             if asks || self.expect.is_some() {
-                let look = session.preview(selection.clone(), &tree).await;
-                let plan = look.plan();
+                let preview = session.preview(selection.clone(), &tree).await;
+                let plan = preview.plan();
                 if let Some(expected) = &self.expect {
                     let plan = plan.as_ref().ok_or(CommandError::NoPlan)?;
                     review::expect(&session.env, &session.site.name, plan, expected)?;
                 }
-                if asks && !look.is_unchanged() {
-                    report::say(&session.plan(&look));
+                if asks && !preview.is_unchanged() {
+                    report::say(&session.plan(&preview));
                     if !confirm::ask("Go on? Type yes:", "yes")? {
                         return Ok(session.finish_as(RunResult::Declined, 0, None));
                     }

@@ -1,11 +1,13 @@
 //! The order of steps: one after the other, side by side, gates that wait for another branch, and what is put back.
 
 mod graph;
+mod outline;
 
 use std::collections::BTreeSet;
 
 use super::step::{AnyStep, Step, StepId};
 use graph::Graph;
+pub use outline::Outline;
 
 /// An ordered tree of steps.
 pub enum Tree {

@@ -7,7 +7,6 @@ use super::up::clusters;
 use crate::engine::survey::survey;
 use crate::engine::{Failure, Tree};
 use crate::env::Env;
-use crate::files;
 use crate::gitops::addon::{kept, off, on, release};
 use crate::gitops::cluster_secret::secret;
 use crate::gitops::refresh::refresh;
@@ -46,22 +45,23 @@ pub fn edit(
     on: bool,
 ) -> Result<Edited, Failure> {
     let path = load::path(env.root.as_deref(), &site.name).ok_or_else(|| NoRoot(site.name.clone()))?;
-    let mut text = match &site.profile {
-        Some(path) => files::read(path)?,
-        None => load::DEFAULT.to_owned(),
-    };
-    if clusters.is_empty() {
-        text = set_addon(&text, None, addon, on)?;
-    }
-    for cluster in site.clusters().filter(|cluster| clusters.contains(&cluster.name)) {
-        text = set_addon(&text, Some((&cluster.name, cluster.role)), addon, on)?;
-    }
-    let edited = load::from_text(Some(&path), &site.name, &text, &site.overrides)?;
-    let site = Arc::new(Site { profile: Some(path.clone()), ..edited });
+    let named = site.clusters().filter(|cluster| clusters.contains(&cluster.name));
+    let named: Vec<_> = named.map(|cluster| (cluster.name.clone(), cluster.role)).collect();
+    let detail = format!("switch {addon} {}", if on { "on" } else { "off" });
+    let profile = Profile::new(site, path, detail, {
+        let addon = addon.clone();
+        move |text| {
+            if named.is_empty() {
+                return Ok(set_addon(text, None, &addon, on)?);
+            }
+            let edit =
+                |text: String, (name, role): &(_, _)| set_addon(&text, Some((name, *role)), &addon, on);
+            Ok(named.iter().try_fold(text.to_owned(), edit)?)
+        }
+    });
+    let site = profile.site()?;
     let mut going: Vec<_> = site.clusters().map(|cluster| cluster.name.clone()).collect();
     going.retain(|cluster| clusters.is_empty() || clusters.contains(cluster));
-    let detail = format!("switch {addon} {}", if on { "on" } else { "off" });
-    let profile = Profile { path, text, detail };
     Ok(Edited { site, clusters: going, addon: addon.clone(), profile })
 }
 

@@ -22,11 +22,13 @@ use crate::{par, provider, seq};
 pub fn tree(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
     seq![
         provider::prepare(site, env),
-        Tree::Par(
+        Tree::Each(
             std::iter::once(hub(site, env))
                 .chain(site.spokes.iter().map(|each| spoke(site, each, env)))
                 .collect()
         ),
+        gate(StepId::of(&site.hub.name, "gitops/bootstrap")),
+        gate(StepId::of(&site.hub.name, "registration/secret")),
         refresh(site, env),
         settled(site, env),
     ]

@@ -16,7 +16,7 @@ use super::{Scope, part};
 use crate::engine::facts::ClusterFacts;
 use crate::engine::{Access, Change, Credentials, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::env::Env;
-use crate::k8s::{ApiError, Kind, ObjectSet, Prune, Stranger, api};
+use crate::k8s::{ApiError, Differences, Kind, ObjectSet, Prune, Stranger, api};
 use crate::site::Site;
 use crate::site::name::ClusterName;
 use crate::site::secret::Secret;
@@ -51,6 +51,14 @@ pub struct Unregister {
     cluster: ClusterName,
 }
 
+/// What there is to do about an account: the token comes after it.
+pub struct Work {
+    /// Where the token is that the API server does not accept.
+    refused: Option<Client>,
+    account: Differences,
+    token: Differences,
+}
+
 fn id(cluster: &ClusterName) -> StepId {
     StepId::of(cluster, "registration/account")
 }
@@ -64,21 +72,26 @@ impl Register {
         [set(objects::account(site)), set(vec![objects::token(site)])]
     }
 
-    async fn look(&self, facts: &Facts) -> Result<Observed, Stop> {
+    async fn look(&self, facts: &Facts) -> Result<Observed<Work>, Stop> {
         let access = facts.access(&self.cluster)?;
         let client = self.scope.client(&self.cluster, facts).await?;
         let [account, token] = self.sets();
         let (account, token) = futures::try_join!(account.observe(&client), token.observe(&client))?;
-        let changes = [account, token].concat();
+        let mut changes = [account.changes(), token.changes()].concat();
+        let work = Work { refused: None, account, token };
         match self.account(&client, access).await? {
             // An account that works is known even where something about it differs.
             Ok(account) => {
                 let registration = Some(self.as_the_hub_reaches_it(account));
                 let learnt = ClusterFacts { registration, ..ClusterFacts::default() };
-                Ok(Observed { facts: Facts::of(&self.cluster, learnt), changes, work: Some(()) })
+                Ok(Observed { facts: Facts::of(&self.cluster, learnt), changes, work: Some(work) })
             }
-            Err(change) if changes.is_empty() => Ok(Observed::differs(vec![change], ())),
-            Err(_) => Ok(Observed::differs(changes, ())),
+            Err(wait) if wait.is_wait() && changes.is_empty() => Ok(Observed::waits(vec![wait])),
+            Err(wait) if wait.is_wait() => Ok(Observed::differs(changes, work)),
+            Err(refused) => {
+                changes.push(refused);
+                Ok(Observed::differs(changes, Work { refused: Some(client), ..work }))
+            }
         }
     }
 
@@ -104,26 +117,25 @@ impl Register {
         Ok(proven.map(|()| account).map_err(|error| {
             if error.is_unauthorized() && !self.made.load(Ordering::Relaxed) {
                 let subject = Kind::SECRET.subject(namespace, objects::TOKEN);
-                return Change::update(subject, "the API server does not accept its token");
+                let token = objects::token(&self.scope.site.name);
+                let update = Change::update(subject, "the API server does not accept its token");
+                return update.with_secret_content(token.fields());
             }
             Change::wait(Kind::SERVICE_ACCOUNT.subject(namespace, objects::ACCOUNT), error.reason())
         }))
     }
 
-    /// Removes a token that is not accepted, so that another is made.
-    async fn discard_token(&self, client: &Client, access: &Access, writer: &Writer) -> Result<(), ApiError> {
-        match self.account(client, access).await? {
-            Err(change) if !change.is_wait() => {
-                let namespace = Some(objects::NAMESPACE);
-                writer.perform(api::delete(client, &Kind::SECRET, namespace, objects::TOKEN)).await
-            }
-            _ => Ok(()),
-        }
+    /// Replaces a token that is not accepted.
+    async fn renew_token(&self, client: &Client, writer: &Writer) -> Result<(), ApiError> {
+        let namespace = Some(objects::NAMESPACE);
+        writer.perform(api::delete(client, &Kind::SECRET, namespace, objects::TOKEN)).await?;
+        let token = objects::token(&self.scope.site.name);
+        writer.perform(api::apply(client, &Kind::SECRET, &token)).await
     }
 }
 
 impl Step for Register {
-    type Work = ();
+    type Work = Work;
 
     fn id(&self) -> StepId {
         id(&self.cluster)
@@ -133,16 +145,15 @@ impl Step for Register {
         Some(&self.cluster)
     }
 
-    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+    async fn observe(&self, facts: &Facts) -> Result<Observed<Work>, Stop> {
         self.look(facts).await
     }
 
-    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
-        let client = self.scope.client(&self.cluster, facts).await.map_err(Stop::into_failure)?;
-        let access = facts.access(&self.cluster).map_err(Stop::from).map_err(Stop::into_failure)?;
-        self.discard_token(&client, access, writer).await?;
-        for set in self.sets() {
-            set.apply(&client, writer).await?;
+    async fn apply(&self, work: Work, _: &Facts, writer: &Writer) -> Result<(), Failure> {
+        work.account.apply(writer).await?;
+        work.token.apply(writer).await?;
+        if let Some(client) = &work.refused {
+            self.renew_token(client, writer).await?;
         }
         self.made.store(true, Ordering::Relaxed);
         Ok(())
@@ -172,7 +183,7 @@ impl Unregister {
 }
 
 impl Step for Unregister {
-    type Work = ();
+    type Work = Differences;
 
     fn id(&self) -> StepId {
         id(&self.cluster)
@@ -182,16 +193,13 @@ impl Step for Unregister {
         Some(&self.cluster)
     }
 
-    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+    async fn observe(&self, facts: &Facts) -> Result<Observed<Differences>, Stop> {
         let Some(client) = self.client(facts).await? else { return Ok(Observed::default()) };
-        Ok(Observed::differs(self.set().observe(&client).await?, ()))
+        Ok(self.set().observe(&client).await?.into())
     }
 
-    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
-        match self.client(facts).await.map_err(Stop::into_failure)? {
-            Some(client) => self.set().apply(&client, writer).await,
-            None => Ok(()),
-        }
+    async fn apply(&self, work: Differences, _: &Facts, writer: &Writer) -> Result<(), Failure> {
+        work.apply(writer).await
     }
 }
 

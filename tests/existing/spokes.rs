@@ -6,8 +6,8 @@ use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 
 use super::MADE;
-use crate::kit::Lab;
 use crate::kit::command::run;
+use crate::kit::{Lab, terminal};
 
 /// The site that has a hub and no spoke.
 const SITE: &str = "host";
@@ -37,8 +37,7 @@ pub(super) async fn they_come_and_go_by_command(lab: &Lab) {
     }
     what_is_there_is_refused(lab);
 
-    lab.ok(&["cluster", "remove", SITE, "lab", "--yes"]);
-    assert!(!files::read(&lab.profile(SITE)).unwrap().contains("lab"));
+    an_edit_during_the_question_stays(lab);
     let left = registration(lab).await;
     keeps_what_is_theirs(&left);
     assert_eq!(left.labels(), before.labels());
@@ -105,6 +104,20 @@ fn what_is_there_is_refused(lab: &Lab) {
     let refused = lab.bridgehead(&["cluster", "remove", SITE, "lab", "--yes"]);
     assert!(refused.code() != 0 && refused.stderr.contains("protect"), "{}", refused.stderr);
     lab.write_profile(SITE, &profile);
+}
+
+/// The profile is edited as it is when the spoke has gone, not as it was when the command began.
+fn an_edit_during_the_question_stays(lab: &Lab) {
+    let profile = lab.profile(SITE);
+    let save = || {
+        let text = files::read(&profile).unwrap();
+        files::replace(&profile, format!("# saved meanwhile\n{text}").as_bytes(), 0o600).unwrap();
+    };
+    let remove = lab.prepare(&["cluster", "remove", SITE, "lab"]);
+    let removed = terminal::answer_after(&remove, &lab.path("removed"), &[("Type yes:", "yes")], save);
+    assert_eq!(removed.code(), 0, "{}", removed.stderr);
+    let left = files::read(&profile).unwrap();
+    assert!(left.starts_with("# saved meanwhile\n") && !left.contains("lab"), "{left}");
 }
 
 /// Registers the cluster as whoever does not know bridgehead does.

@@ -123,7 +123,7 @@ impl Step for Uninstalled {
     ) -> Result<(), Failure> {
         for (kind, object) in left {
             if !difference(&kind, &object).is_wait() {
-                writer.perform(api::delete(&client, &kind, object.namespace(), object.name())).await?;
+                writer.perform(api::delete_seen(&client, &kind, &object)).await?;
             }
         }
         Ok(())
