@@ -12,8 +12,8 @@ use std::sync::Arc;
 use crate::components::{self, Needed};
 use crate::engine::{Failure, Tree};
 use crate::env::Env;
-use crate::seq;
 use crate::site::{Cluster, Provider, Site};
+use crate::{par, seq};
 use presence::{Look, Sighting};
 
 pub use presence::Said;
@@ -21,19 +21,19 @@ pub use presence::Said;
 /// What the site's providers need before any cluster, and the repositories that this machine serves.
 #[must_use]
 pub fn prepare(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
-    let repositories = site
-        .repositories
-        .iter()
-        .map(|(name, repository)| local::source::step(env, &site.name, name, repository).into());
     let existing = site.clusters().filter_map(|cluster| match cluster.provider {
         Provider::Existing(ref existing) => Some(existing::prepare(site, cluster, existing)),
         Provider::Local(_) | Provider::K3s(_) => None,
     });
     let checks = std::iter::once(preflight(site, env)).chain(existing);
-    seq![
-        Tree::Par(checks.collect()),
-        Tree::Par(std::iter::once(components(site, env)).chain(repositories).collect()),
-    ]
+    seq![Tree::Par(checks.collect()), par![components(site, env), repositories(site, env)],]
+}
+
+/// The repositories that this machine serves, as they are now.
+#[must_use]
+pub fn repositories(site: &Site, env: &Arc<Env>) -> Tree {
+    let step = |(name, repository)| local::source::step(env, &site.name, name, repository).into();
+    Tree::Par(site.repositories.iter().map(step).collect())
 }
 
 /// What has to be true of the site's hosts before anything is changed anywhere.

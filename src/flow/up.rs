@@ -64,9 +64,10 @@ fn hub(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
 }
 
 fn spoke(site: &Arc<Site>, spoke: &Cluster, env: &Arc<Env>) -> Tree {
+    // The hub comes first: a spoke that somebody has registered there already needs no account.
     let bridge = seq![
-        register(site, env, &spoke.name),
         gate(StepId::of(&site.hub.name, "argocd/namespace")),
+        register(site, env, &spoke.name),
         secret(site, env, spoke),
     ];
     cluster(site, spoke, env, bridge)
