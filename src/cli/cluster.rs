@@ -13,7 +13,6 @@ use crate::engine::event::RunResult;
 use crate::engine::run::Mode;
 use crate::flow;
 use crate::flow::cluster::Edited;
-use crate::flow::down::Request;
 use crate::report::Output;
 use crate::site::name::{ClusterName, SiteName};
 
@@ -124,8 +123,7 @@ fn remove(
         if session.site.protect {
             return Err(CommandError::Protected(site.clone()));
         }
-        let spokes = session.select(std::slice::from_ref(name))?;
-        let request = Request { spokes, said: unreached.said(&session)? };
+        let request = unreached.request(&session, std::slice::from_ref(name))?;
         let lock = session.lock()?;
         let Edited { tree, .. } = flow::cluster::remove(&session.site, &session.env, name, &request)?;
         let mut confirmed = None;

@@ -33,7 +33,7 @@ pub(super) struct Down {
     yes: bool,
 }
 
-/// What is to become of clusters that this machine cannot reach.
+/// What is to become of clusters that this machine cannot reach, and of what is somebody else's.
 #[derive(Debug, Args)]
 pub(super) struct Unreached {
     /// This cluster is gone for good: go on without it, and leave what was deployed to it where it is (repeatable)
@@ -42,19 +42,26 @@ pub(super) struct Unreached {
     /// The hub's Argo CD still reaches this spoke: have it take away what it deployed there (repeatable)
     #[arg(long, value_name = "NAME")]
     through_argocd: Vec<ClusterName>,
+    /// Also take away what others made with the Argo CD or the registrations that go, with everything it deployed
+    #[arg(long)]
+    with_others: bool,
 }
 
 impl Unreached {
-    /// The same for the library, of clusters that the site has.
-    pub(super) fn said(&self, session: &Session) -> Result<Said, CommandError> {
+    /// What is to be taken down, of clusters that the site has; no spokes named: all of the site.
+    pub(super) fn request(&self, session: &Session, spokes: &[ClusterName]) -> Result<Request, CommandError> {
         session.select(&self.lost)?;
         session.select(&self.through_argocd)?;
-        Ok(Said::new(&self.lost, &self.through_argocd))
+        Ok(Request {
+            spokes: session.select(spokes)?,
+            said: Said::new(&self.lost, &self.through_argocd),
+            with_others: self.with_others,
+        })
     }
 
     /// Whether something would be left behind.
     pub(super) fn leaves_something(&self) -> bool {
-        !self.lost.is_empty()
+        !self.lost.is_empty() || !self.through_argocd.is_empty()
     }
 
     /// Has every cluster that is given up confirmed by its name.
@@ -89,8 +96,7 @@ impl Down {
             if site.protect {
                 return Err(CommandError::Protected(site.name.clone()));
             }
-            let request =
-                Request { spokes: session.select(&self.cluster)?, said: self.unreached.said(&session)? };
+            let request = self.unreached.request(&session, &self.cluster)?;
             let tree = flow::down::tree(site, &session.env, &request)?;
             let lock = session.lock()?;
             let mut confirmed = None;

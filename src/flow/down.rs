@@ -9,7 +9,7 @@ use crate::engine::{Failure, Tree};
 use crate::env::Env;
 use crate::gitops::registration::unregister;
 use crate::gitops::secret::removed;
-use crate::gitops::teardown;
+use crate::gitops::teardown::{self, Going};
 use crate::site::name::ClusterName;
 use crate::site::{Cluster, Role, Site};
 use crate::{provider, seq};
@@ -28,6 +28,8 @@ pub struct Request {
     pub spokes: Option<BTreeSet<ClusterName>>,
     /// What the person says of clusters that this machine may not reach.
     pub said: Said,
+    /// Whether what others made goes as well.
+    pub with_others: bool,
 }
 
 impl Request {
@@ -42,41 +44,48 @@ impl Request {
 /// When the hub is among the spokes that are named.
 pub fn tree(site: &Arc<Site>, env: &Arc<Env>, request: &Request) -> Result<Tree, Failure> {
     let checks = checks(site, env, request);
-    let Some(named) = &request.spokes else { return Ok(seq![checks, whole(site, env)]) };
+    let Some(named) = &request.spokes else { return Ok(seq![checks, whole(site, env, request.with_others)]) };
     if named.contains(&site.hub.name) {
         let error = HubAlone(site.hub.name.clone(), site.name.clone());
         return Err(Failure::from(error)
             .with_hint(format!("take the whole site down: bridgehead down {}", site.name)));
     }
-    Ok(seq![checks, spokes(site, env, named)])
+    Ok(seq![checks, spokes(site, env, named, request.with_others)])
 }
 
 /// What has to be so before anything is changed: every cluster is accounted for, and nobody else would lose theirs.
 #[must_use]
 pub fn checks(site: &Arc<Site>, env: &Arc<Env>, request: &Request) -> Tree {
     let presence = presence(site, env, &request.concern(), &request.said);
-    let is_used = request.spokes.is_none() && stays(&site.hub);
-    if is_used { seq![presence, teardown::unused(site, env)] } else { presence }
+    if request.with_others {
+        return presence;
+    }
+    let going = match &request.spokes {
+        Some(names) => Going::Spokes(names.iter().cloned().collect()),
+        None if stays(&site.hub) => Going::Site,
+        None => Going::Hub,
+    };
+    seq![presence, teardown::unused(site, env, going)]
 }
 
 /// What Argo CD deployed goes first, while it can still be asked to; then the spokes; then the hub.
-fn whole(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
+fn whole(site: &Arc<Site>, env: &Arc<Env>, with_others: bool) -> Tree {
     seq![
-        teardown::site(site, env),
+        teardown::site(site, env, with_others),
         removed(site, env),
-        Tree::Par(site.spokes.iter().map(|spoke| remove(site, spoke, env)).collect()),
-        remove(site, &site.hub, env),
+        Tree::Par(site.spokes.iter().map(|spoke| remove(site, spoke, env, with_others)).collect()),
+        remove(site, &site.hub, env, with_others),
         provider::finish(site, env),
         kubeconfig::forget(site, env),
     ]
 }
 
-fn spokes(site: &Arc<Site>, env: &Arc<Env>, named: &BTreeSet<ClusterName>) -> Tree {
+fn spokes(site: &Arc<Site>, env: &Arc<Env>, named: &BTreeSet<ClusterName>, with_others: bool) -> Tree {
     let going: Vec<_> = site.spokes.iter().filter(|spoke| named.contains(&spoke.name)).collect();
     let going_names: Vec<_> = going.iter().map(|spoke| spoke.name.clone()).collect();
     seq![
-        teardown::spokes(site, env, &going_names),
-        Tree::Par(going.into_iter().map(|spoke| remove(site, spoke, env)).collect()),
+        teardown::spokes(site, env, &going_names, with_others),
+        Tree::Par(going.into_iter().map(|spoke| remove(site, spoke, env, with_others)).collect()),
     ]
 }
 
@@ -84,10 +93,10 @@ fn stays(cluster: &Cluster) -> bool {
     provider::foreign_context(cluster).is_some()
 }
 
-fn remove(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>) -> Tree {
+fn remove(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>, with_others: bool) -> Tree {
     let remove = provider::remove(site, cluster, env);
     match cluster.role {
-        Role::Hub if stays(cluster) => seq![teardown::argocd(site, env), remove],
+        Role::Hub if stays(cluster) => seq![teardown::argocd(site, env, with_others), remove],
         Role::Hub => remove,
         Role::Spoke => seq![unregister(site, env, &cluster.name), remove],
     }

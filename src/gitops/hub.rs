@@ -4,13 +4,14 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Client;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Scope;
 use crate::engine::facts::Presence;
 use crate::engine::{Facts, Stop};
-use crate::k8s::{ApiError, ClientError, Kind, api};
+use crate::k8s::{ApiError, ClientError, Kind, Object, api};
 use crate::site::name::ClusterName;
 
 /// How long a cluster may take to give a sign of life.
@@ -50,9 +51,39 @@ impl Hub {
 
     /// Changes some fields of an object, which may be gone by now.
     pub(super) async fn change(&self, kind: &Kind, name: &str, patch: &Value) -> Result<(), ApiError> {
-        match api::merge(&self.client, kind, Some(&self.namespace), name, patch).await {
+        self.change_in(Some(&self.namespace), kind, name, patch).await
+    }
+
+    /// The same in any namespace.
+    pub(super) async fn change_in(
+        &self,
+        namespace: Option<&str>,
+        kind: &Kind,
+        name: &str,
+        patch: &Value,
+    ) -> Result<(), ApiError> {
+        match api::merge(&self.client, kind, namespace, name, patch).await {
             Err(error) if error.is_absent() => Ok(()),
             result => result,
+        }
+    }
+
+    /// Gives an object that was seen other finalizers; one that has others by now is left as it is.
+    pub(super) async fn set_finalizers(
+        &self,
+        kind: &Kind,
+        seen: &ObjectMeta,
+        finalizers: &[String],
+    ) -> Result<(), ApiError> {
+        api::set_finalizers(&self.client, kind, seen, finalizers).await
+    }
+
+    /// Deletes an object that was seen, and no other of its name.
+    pub(super) async fn delete_seen(&self, kind: &Kind, seen: &ObjectMeta) -> Result<(), ApiError> {
+        let named = json!({ "apiVersion": kind.api_version(), "kind": kind.name(), "metadata": seen });
+        match Object::from_value(named) {
+            Some(object) => api::delete_seen(&self.client, kind, &object).await,
+            None => Ok(()),
         }
     }
 

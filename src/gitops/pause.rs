@@ -12,7 +12,7 @@ use super::fleet::Fleet;
 use super::hub::Hub;
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::env::Env;
-use crate::k8s::unready;
+use crate::k8s::{Object, unready};
 use crate::site::Site;
 use crate::site::name::ClusterName;
 
@@ -41,25 +41,28 @@ struct Pause {
 }
 
 impl Pause {
-    async fn changes(&self, hub: &Hub) -> Result<Vec<Change>, Failure> {
+    async fn look(&self, hub: Hub) -> Result<Observed<(Hub, Object)>, Failure> {
         let namespace = self.scope.namespace();
         let Some((deployment, has_pods)) = argocd::look(&hub.client, namespace).await? else {
-            return Ok(Vec::new());
+            return Ok(Observed::default());
         };
         let subject = deployment.to_string();
-        Ok(match (&self.wanted, argocd::is_paused(&deployment)) {
-            (Wanted::Paused(needed), _) if !needed(&Fleet::look(hub, &self.scope.site).await?) => Vec::new(),
+        let changes = match (&self.wanted, argocd::is_paused(&deployment)) {
+            (Wanted::Paused(needed), _) if !needed(&Fleet::look(&hub, &self.scope.site).await?) => Vec::new(),
             (Wanted::Paused(_), false) => vec![Change::ask(subject, "pause it")],
             (Wanted::Paused(_), true) if has_pods => vec![Change::wait(subject, "its pod is stopping")],
             (Wanted::Paused(_), true) => Vec::new(),
             (Wanted::Resumed, true) => vec![Change::ask(subject, "let it go on")],
-            (Wanted::Resumed, false) => unready(&hub.client, namespace, &[deployment]).await?,
-        })
+            (Wanted::Resumed, false) => {
+                unready(&hub.client, namespace, std::slice::from_ref(&deployment)).await?
+            }
+        };
+        Ok(Observed::differs(changes, (hub, deployment)))
     }
 }
 
 impl Step for Pause {
-    type Work = Hub;
+    type Work = (Hub, Object);
 
     fn id(&self) -> StepId {
         let path = match &self.wanted {
@@ -74,18 +77,17 @@ impl Step for Pause {
         None
     }
 
-    async fn observe(&self, facts: &Facts) -> Result<Observed<Hub>, Stop> {
+    async fn observe(&self, facts: &Facts) -> Result<Observed<Self::Work>, Stop> {
         match Hub::standing(&self.scope, facts).await? {
-            Some(hub) => Ok(Observed::differs(self.changes(&hub).await?, hub)),
+            Some(hub) => Ok(self.look(hub).await?),
             None => Ok(Observed::default()),
         }
     }
 
-    async fn apply(&self, hub: Hub, _facts: &Facts, writer: &Writer) -> Result<(), Failure> {
-        let namespace = self.scope.namespace();
+    async fn apply(&self, (hub, generator): Self::Work, _: &Facts, writer: &Writer) -> Result<(), Failure> {
         match &self.wanted {
-            Wanted::Paused(_) => argocd::pause(&hub.client, namespace, writer).await?,
-            Wanted::Resumed => argocd::resume(&hub.client, namespace, writer).await?,
+            Wanted::Paused(_) => argocd::pause(&hub.client, &generator, writer).await?,
+            Wanted::Resumed => argocd::resume(&hub.client, &generator, writer).await?,
         }
         Ok(())
     }

@@ -1,12 +1,12 @@
 //! The few calls that we make to an API server, each error naming what was asked.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{APIResource, APIResourceList, ListMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{APIResource, APIResourceList, ListMeta, ObjectMeta};
 use kube::Client;
 use kube::api::{DeleteParams, GetParams, ListParams, Patch, PatchParams, Preconditions};
 use kube::core::{Request, Status};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::FIELD_MANAGER;
 use super::kind::{Kind, KindName};
@@ -222,6 +222,34 @@ pub async fn merge(
     let request = Request::new(kind.path(namespace)).patch_metadata(name, &parameters, &Patch::Merge(patch));
     let answer = send::<IgnoredAny>(client, request).await;
     answer.map(|_| ()).map_err(|error| ApiError::of("change", kind.subject(namespace, name), error))
+}
+
+/// Gives an object that was seen other finalizers, in place of those that it had then. It may be gone already.
+///
+/// # Errors
+/// When it was replaced or has other finalizers by now, or the server does not answer or does not allow it.
+pub async fn set_finalizers(
+    client: &Client,
+    kind: &Kind,
+    seen: &ObjectMeta,
+    finalizers: &[String],
+) -> Result<(), ApiError> {
+    let (namespace, name) = (seen.namespace.as_deref(), seen.name.as_deref().unwrap_or_default());
+    let patch = json!([
+        { "op": "test", "path": "/metadata/uid", "value": seen.uid },
+        { "op": "test", "path": "/metadata/finalizers", "value": seen.finalizers },
+        { "op": "add", "path": "/metadata/finalizers", "value": finalizers },
+    ]);
+    let subject = || kind.subject(namespace, name);
+    let patch = serde_json::from_value(patch).map_err(|_| ApiError::Malformed { subject: subject() })?;
+    let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    let request =
+        Request::new(kind.path(namespace)).patch_metadata(name, &parameters, &Patch::<()>::Json(patch));
+    let answer = send::<IgnoredAny>(client, request).await;
+    match answer.map_err(|error| ApiError::of("change the finalizers of", subject(), error)) {
+        Err(error) if !error.is_absent() => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Deletes an object that may be gone already; what it owns goes after it.

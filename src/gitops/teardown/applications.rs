@@ -1,5 +1,6 @@
 //! The steps that take Applications away.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::ours::Ours;
@@ -11,6 +12,7 @@ use crate::gitops::fleet::{Fleet, is_marked};
 use crate::gitops::hub::Hub;
 use crate::gitops::overlooked::Overlooked;
 use crate::gitops::retire::{Objects, difference, remains, retire};
+use crate::k8s::{ApiError, Kind, api};
 use crate::site::name::ClusterName;
 
 /// Which Applications a step takes away.
@@ -29,6 +31,8 @@ pub(super) struct Applications {
     scope: Scope,
     cluster: ClusterName,
     which: Which,
+    /// Whether those of others go as well.
+    others: bool,
 }
 
 /// Its Applications are kept: nobody knows what would be left behind.
@@ -49,28 +53,35 @@ pub(super) struct Found {
 }
 
 impl Applications {
-    pub(super) fn of_spoke(scope: &Scope, spoke: &ClusterName) -> Self {
-        Self { scope: scope.clone(), cluster: spoke.clone(), which: Which::Spoke }
+    pub(super) fn of_spoke(scope: &Scope, spoke: &ClusterName, others: bool) -> Self {
+        Self { scope: scope.clone(), cluster: spoke.clone(), which: Which::Spoke, others }
     }
 
-    pub(super) fn of_hub(scope: &Scope) -> Self {
-        Self { scope: scope.clone(), cluster: scope.hub().clone(), which: Which::Hub }
+    pub(super) fn of_hub(scope: &Scope, others: bool) -> Self {
+        Self { scope: scope.clone(), cluster: scope.hub().clone(), which: Which::Hub, others }
     }
 
     pub(super) fn roots(scope: &Scope) -> Self {
-        Self { scope: scope.clone(), cluster: scope.hub().clone(), which: Which::Roots }
+        Self { scope: scope.clone(), cluster: scope.hub().clone(), which: Which::Roots, others: false }
     }
 
     fn goes(&self, fleet: &Fleet, ours: &Ours, application: &Application) -> bool {
         let target = fleet.target(&application.spec.destination);
-        let is_here = target.is_some_and(|target| target.cluster.as_ref() == Some(&self.cluster));
-        let is_elsewhere =
-            target.and_then(|target| target.cluster.as_ref()).is_some_and(|name| *name != self.cluster);
+        let cluster = target.and_then(|target| target.cluster.as_ref());
+        let is_ours = ours.has(application);
         match self.which {
-            // A registration of ours ends, and with it whatever anybody deployed by it.
-            Which::Spoke => is_here && (ours.has(application) || target.is_some_and(|target| target.ours)),
-            Which::Hub => !is_elsewhere && ours.has(application) && !self.is_root(fleet, application),
-            Which::Roots => !is_elsewhere && self.is_root(fleet, application),
+            Which::Spoke => {
+                let ends = self.others && target.is_some_and(|target| target.ours);
+                cluster == Some(&self.cluster) && (is_ours || ends)
+            }
+            // Argo CD lets one go whose cluster it does not know. What is for a cluster that it knows and no profile
+            // names has been asked about.
+            Which::Hub | Which::Roots => {
+                let is_here = target.is_none() || fleet.is_for_the_hub(&self.scope.site, application);
+                let is_elsewhere = cluster.is_some_and(|name| *name != self.cluster);
+                let goes = is_ours && is_here || self.others && !is_elsewhere;
+                goes && self.is_root(fleet, application) == (self.which == Which::Roots)
+            }
         }
     }
 
@@ -83,8 +94,8 @@ impl Applications {
         let Some(hub) = Hub::standing(&self.scope, facts).await? else { return Ok(None) };
         let fleet = Fleet::look(&hub, &self.scope.site).await?;
         let ours = Ours::of(&self.scope.site, &fleet);
-        let applications =
-            fleet.applications.iter().filter(|application| self.goes(&fleet, &ours, application));
+        let all = self.applications(&hub, &fleet).await?;
+        let applications = all.iter().filter(|application| self.goes(&fleet, &ours, application));
         let applications: Vec<_> = applications.cloned().collect();
         if applications.is_empty() {
             return Ok(None);
@@ -105,6 +116,18 @@ impl Applications {
         let differences = applications.iter().map(|each| difference(&hub, each, &objects, &left));
         let differences = differences.chain(overlooked.iter().map(|each| each.change(&hub))).collect();
         Ok(Some(Found { hub, applications, objects, overlooked, differences }))
+    }
+
+    /// All that may go: those of others may be in other namespaces as well.
+    async fn applications<'a>(
+        &self,
+        hub: &Hub,
+        fleet: &'a Fleet,
+    ) -> Result<Cow<'a, [Application]>, ApiError> {
+        if self.others {
+            return Ok(api::list_of(&hub.client, &Kind::APPLICATION, None, "").await?.into());
+        }
+        Ok(fleet.applications.as_slice().into())
     }
 
     /// What becomes of what the Applications deployed. It stays only where that has been proven to make no difference,

@@ -1,7 +1,5 @@
 //! The step that takes the ApplicationSets away, once nothing is left of what they made.
 
-use serde_json::json;
-
 use super::ours::Ours;
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::gitops::Scope;
@@ -60,15 +58,14 @@ impl Step for Sets {
 
     async fn apply(&self, (hub, sets): Self::Work, _facts: &Facts, writer: &Writer) -> Result<(), Failure> {
         for set in &sets {
-            if !finalizers(set).is_empty() {
-                let others = set.metadata.finalizers.iter().flatten();
-                let others: Vec<_> =
-                    others.filter(|name| !finalizers(set).contains(&name.as_str())).collect();
-                let patch = json!({ "metadata": { "finalizers": others } });
-                writer.perform(hub.change(&Kind::APPLICATION_SET, set.name(), &patch)).await?;
+            let ours = finalizers(set);
+            if !ours.is_empty() {
+                let all = set.metadata.finalizers.iter().flatten();
+                let others: Vec<_> = all.filter(|name| !ours.contains(&name.as_str())).cloned().collect();
+                writer.perform(hub.set_finalizers(&Kind::APPLICATION_SET, &set.metadata, &others)).await?;
             }
             if set.metadata.deletion_timestamp.is_none() {
-                writer.perform(hub.delete(&Kind::APPLICATION_SET, set.name())).await?;
+                writer.perform(hub.delete_seen(&Kind::APPLICATION_SET, &set.metadata)).await?;
             }
         }
         Ok(())
