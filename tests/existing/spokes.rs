@@ -24,6 +24,7 @@ pub(super) async fn they_come_and_go_by_command(lab: &Lab) {
     let registered = registration(lab).await;
     assert_eq!(registered.name_any(), before.name_any(), "there are not two Secrets for one cluster");
     keeps_what_is_theirs(&registered);
+    assert_eq!(registered.data, before.data, "name, address and credentials are theirs");
     assert_eq!(
         (registered.labels()["environment"].as_str(), registered.labels()["enable_argocd"].as_str()),
         ("staging", "false")
@@ -40,11 +41,10 @@ pub(super) async fn they_come_and_go_by_command(lab: &Lab) {
     an_edit_during_the_question_stays(lab);
     let left = registration(lab).await;
     keeps_what_is_theirs(&left);
-    assert_eq!(left.labels(), before.labels());
-    let mut annotations = left.annotations().clone();
-    // Argo CD may have had to be told to look again.
-    annotations.remove("argocd.argoproj.io/refresh");
-    assert_eq!(annotations, *before.annotations());
+    assert_eq!(
+        (left.labels(), left.annotations(), &left.data, &left.type_),
+        (before.labels(), before.annotations(), &before.data, &before.type_)
+    );
     let accounts: Api<ServiceAccount> = Api::namespaced(lab.client(MADE, "y").await, "kube-system");
     accounts.get("argocd-manager").await.expect("the account that was there before stays");
 }
@@ -135,6 +135,8 @@ fn register_with_argo_cd(lab: &Lab) {
         "--yes",
         "--label",
         "team=blue",
+        "--label",
+        "environment=theirs",
         "--annotation",
         "example.com/note=theirs",
     ];
