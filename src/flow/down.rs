@@ -47,7 +47,7 @@ fn whole(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
         Tree::Par(site.spokes.iter().map(|spoke| remove(site, spoke, env)).collect()),
         remove(site, &site.hub, env),
         provider::finish(site, env),
-        kubeconfig::forget(site, env),
+        kubeconfig::forget(site),
     ]
 }
 
