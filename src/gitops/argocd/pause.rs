@@ -30,11 +30,17 @@ pub async fn pause(client: &Client, namespace: &str, writer: &Writer) -> Result<
 /// # Errors
 /// When the hub cannot be asked or does not allow it.
 pub async fn resume(client: &Client, namespace: &str, writer: &Writer) -> Result<(), ApiError> {
-    let Some(replicas) = generator(client, namespace).await?.as_ref().and_then(replicas_before) else {
-        return Ok(());
-    };
+    match generator(client, namespace).await? {
+        Some(generator) => resume_seen(client, &generator, writer).await,
+        None => Ok(()),
+    }
+}
+
+/// Lets a Deployment that was seen go on, if it is paused.
+pub(super) async fn resume_seen(client: &Client, seen: &Object, writer: &Writer) -> Result<(), ApiError> {
+    let Some(replicas) = replicas_before(seen) else { return Ok(()) };
     let patch = patch(&Value::Null, replicas);
-    writer.perform(api::merge(client, &Kind::DEPLOYMENT, Some(namespace), GENERATOR, &patch)).await
+    writer.perform(api::merge(client, &Kind::DEPLOYMENT, seen.namespace(), seen.name(), &patch)).await
 }
 
 /// Whether we paused a Deployment.
