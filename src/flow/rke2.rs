@@ -50,7 +50,7 @@ pub async fn kubeconfig(site: &Arc<Site>, env: &Arc<Env>, merge: bool) -> Result
     let text = String::from_utf8(found).map_err(|_| Rke2Error::NoText(host.name.clone()))?;
     let source = Source::Document(document(site, host, &text)?);
     let saved = kubeconfig::saved(site, &site.kube.saved_rke2, source.clone());
-    Ok(if merge { seq![saved, kubeconfig::merged(site, env, source)] } else { saved })
+    Ok(if merge { seq![saved, kubeconfig::merged(site, source)] } else { saved })
 }
 
 /// The same with the host's address, under the name that the site has for it.
