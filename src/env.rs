@@ -1,8 +1,12 @@
 //! What a command runs in: folders, this executable, and the connections that steps share.
 
+mod looks;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
+
+pub use looks::{Looks, Shared, SharedError};
 
 pub use crate::k8s::Clients;
 pub use crate::ssh::{Hosts, Settings};
@@ -31,6 +35,8 @@ pub struct Env {
     pub hosts: Hosts,
     /// What steps have learnt by asking, for the steps that would ask the same.
     pub answers: Answers,
+    /// Looks that steps share.
+    pub looks: Looks,
 }
 
 /// Answers of the world to questions that many steps ask. Whoever has to know what has become of a change asks again.

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kube::Client;
@@ -9,6 +10,7 @@ use serde_json::Value;
 
 use super::Scope;
 use crate::engine::{Facts, Stop};
+use crate::env::{Env, Looks};
 use crate::k8s::{ApiError, ClientError, Kind, api};
 use crate::site::name::ClusterName;
 
@@ -31,21 +33,31 @@ pub(super) enum HubError {
 pub(super) struct Hub {
     pub(super) client: Client,
     namespace: String,
+    env: Arc<Env>,
 }
 
 impl Hub {
     /// The hub, whose access must be known.
     pub(super) async fn of(scope: &Scope, facts: &Facts) -> Result<Self, Stop> {
-        Ok(Self { client: scope.client(scope.hub(), facts).await?, namespace: scope.namespace().to_owned() })
+        Ok(Self::at(scope, scope.client(scope.hub(), facts).await?))
     }
 
     /// The hub, or none if it is gone.
     pub(super) async fn alive(scope: &Scope, facts: &Facts) -> Result<Option<Self>, HubError> {
         match life(scope, facts, scope.hub()).await? {
-            Life::Alive(client) => Ok(Some(Self { client, namespace: scope.namespace().to_owned() })),
+            Life::Alive(client) => Ok(Some(Self::at(scope, client))),
             Life::Gone(_) => Ok(None),
             Life::Silent(how) => Err(HubError::Silent(how)),
         }
+    }
+
+    fn at(scope: &Scope, client: Client) -> Self {
+        Self { client, namespace: scope.namespace().to_owned(), env: Arc::clone(&scope.env) }
+    }
+
+    /// The looks that steps share.
+    pub(super) fn looks(&self) -> &Looks {
+        &self.env.looks
     }
 
     /// The namespace.
@@ -62,6 +74,15 @@ impl Hub {
     pub(super) async fn change(&self, kind: &Kind, name: &str, patch: &Value) -> Result<(), ApiError> {
         match api::merge(&self.client, kind, Some(&self.namespace), name, patch).await {
             Err(error) if error.is_absent() => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Changes some fields of an object by a JSON patch. Nothing happens where the object is gone, or not as the
+    /// patch's tests say.
+    pub(super) async fn patch(&self, kind: &Kind, name: &str, operations: &Value) -> Result<(), ApiError> {
+        match api::patch(&self.client, kind, Some(&self.namespace), name, operations).await {
+            Err(error) if error.is_absent() || error.is_outdated() => Ok(()),
             result => result,
         }
     }

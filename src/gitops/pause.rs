@@ -47,7 +47,7 @@ impl Pause {
         };
         let subject = deployment.to_string();
         Ok(match (&self.wanted, argocd::is_paused(&deployment)) {
-            (Wanted::Paused(needed), _) if !needed(&Fleet::look(hub, &self.scope.site).await?) => Vec::new(),
+            (Wanted::Paused(needed), _) if !needed(&*Fleet::look(hub, &self.scope.site).await?) => Vec::new(),
             (Wanted::Paused(_), false) => vec![Change::update(subject, "pause it")],
             (Wanted::Paused(_), true) if has_pods => vec![Change::wait(subject, "its pod is stopping")],
             (Wanted::Paused(_), true) => Vec::new(),

@@ -10,6 +10,7 @@ use crate::gitops::fleet::{Fleet, is_marked};
 use crate::gitops::hub::{Hub, Life, life};
 use crate::gitops::overlooked::Overlooked;
 use crate::gitops::retire::{Objects, difference, remains, retire};
+use crate::gitops::tracking::Found as Remains;
 use crate::site::name::ClusterName;
 
 /// Which Applications a step takes away.
@@ -83,12 +84,12 @@ impl Applications {
         let (objects, left) = match life(&self.scope, facts, &self.cluster).await? {
             Life::Alive(client) => (Objects::Go, remains(&hub, &client, applications.iter()).await?),
             Life::Gone(how) | Life::Silent(how) => {
-                (Objects::Stay(format!("without removing what it deployed: {how}")), Vec::new())
+                (Objects::Stay(format!("without removing what it deployed: {how}")), Remains::default())
             }
         };
         let registered = fleet.registered(&self.cluster).filter(|_| objects == Objects::Go);
-        let overlooked =
-            registered.and_then(|registered| Overlooked::among(registered, applications.iter(), &left));
+        let overlooked = registered
+            .and_then(|registered| Overlooked::among(registered, applications.iter(), &left, fleet.now));
         let differences = applications.iter().map(|each| difference(&hub, each, &objects, &left));
         let differences = differences.chain(overlooked.iter().map(|each| each.change(&hub))).collect();
         Ok(Some(Found { hub, applications, objects, overlooked, differences }))

@@ -96,21 +96,16 @@ mod tests {
     fn what_follows_from_a_marked_set_is_ours_and_nothing_else() {
         let name = "home".parse().expect("valid");
         let site = load::from_text(None, &name, "[hub.local]\n", &load::Overrides::default()).expect("valid");
-        let fleet = Fleet {
-            registered: Vec::new(),
-            sets: vec![
-                set("addons", Some("home")),
-                set("web", None),
-                set("theirs", None),
-                set("x", Some("other")),
-            ],
-            applications: vec![
+        let fleet = Fleet::of(
+            Vec::new(),
+            vec![set("addons", Some("home")), set("web", None), set("theirs", None), set("x", Some("other"))],
+            vec![
                 application("addons", "addons", &[["ApplicationSet", "web"], ["Application", "parent"]]),
                 application("web-dev", "web", &[]),
                 application("parent", "", &[["Application", "child"]]),
                 application("theirs-dev", "theirs", &[]),
             ],
-        };
+        );
         let ours = Ours::of(&site, &fleet);
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
         assert_eq!(ours.sets, names(&["addons", "web"]));
