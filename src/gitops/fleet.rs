@@ -66,8 +66,10 @@ impl Fleet {
     pub(super) fn of(
         registered: Vec<Registered>,
         sets: Vec<ApplicationSet>,
-        applications: Vec<Application>,
+        mut applications: Vec<Application>,
     ) -> Self {
+        // Nobody asks who wrote which of their fields, which is most of an Application.
+        applications.iter_mut().for_each(|application| application.metadata.managed_fields = None);
         let index = Index::of(&registered, &sets, &applications);
         Self { registered, sets, applications, projects: HashMap::new(), now: Timestamp::now(), index }
     }

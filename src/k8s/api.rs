@@ -83,10 +83,14 @@ impl ApiError {
         }
     }
 
-    /// Whether the object is not as it was when it was seen.
+    /// Whether the object is not as it was when it was seen: it has another version, or a `test` of a patch failed. An
+    /// object that is refused for what it would say has causes.
     #[must_use]
     pub fn is_outdated(&self) -> bool {
-        self.status().is_some_and(|status| [409, 422].contains(&status.code))
+        self.status().is_some_and(|status| {
+            let is_refused = status.details.as_ref().is_some_and(|details| !details.causes.is_empty());
+            status.code == 409 || status.code == 422 && !is_refused
+        })
     }
 
     /// Whether the object, its namespace or its kind is not there. By the code: an answer about a kind that is not
