@@ -197,13 +197,13 @@ impl Connection {
                 Err(error) => return Err(error),
                 Ok(started) => {
                     let conversation = Talk { frame, privilege, script };
-                    return self.conversation(task, started, talk, source).await;
+                    return self.talk(task, started, conversation, source).await;
                 }
             }
         }
     }
 
-    async fn conversation(
+    async fn talk(
         &self,
         task: &Task<'_>,
         started: Started<'_>,

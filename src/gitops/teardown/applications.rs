@@ -109,9 +109,10 @@ impl Applications {
             // Argo CD knows what is left, and this machine does not.
             Objects::Go | Objects::Stay(_) => None,
         };
-        let overlooked = fleet.registered(&self.cluster).zip(left.as_deref());
-        let overlooked = overlooked
-            .and_then(|(registered, left)| Overlooked::among(registered, applications.iter(), left));
+        let overlooked = fleet.registered(&self.cluster).zip(left.as_ref());
+        let overlooked = overlooked.and_then(|(registered, left)| {
+            Overlooked::among(registered, applications.iter(), left, fleet.now)
+        });
         let left = left.unwrap_or_default();
         let differences = applications.iter().map(|each| difference(&hub, each, &objects, &left));
         let differences = differences.chain(overlooked.iter().map(|each| each.change(&hub))).collect();
