@@ -19,10 +19,12 @@ mod log;
 mod overrides;
 mod password;
 mod plan;
+mod review;
 mod rke2;
 mod secret;
 mod session;
 mod status;
+mod typed;
 mod up;
 
 use std::path::PathBuf;

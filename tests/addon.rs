@@ -6,9 +6,11 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::api::scheduling::v1::PriorityClass;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::kit::Lab;
+use crate::kit::process::{self, signal};
 use crate::kit::wait::eventually;
 
 const PROFILE: &str = r#"
@@ -16,6 +18,7 @@ const PROFILE: &str = r#"
 [spokes.dev]
 environment = "dev"   # a comment that stays
 [spokes.dev.local]
+[spokes.idle.local]
 [addons]
 priority_classes = false
 team_docs = false
@@ -115,16 +118,21 @@ impl Site {
 async fn addons_are_switched_by_label() {
     let site = Site::up().await;
     on(&site).await;
-    off_says_what_goes_and_asks(&site).await;
+    what_else_is_pending_stays_so(&site).await;
+    a_dead_cluster_that_is_not_named_is_no_hindrance(&site).await;
+    off_says_what_goes(&site).await;
     off_with_keep(&site).await;
     what_was_kept_is_uninstalled_by_a_later_off(&site).await;
     a_preserving_set_is_uninstalled_all_the_same(&site).await;
-    an_addon_that_no_set_knows_is_an_error(&site);
+    an_addon_that_no_set_knows_is_an_error(&site).await;
     what_cannot_be_listed_stops_nothing(&site).await;
 }
 
 async fn on(site: &Site) {
-    site.lab.ok(&["addon", "on", "switch", "priority_classes", "--cluster", "dev"]);
+    let on = site.lab.ok(&["addon", "on", "switch", "priority_classes", "--cluster", "dev"]);
+    let said = "dev: Application priority-classes-dev, of the ApplicationSet priority-classes";
+    assert!(on.stderr.contains(said), "{}", on.stderr);
+    assert!(!on.stderr.contains("stay pending"), "{}", on.stderr);
     assert!(site.classes_are_there().await);
     assert_eq!(site.label("dev", "priority_classes").await, "true");
     assert_eq!(site.label("hub", "priority_classes").await, "false");
@@ -134,16 +142,58 @@ async fn on(site: &Site) {
     site.is_settled().await;
 }
 
-async fn off_says_what_goes_and_asks(site: &Site) {
-    let before = site.profile();
-    let asked = site.lab.bridgehead(&["addon", "off", "switch", "priority_classes", "--cluster", "dev"]);
-    assert_eq!(asked.code(), 2, "{}", asked.stderr);
-    for named in ["priority-classes-dev", "PriorityClass workload-high", "--yes"] {
-        assert!(asked.stderr.contains(named), "{named}:\n{}", asked.stderr);
+/// The profile has been edited by hand: one addon off, another on, a label. None of that is what is asked for.
+async fn what_else_is_pending_stays_so(site: &Site) {
+    let profile = site.profile();
+    let edited = profile.replace("priority_classes = true", "priority_classes = false");
+    let edited = edited.replace("[addons]\n", "[hub.labels]\ntier = \"gold\"\n[addons]\n");
+    assert_eq!(edited.matches("priority_classes = true").count(), 0);
+    site.lab.write_profile("switch", &edited);
+    let before = site.secrets.get("hub").await.unwrap().metadata;
+    for way in ["on", "off"] {
+        let outcome = site.lab.ok(&["addon", way, "switch", "team_docs", "--cluster", "dev"]);
+        let said = "stay pending (1 on hub, 1 on dev): see `bridgehead plan switch`";
+        assert!(outcome.stderr.contains(said), "{way}: {}", outcome.stderr);
+        assert_eq!(site.docs_are_there().await, way == "on");
+        assert_eq!(site.label("dev", "priority_classes").await, "true", "after {way}");
+        assert!(site.classes_are_there().await, "after {way}");
+        let hub = site.secrets.get("hub").await.unwrap().metadata;
+        assert_eq!(
+            (hub.labels, hub.resource_version),
+            (before.labels.clone(), before.resource_version.clone())
+        );
     }
+    site.lab.write_profile("switch", &profile);
+    site.lab.ok(&["up", "switch"]);
+    site.is_settled().await;
+}
+
+async fn a_dead_cluster_that_is_not_named_is_no_hindrance(site: &Site) {
+    let idle = process::below(&site.lab.state("switch").join("idle"));
+    assert!(!idle.is_empty());
+    let all = |with| idle.iter().for_each(|process| signal(process.pid, with));
+    all(Signal::STOP);
+    site.lab.ok(&["addon", "on", "switch", "team_docs", "--cluster", "dev"]);
+    assert!(site.docs_are_there().await);
+    assert_eq!(site.label("idle", "team_docs").await, "false");
+    site.lab.ok(&["addon", "off", "switch", "team_docs", "--cluster", "dev"]);
+    assert!(!site.docs_are_there().await);
+
+    // One that is named is another matter: what goes there cannot be seen.
+    let before = site.profile();
+    let off = site.lab.bridgehead(&["addon", "off", "switch", "team_docs", "--cluster", "idle"]);
+    assert_eq!(off.code(), 4, "{}", off.stderr);
+    assert!(off.stderr.contains("idle"), "{}", off.stderr);
     assert_eq!(site.profile(), before);
-    assert!(site.classes_are_there().await, "nobody had said yes");
-    site.lab.ok(&["addon", "off", "switch", "priority_classes", "--cluster", "dev", "--yes"]);
+    all(Signal::CONT);
+    site.is_settled().await;
+}
+
+async fn off_says_what_goes(site: &Site) {
+    let off = site.lab.ok(&["addon", "off", "switch", "priority_classes", "--cluster", "dev"]);
+    for named in ["priority-classes-dev", "PriorityClass workload-high"] {
+        assert!(off.stderr.contains(named), "{named}:\n{}", off.stderr);
+    }
     assert!(!site.classes_are_there().await);
     assert_eq!(site.label("dev", "priority_classes").await, "false");
     site.is_settled().await;
@@ -177,10 +227,14 @@ async fn a_preserving_set_is_uninstalled_all_the_same(site: &Site) {
     site.is_settled().await;
 }
 
-fn an_addon_that_no_set_knows_is_an_error(site: &Site) {
+/// Its label is there all the same, on every cluster: sets that come later may read it.
+async fn an_addon_that_no_set_knows_is_an_error(site: &Site) {
     let on = site.lab.bridgehead(&["addon", "on", "switch", "no_such_addon", "--cluster", "dev"]);
     assert_eq!(on.code(), 4, "{}", on.stderr);
     assert!(on.stderr.contains("enable_no_such_addon"), "{}", on.stderr);
+    for (cluster, label) in [("dev", "true"), ("hub", "false"), ("idle", "false")] {
+        assert_eq!(site.label(cluster, "no_such_addon").await, label, "{cluster}");
+    }
 }
 
 /// A kind whose objects cannot be listed, because nobody converts them to the version that is preferred.

@@ -1,6 +1,9 @@
 //! Clusters that somebody else made, as hub and as spoke: used as they are, and left as they were.
 
+mod narrow;
 mod spokes;
+mod switch;
+mod workloads;
 
 use std::path::Path;
 
@@ -57,7 +60,7 @@ async fn objects(lab: &Lab) -> world::World {
 }
 
 /// Takes away what makes a cluster a spoke of the site that made it.
-async fn forget_registration(client: &Client) {
+pub(crate) async fn forget_registration(client: &Client) {
     let now = DeleteParams::default();
     Api::<ClusterRoleBinding>::all(client.clone()).delete("argocd-manager-role-binding", &now).await.unwrap();
     Api::<ClusterRole>::all(client.clone()).delete("argocd-manager-role", &now).await.unwrap();
@@ -125,6 +128,7 @@ async fn a_spoke_with_a_credential_plugin(lab: &Lab, file: &Path) {
     with_a_plugin(lab, file);
     lab.write_profile("host", &profile::fleet(&[]));
     lab.ok(&["up", "host"]);
+    let narrow = narrow::an_account(lab).await;
     let unknown = lab.bridgehead(&["cluster", "add", "host", "--context", "gone", "--name", "gpu"]);
     assert!(unknown.stderr.contains("has no context `gone`"), "{}", unknown.stderr);
     assert!(!files::read(&lab.profile("host")).unwrap().contains("gpu"));
@@ -150,10 +154,13 @@ async fn a_spoke_with_a_credential_plugin(lab: &Lab, file: &Path) {
         .collect();
     assert!(names.iter().any(|name| !name.starts_with("system-")), "the addon is there: {names:?}");
 
+    narrow::is_untouched_and_not_used(lab, &narrow).await;
+    switch::asks_and_changes_one_label(lab).await;
+    workloads::none_for_a_cluster_of_others(lab).await;
+
     lab.ok(&["cluster", "remove", "host", "gpu", "--yes"]);
     assert!(!files::read(&lab.profile("host")).unwrap().contains("gpu"));
-    let secrets: Api<Secret> = Api::namespaced(lab.client(MADE, "x").await, "kube-system");
-    assert!(secrets.get_opt("argocd-manager-long-lived-token").await.unwrap().is_none());
+    narrow::is_left_alone(lab, &narrow).await;
 }
 
 /// Adds a context `plugin` for the cluster x, whose user is a program with a secret argument.

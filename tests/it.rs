@@ -22,6 +22,7 @@ mod kit;
 mod kubeconfig;
 mod local;
 mod node;
+mod objects;
 mod repository;
 mod secrets;
 mod sites;

@@ -1,11 +1,14 @@
 //! Clusters of k3s on real systemd hosts over real OpenSSH, with the stand-in release from a mirror.
 
+mod addresses;
 mod farm;
 mod interrupts;
 mod kills;
 mod lost;
+mod pair;
 mod refusals;
 mod releases;
+mod waits;
 mod ways;
 
 use std::time::{Duration, SystemTime};

@@ -11,9 +11,9 @@ use super::session::{Session, Show};
 use super::{Global, confirm};
 use crate::engine::event::RunResult;
 use crate::engine::run::Mode;
-use crate::engine::{Stop, Tree};
+use crate::engine::{Facts, Stop, Tree};
 use crate::flow;
-use crate::flow::addon::{Addon as AddonRow, Cell, Edited, Removal, Removals};
+use crate::flow::addon::{Addon as AddonRow, Cell, Coming, Edited, Pending, Removal, Removals};
 use crate::report::{self, Output};
 use crate::site::Site;
 use crate::site::name::{AddonName, ClusterName, SiteName};
@@ -29,12 +29,16 @@ pub(super) enum Addon {
         /// The site: a folder under sites/
         site: SiteName,
     },
-    /// Switch an addon on: edit the profile, apply the label, wait until its objects are there
+    /// Switch an addon on: say what comes, edit the profile, apply the label, wait until its objects are there
+    ///
+    /// Only that label changes. What else the profile says and `up` has not applied yet stays as it is.
     #[command(after_help = "Examples:
   bridgehead addon on local namespace_quota                 on every cluster
   bridgehead addon on local namespace_quota --cluster dev")]
     On(Switch),
     /// Switch an addon off: say what goes, edit the profile, apply the label, prove that it is gone
+    ///
+    /// Only that label changes. What else the profile says and `up` has not applied yet stays as it is.
     #[command(after_help = "Examples:
   bridgehead addon off local namespace_quota --cluster dev
   bridgehead addon off local namespace_quota --keep          what it deployed goes on running")]
@@ -44,9 +48,6 @@ pub(super) enum Addon {
         /// Leave its objects running
         #[arg(long)]
         keep: bool,
-        /// Do not ask
-        #[arg(long)]
-        yes: bool,
     },
 }
 
@@ -60,6 +61,9 @@ pub(super) struct Switch {
     /// Only on this cluster (repeatable)
     #[arg(long, value_name = "NAME")]
     cluster: Vec<ClusterName>,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
 }
 
 impl Addon {
@@ -67,16 +71,41 @@ impl Addon {
         match self {
             Self::List { site } => list(global, &site),
             Self::On(switch) => on(global, &switch),
-            Self::Off { switch, keep: true, .. } => keep(global, &switch),
-            Self::Off { switch, yes, .. } => off(global, &switch, yes),
+            Self::Off { switch, keep: true } => keep(global, &switch),
+            Self::Off { switch, keep: false } => off(global, &switch),
         }
     }
 }
 
 impl Switch {
-    fn edit(&self, session: &Session, on: bool) -> Result<Edited, CommandError> {
+    /// The edit, and how the clusters that it is about are reached.
+    async fn edit(&self, session: &Session, on: bool) -> Result<(Edited, Facts), CommandError> {
         session.select(&self.cluster)?;
-        Ok(flow::addon::edit(&session.site, &session.env, &self.cluster, &self.addon, on)?)
+        let edited = flow::addon::edit(&session.site, &session.env, &self.cluster, &self.addon, on)?;
+        let facts = session.look(&edited.reached(&session.env)).await.facts;
+        Ok((edited, facts))
+    }
+
+    /// Says what is about to happen, and what else is pending, and asks whether that is meant if there is anything to
+    /// ask about. The edit is then made anew, from the profile as it is after the answer.
+    async fn agreed(
+        &self,
+        session: &Session,
+        edited: Edited,
+        facts: &Facts,
+        (what, is_worth_asking): (String, bool),
+    ) -> Result<Option<Edited>, CommandError> {
+        let site = &edited.site;
+        report::say(&what);
+        let pending = flow::addon::pending(site, &session.env, facts, &self.addon).await;
+        if let Some(line) = what_else(&site.name, &pending.map_err(Stop::into_failure)?) {
+            report::say(&line);
+        }
+        let asks = is_worth_asking && !self.yes && !flow::is_disposable(site);
+        if asks && !confirm::ask("Go on? Type yes:", "yes")? {
+            return Ok(None);
+        }
+        Ok(Some(edited.again()?))
     }
 }
 
@@ -97,40 +126,102 @@ fn list(global: &Global, site: &SiteName) -> Result<Exit, CommandError> {
 
 fn on(global: &Global, switch: &Switch) -> Result<Exit, CommandError> {
     Session::run(global, &switch.site, Show::Events, async |session| {
-        let tree = switch.edit(&session, true)?.on(&session.env);
-        walk(&session, &tree, &format!("addon on {} {}", switch.site, switch.addon)).await
+        let _lock = session.lock()?;
+        let (edited, facts) = switch.edit(&session, true).await?;
+        let coming =
+            flow::addon::coming(&edited.site, &session.env, &facts, &switch.addon, &edited.clusters).await?;
+        let asks = coming.iter().any(|coming| coming.label.as_deref() != Some("true"));
+        let what = (what_comes(&switch.addon, &coming), asks);
+        let Some(edited) = switch.agreed(&session, edited, &facts, what).await? else {
+            return Ok(declined(&session));
+        };
+        Ok(walk(&session, &edited.on(&session.env)).await)
     })
 }
 
 fn keep(global: &Global, switch: &Switch) -> Result<Exit, CommandError> {
     Session::run(global, &switch.site, Show::Events, async |session| {
-        let tree = switch.edit(&session, false)?.keep(&session.env);
-        walk(&session, &tree, &format!("addon off {} {} --keep", switch.site, switch.addon)).await
+        let _lock = session.lock()?;
+        let (edited, facts) = switch.edit(&session, false).await?;
+        let clusters: Vec<_> = edited.clusters.iter().map(ClusterName::as_str).collect();
+        let what = format!(
+            "switching {} off on {}; what it deployed there goes on running",
+            switch.addon,
+            clusters.join(", ")
+        );
+        let Some(edited) = switch.agreed(&session, edited, &facts, (what, true)).await? else {
+            return Ok(declined(&session));
+        };
+        Ok(walk(&session, &edited.keep(&session.env)).await)
     })
 }
 
-fn off(global: &Global, switch: &Switch, yes: bool) -> Result<Exit, CommandError> {
+fn off(global: &Global, switch: &Switch) -> Result<Exit, CommandError> {
     Session::run(global, &switch.site, Show::Events, async |session| {
-        let edited = switch.edit(&session, false)?;
-        let facts = session.look(&flow::addon::known(&session.site, &session.env)).await.facts;
+        let _lock = session.lock()?;
+        let (edited, facts) = switch.edit(&session, false).await?;
         let removals =
-            flow::addon::removals(&session.site, &session.env, &facts, &switch.addon, &edited.clusters)
+            flow::addon::removals(&edited.site, &session.env, &facts, &switch.addon, &edited.clusters)
                 .await?;
-        report::say(&what_goes(&switch.addon, &removals));
-        if !yes && !removals.applications.is_empty() && !confirm::ask("Go on? Type yes:", "yes")? {
-            return Ok(session.finish_as(RunResult::Declined, 0, None));
-        }
-        let tree = edited.off(&session.env, &removals);
-        walk(&session, &tree, &format!("addon off {} {}", switch.site, switch.addon)).await
+        let what = (what_goes(&switch.addon, &removals), !removals.applications.is_empty());
+        let Some(edited) = switch.agreed(&session, edited, &facts, what).await? else {
+            return Ok(declined(&session));
+        };
+        Ok(walk(&session, &edited.off(&session.env, &removals)).await)
     })
 }
 
-async fn walk(session: &Session, tree: &Tree, command: &str) -> Result<Exit, CommandError> {
-    let lock = session.lock()?;
+fn declined(session: &Session) -> Exit {
+    session.finish_as(RunResult::Declined, 0, None)
+}
+
+async fn walk(session: &Session, tree: &Tree) -> Exit {
     let report = session.walk(Mode::Apply, None, tree).await;
-    drop(lock);
-    session.say_how_to_continue(&report, command);
-    Ok(session.finish(&report))
+    session.conclude(&report)
+}
+
+/// What the profile says besides, and what stays as it is; `None` if it says nothing else.
+fn what_else(site: &SiteName, pending: &[Pending]) -> Option<String> {
+    let on = |pending: &Pending| match pending.entries {
+        0 => format!("{} is not registered", pending.cluster),
+        1 => format!("1 on {}", pending.cluster),
+        entries => format!("{entries} on {}", pending.cluster),
+    };
+    let list: Vec<_> = pending.iter().map(on).collect();
+    let list = list.join(", ");
+    (!pending.is_empty())
+        .then(|| format!("other changes of the profile stay pending ({list}): see `bridgehead plan {site}`"))
+}
+
+/// The Applications that come, cluster by cluster.
+fn what_comes(addon: &AddonName, coming: &[Coming]) -> String {
+    let mut text = format!("switching {addon} on brings:");
+    for coming in coming {
+        let Coming { cluster, label, is_registered, sets, unmoved } = coming;
+        let mut say = |what: &str| text.push_str(&format!("\n  {cluster}: {what}"));
+        if !is_registered {
+            say("nothing yet: it is not registered in Argo CD");
+            continue;
+        }
+        if label.as_deref() == Some("true") {
+            say("it is on already");
+        }
+        for set in sets {
+            let applications: Vec<_> = set.applications.iter().map(String::as_str).collect();
+            let applications = match applications.as_slice() {
+                [] => "Applications".to_owned(),
+                names => format!("Application {}", names.join(", ")),
+            };
+            say(&format!("{applications}, of the ApplicationSet {}", set.name));
+        }
+        for set in unmoved {
+            say(&format!("nothing of the ApplicationSet {set}, which also requires other labels"));
+        }
+        if sets.is_empty() && unmoved.is_empty() {
+            say(&format!("nothing known yet: no ApplicationSet selects clusters by enable_{addon}"));
+        }
+    }
+    text
 }
 
 /// The Applications that go, and what goes with them.

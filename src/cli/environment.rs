@@ -22,6 +22,8 @@ const RUNTIME_DIR: &str = "XDG_RUNTIME_DIR";
 const PASSWORD_FILE: &str = "BRIDGEHEAD_PASSWORD_FILE";
 /// The `ssh_config` to use instead of the user's and the system's.
 const SSH_CONFIG: &str = "BRIDGEHEAD_SSH_CONFIG";
+/// A text that machines share which review each other's plans: digests of plans with secrets are mixed with it.
+const DIGEST_KEY: &str = "BRIDGEHEAD_DIGEST_KEY";
 /// For tests: kills the run before or after a write, `before|after:<ordinal>:<step>`.
 const FAULT: &str = "BRIDGEHEAD_FAULT";
 
@@ -81,6 +83,20 @@ fn hosts(global: &Global, state: &Path, executable: &Path) -> Result<Settings, E
         password: password::get(file.as_deref(), global.ask_pass).map_err(EnvironmentError::Password)?,
         accept_new_host_keys: global.accept_new_host_keys,
     })
+}
+
+/// What digests of plans with secrets are mixed with, if machines are to share it.
+pub(super) fn digest_key() -> Option<Secret<String>> {
+    secret(DIGEST_KEY)
+}
+
+/// What other operators are told of this one. Two that have the same state folder on one machine are kept apart by the
+/// lock in it.
+pub(super) fn operator(env: &Env) -> String {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let user = variable("USER").or_else(|| variable("LOGNAME"));
+    let user = user.map_or_else(|| "unknown".to_owned(), |user| user.to_string_lossy().into_owned());
+    format!("{user}@{host} ({})", env.state.display())
 }
 
 /// Where a test wants the run to be killed.

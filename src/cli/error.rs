@@ -30,7 +30,14 @@ pub(super) enum CommandError {
     /// The profile forbids `down`.
     Protected(SiteName),
     /// The plan is not the expected one.
-    OtherPlan { expected: String, found: String },
+    OtherPlan {
+        expected: String,
+        found: String,
+        /// What is different; `None` where the expected plan was not shown on this machine.
+        differences: Option<Vec<String>>,
+    },
+    /// There is no plan to compare with.
+    NoPlan,
     /// A question has to be answered and nobody can be asked.
     NobodyToAsk,
     /// No password can be asked for.
@@ -64,9 +71,12 @@ impl CommandError {
             Self::Lock(LockError::Held(_)) => RunResult::Locked,
             Self::Interrupted => RunResult::Interrupted,
             Self::Logged(error, _) => error.result(),
-            Self::OtherPlan { .. } | Self::File(_) | Self::Lock(_) | Self::Failed(_) | Self::Runtime(_) => {
-                RunResult::Failed
-            }
+            Self::OtherPlan { .. }
+            | Self::NoPlan
+            | Self::File(_)
+            | Self::Lock(_)
+            | Self::Failed(_)
+            | Self::Runtime(_) => RunResult::Failed,
         }
     }
 
@@ -104,10 +114,13 @@ impl CommandError {
                 &[],
                 Some("set `protect = false` under `[site]` in its profile first"),
             ),
-            Self::OtherPlan { expected, found } => report::error(
-                &format!("the plan is no longer the expected one: its digest is {found}, not {expected}"),
+            Self::OtherPlan { expected, found, differences } => {
+                print_other_plan(expected, found, differences.as_deref());
+            }
+            Self::NoPlan => report::error(
+                "the plan is incomplete, so it has no digest to compare; nothing was changed",
                 &[],
-                Some("look at it again with `bridgehead plan`"),
+                Some("`bridgehead plan` says what could not be looked at"),
             ),
             Self::NobodyToAsk => report::error(
                 "this has to be confirmed, and there is no terminal to ask on",
@@ -127,6 +140,13 @@ impl CommandError {
             }
         }
     }
+}
+
+fn print_other_plan(expected: &str, found: &str, differences: Option<&[String]>) {
+    let error = format!("the plan is no longer the expected one: its digest is {found}, not {expected}");
+    let nothing_shown = ["the expected plan was not shown on this machine".to_owned()];
+    let hint = "look at it again with `bridgehead plan`; nothing was changed";
+    report::error(&error, differences.unwrap_or(&nothing_shown), Some(hint));
 }
 
 /// Findings with their places; as rows for machines. Colours are taken out where they are not wanted.

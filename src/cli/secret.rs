@@ -10,7 +10,7 @@ use super::exit::Exit;
 use super::session::{Session, Show};
 use crate::engine::run::Mode;
 use crate::flow;
-use crate::report::{self, Output};
+use crate::report::Output;
 use crate::site::name::{SecretName, SiteName};
 
 /// Secrets on the hub: those of the profile, and two for Argo CD Image Updater
@@ -54,7 +54,7 @@ fn plan(global: &Global, which: &Which) -> Result<Exit, CommandError> {
         let report = session.walk(Mode::Plan, None, &tree).await;
         let exit = session.finish(&report);
         if session.output != Output::Json {
-            let _ = write!(std::io::stdout().lock(), "{}", report::plan(&report));
+            let _ = write!(std::io::stdout().lock(), "{}", session.plan(&report));
         }
         Ok(exit)
     })

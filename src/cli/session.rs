@@ -12,14 +12,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::CommandError;
 use super::exit::Exit;
-use super::{Global, environment, log};
+use super::{Global, environment, log, review, typed};
 use crate::engine::StepId;
 use crate::engine::event::{Event, Events, RunResult, Subject};
+use crate::engine::guard::Guard;
 use crate::engine::lock::Lock;
-use crate::engine::run::{Mode, Report, Run};
+use crate::engine::run::{Mode, Plan, Report, Run};
 use crate::engine::tree::Tree;
 use crate::env::Env;
 use crate::files;
+use crate::flow::lease::HubLease;
 use crate::report::{self, Output};
 use crate::site::name::{ClusterName, SiteName};
 use crate::site::{Site, load};
@@ -31,6 +33,7 @@ pub(super) struct Session {
     pub(super) output: Output,
     events: Events,
     cancel: CancellationToken,
+    lease: Arc<HubLease>,
     log: Option<PathBuf>,
     started: Instant,
 }
@@ -68,8 +71,10 @@ impl Session {
         let site = load::load(env.root.as_deref(), name, &global.overrides.resolve())
             .map_err(CommandError::from)
             .map_err(finish)?;
+        let site = Arc::new(site);
         let session = Arc::new(Self {
-            site: Arc::new(site),
+            lease: Arc::new(HubLease::new(&site, &env, environment::operator(&env))),
+            site,
             env,
             output,
             events: events.clone(),
@@ -123,6 +128,27 @@ impl Session {
         let run = Run {
             mode,
             selection,
+            confirmed: None,
+            guard: (mode == Mode::Apply).then(|| self.guard()),
+            events: self.events.clone(),
+            cancel: self.cancel.clone(),
+            fault: environment::fault(),
+        };
+        run.walk(tree).await
+    }
+
+    /// Carries out what was confirmed, and nothing else; `None`: nobody was asked.
+    pub(super) async fn carry_out(
+        &self,
+        selection: Option<BTreeSet<ClusterName>>,
+        tree: &Tree,
+        confirmed: Option<Plan>,
+    ) -> Report {
+        let run = Run {
+            mode: Mode::Apply,
+            selection,
+            confirmed: confirmed.map(Arc::new),
+            guard: Some(self.guard()),
             events: self.events.clone(),
             cancel: self.cancel.clone(),
             fault: environment::fault(),
@@ -132,14 +158,26 @@ impl Session {
 
     /// Walks a flow's tree without showing anything, for commands that answer with a document.
     pub(super) async fn look(&self, tree: &Tree) -> Report {
+        self.preview(None, tree).await
+    }
+
+    /// Looks at what [`Self::carry_out`] would do, without showing anything.
+    pub(super) async fn preview(&self, selection: Option<BTreeSet<ClusterName>>, tree: &Tree) -> Report {
         let run = Run {
             mode: Mode::Plan,
-            selection: None,
+            selection,
+            confirmed: None,
+            guard: None,
             events: Events::new(self.site.name.clone(), log::event),
             cancel: self.cancel.clone(),
             fault: None,
         };
         run.walk(tree).await
+    }
+
+    /// What other operators are kept away with while this one changes something.
+    fn guard(&self) -> Arc<dyn Guard> {
+        Arc::clone(&self.lease) as Arc<dyn Guard>
     }
 
     /// Says something about a step of the hub that its run could not say.
@@ -156,7 +194,21 @@ impl Session {
 
     /// Sends the last event and turns the report into an exit code.
     pub(super) fn finish(&self, report: &Report) -> Exit {
-        self.finish_as(report.result, report.count(), Some(report.digest()))
+        let digest = report.plan().and_then(|plan| review::keep(&self.env, &self.site.name, &plan).ok());
+        self.finish_as(report.result, report.count(), digest)
+    }
+
+    /// A plan for people, with its digest.
+    pub(super) fn plan(&self, report: &Report) -> String {
+        let plan = report.plan();
+        let digest = plan.and_then(|plan| review::keep(&self.env, &self.site.name, &plan).ok());
+        report::plan(report, digest.as_deref())
+    }
+
+    /// Says how a run that did not converge goes on, sends the last event, and turns the report into an exit code.
+    pub(super) fn conclude(&self, report: &Report) -> Exit {
+        self.say_how_to_continue(report, "");
+        self.finish(report)
     }
 
     /// Sends the last event for a run that ended without or before its report.
@@ -166,8 +218,8 @@ impl Session {
         result.into()
     }
 
-    /// Says on stderr how a run that did not converge goes on.
-    pub(super) fn say_how_to_continue(&self, report: &Report, command: &str) {
+    /// Says on stderr how a run that did not converge goes on: by the command as it was typed.
+    pub(super) fn say_how_to_continue(&self, report: &Report, _command: &str) {
         if matches!(report.result, RunResult::Converged | RunResult::Planned) {
             return;
         }
@@ -178,7 +230,7 @@ impl Session {
                 "left behind: what {made} {steps} changed stays as it is; nothing was undone"
             ));
         }
-        report::say(&format!("to continue: bridgehead {command}"));
+        report::say(&format!("to continue: {}", typed::command()));
         if let Some(log) = &self.log {
             report::say(&format!("log: {}", log.display()));
         }

@@ -21,7 +21,7 @@ use crate::site::name::SiteName;
 pub(super) struct Status {
     /// The site: a folder under sites/
     site: SiteName,
-    /// Exit 3 when anything is not as the profile says
+    /// Exit 3 when anything is not as the profile says, 4 when something could not be looked at
     #[arg(long)]
     exit_code: bool,
 }
@@ -37,7 +37,12 @@ impl Status {
             } else {
                 write!(stdout, "{status}")
             };
-            Ok(if self.exit_code && status.has_drift() { Exit::Changes } else { Exit::Done })
+            Ok(match (status.is_complete(), status.has_drift()) {
+                _ if !self.exit_code => Exit::Done,
+                (false, _) => Exit::Failed,
+                (true, true) => Exit::Changes,
+                (true, false) => Exit::Done,
+            })
         })
     }
 }

@@ -7,9 +7,8 @@ use clap::Args;
 use super::error::CommandError;
 use super::exit::Exit;
 use super::session::{Session, Show};
-use super::{Global, confirm};
+use super::{Global, confirm, review};
 use crate::engine::event::RunResult;
-use crate::engine::run::Mode;
 use crate::flow;
 use crate::flow::summary::Summary;
 use crate::report::{self, Output};
@@ -44,19 +43,23 @@ impl Up {
             if asks {
                 confirm::somebody()?;
             }
+            let mut confirmed = None;
             if asks || self.expect.is_some() {
-                let plan = session.look(&tree).await;
-                if let Some(expected) = self.expect.filter(|expected| *expected != plan.digest()) {
-                    return Err(CommandError::OtherPlan { expected, found: plan.digest() });
+                let preview = session.preview(selection.clone(), &tree).await;
+                let plan = preview.plan();
+                if let Some(expected) = &self.expect {
+                    let plan = plan.as_ref().ok_or(CommandError::NoPlan)?;
+                    review::expect(&session.env, &session.site.name, plan, expected)?;
                 }
-                if asks && !plan.is_unchanged() {
-                    report::say(&report::plan(&plan));
+                if asks && !preview.is_unchanged() {
+                    report::say(&session.plan(&preview));
                     if !confirm::ask("Go on? Type yes:", "yes")? {
                         return Ok(session.finish_as(RunResult::Declined, 0, None));
                     }
                 }
+                confirmed = plan;
             }
-            let report = session.walk(Mode::Apply, selection, &tree).await;
+            let report = session.carry_out(selection, &tree, confirmed).await;
             drop(lock);
             if session.output == Output::Json {
                 for (name, missing) in flow::secret::missing(&session.site, &session.env) {
@@ -64,12 +67,11 @@ impl Up {
                     session.remark("gitops/secrets", message);
                 }
             }
-            let exit = session.finish(&report);
+            let exit = session.conclude(&report);
             if report.result == RunResult::Converged && session.output != Output::Json {
                 let summary = Summary::of(&session.site, &session.env, &report).await;
                 let _ = write!(std::io::stdout().lock(), "{summary}");
             }
-            session.say_how_to_continue(&report, &format!("up {}", session.site.name));
             Ok(exit)
         })
     }

@@ -63,6 +63,11 @@ pub trait Step: Send + Sync {
     /// The cluster that it would change; `None` for a step of the whole site.
     fn cluster(&self) -> Option<&ClusterName>;
 
+    /// What is true once it is done, in a few words.
+    fn purpose(&self) -> &'static str {
+        ""
+    }
+
     /// Looks at the world, never changes it, and says what is known, what differs and what is to be done.
     ///
     /// # Errors
@@ -131,6 +136,7 @@ impl<Work> Observed<Work> {
 pub(super) trait AnyStep: Send + Sync {
     fn id(&self) -> StepId;
     fn cluster(&self) -> Option<&ClusterName>;
+    fn purpose(&self) -> &'static str;
     fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed<AnyWork>, Stop>>;
     fn apply<'a>(
         &'a self,
@@ -151,6 +157,10 @@ impl<S: Step> AnyStep for S {
 
     fn cluster(&self) -> Option<&ClusterName> {
         Step::cluster(self)
+    }
+
+    fn purpose(&self) -> &'static str {
+        Step::purpose(self)
     }
 
     fn observe<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Observed<AnyWork>, Stop>> {

@@ -34,6 +34,8 @@ pub fn survey(tree: Tree) -> Tree {
         Tree::Step(step) => Survey(step).into(),
         Tree::Seq(parts) => Tree::Seq(all(parts)),
         Tree::Par(parts) => Tree::Par(all(parts)),
+        Tree::Each(parts) => Tree::Each(all(parts)),
         Tree::Gate(step) => Tree::Gate(step.survey()),
+        Tree::Guarded { body, .. } => survey(*body),
     }
 }

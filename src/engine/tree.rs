@@ -1,8 +1,13 @@
-//! The order of steps: one after the other, side by side, and gates that wait for another branch.
+//! The order of steps: one after the other, side by side, gates that wait for another branch, and what is put back.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod graph;
+mod outline;
+
+use std::collections::BTreeSet;
 
 use super::step::{AnyStep, Step, StepId};
+use graph::Graph;
+pub use outline::Outline;
 
 /// An ordered tree of steps.
 pub enum Tree {
@@ -10,10 +15,30 @@ pub enum Tree {
     Step(Planted),
     /// One after the other; a failure skips the rest.
     Seq(Vec<Self>),
-    /// Side by side; a failure lets the siblings finish.
+    /// Side by side; a failure lets the siblings finish, then skips what follows.
     Par(Vec<Self>),
+    /// Side by side; what follows goes on without the parts that failed. What cannot do without one has a gate on it.
+    Each(Vec<Self>),
     /// Waits until a step of another branch is done; fails if that step failed.
     Gate(StepId),
+    /// Something to do, and what has to be put back after it.
+    Guarded {
+        /// What is to be done.
+        body: Box<Self>,
+        /// What puts things back. An interruption does not stop it.
+        cleanup: Box<Self>,
+        /// When that is needed.
+        when: When,
+    },
+}
+
+/// When a cleanup runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// Whatever became of the body.
+    Always,
+    /// Only if the body failed, or was interrupted.
+    Failed,
 }
 
 /// A step in its place in a tree.
@@ -43,6 +68,18 @@ pub fn gate(step: StepId) -> Tree {
     Tree::Gate(step)
 }
 
+/// Runs `cleanup` after `body`, whatever became of it.
+#[must_use]
+pub fn finally(body: Tree, cleanup: Tree) -> Tree {
+    Tree::Guarded { body: Box::new(body), cleanup: Box::new(cleanup), when: When::Always }
+}
+
+/// Runs `cleanup` after `body` only if that failed or was interrupted.
+#[must_use]
+pub fn rescue(body: Tree, cleanup: Tree) -> Tree {
+    Tree::Guarded { body: Box::new(body), cleanup: Box::new(cleanup), when: When::Failed }
+}
+
 /// What is wrong with a tree. Each is a bug in a flow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TreeError {
@@ -61,10 +98,24 @@ impl Tree {
     /// The steps in the order in which they stand.
     #[must_use]
     pub(super) fn steps(&self) -> Vec<&dyn AnyStep> {
+        let mut steps = Vec::new();
+        self.gather(&mut steps);
+        steps
+    }
+
+    fn gather<'a>(&'a self, steps: &mut Vec<&'a dyn AnyStep>) {
         match self {
-            Self::Step(step) => vec![step.0.as_ref()],
-            Self::Seq(parts) | Self::Par(parts) => parts.iter().flat_map(Self::steps).collect(),
-            Self::Gate(_) => Vec::new(),
+            Self::Step(step) => steps.push(step.0.as_ref()),
+            Self::Seq(parts) | Self::Par(parts) | Self::Each(parts) => {
+                for part in parts {
+                    part.gather(steps);
+                }
+            }
+            Self::Gate(_) => {}
+            Self::Guarded { body, cleanup, .. } => {
+                body.gather(steps);
+                cleanup.gather(steps);
+            }
         }
     }
 
@@ -73,63 +124,12 @@ impl Tree {
     /// # Errors
     /// The first thing that is wrong.
     pub fn check(&self) -> Result<(), TreeError> {
-        let mut needs = BTreeMap::new();
-        self.collect(&BTreeSet::new(), &mut needs)?;
-        for gate in needs.values().flatten() {
-            if !needs.contains_key(gate) {
-                return Err(TreeError::UnknownGate(gate.clone()));
-            }
-        }
-        for step in needs.keys() {
-            if reachable(step, &needs).contains(step) {
-                return Err(TreeError::Cycle(step.clone()));
-            }
-        }
-        Ok(())
+        Graph::of(self)?.check()
     }
 
-    /// Records for each step what must be done before it; returns the steps and gates of this part.
-    fn collect(
-        &self,
-        before: &BTreeSet<StepId>,
-        needs: &mut BTreeMap<StepId, BTreeSet<StepId>>,
-    ) -> Result<BTreeSet<StepId>, TreeError> {
-        match self {
-            Self::Step(Planted(step)) => {
-                if needs.insert(step.id(), before.clone()).is_some() {
-                    return Err(TreeError::Duplicate(step.id()));
-                }
-                Ok(BTreeSet::from([step.id()]))
-            }
-            Self::Gate(step) => Ok(BTreeSet::from([step.clone()])),
-            Self::Par(parts) => {
-                let mut all = BTreeSet::new();
-                for part in parts {
-                    all.extend(part.collect(before, needs)?);
-                }
-                Ok(all)
-            }
-            Self::Seq(parts) => {
-                let mut so_far = before.clone();
-                let mut all = BTreeSet::new();
-                for part in parts {
-                    let done = part.collect(&so_far, needs)?;
-                    so_far.extend(done.iter().cloned());
-                    all.extend(done);
-                }
-                Ok(all)
-            }
-        }
+    /// Those steps, and all others that have to be done before they can be tried. A tree with a mistake needs nothing.
+    pub(super) fn needed(&self, wanted: impl Fn(&dyn AnyStep) -> bool) -> BTreeSet<StepId> {
+        let wanted = self.steps().into_iter().filter(|step| wanted(*step)).map(AnyStep::id);
+        Graph::of(self).map(|graph| graph.closure(wanted)).unwrap_or_default()
     }
-}
-
-fn reachable<'a>(from: &StepId, needs: &'a BTreeMap<StepId, BTreeSet<StepId>>) -> BTreeSet<&'a StepId> {
-    let mut seen = BTreeSet::new();
-    let mut open: Vec<&StepId> = needs[from].iter().collect();
-    while let Some(step) = open.pop() {
-        if seen.insert(step) {
-            open.extend(&needs[step]);
-        }
-    }
-    seen
 }

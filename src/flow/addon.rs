@@ -1,23 +1,23 @@
-//! Switching an addon: the profile, the label, and then what Argo CD makes of it.
+//! Switching an addon: the profile, the label, and then what Argo CD makes of it. Nothing else that the profile says
+//! and the world does not is touched, and only the hub and the clusters that are named are looked at.
 
 use std::sync::Arc;
 
 use super::profile::Profile;
-use super::up::clusters;
+use super::up;
 use crate::engine::survey::survey;
 use crate::engine::{Failure, Tree};
 use crate::env::Env;
-use crate::files;
 use crate::gitops::addon::{kept, off, on, release};
-use crate::gitops::cluster_secret::secret;
+use crate::gitops::cluster_secret::switch;
 use crate::gitops::refresh::refresh;
-use crate::gitops::registration::register;
 use crate::site::edit::set_addon;
 use crate::site::name::{AddonName, ClusterName};
-use crate::site::{Site, load};
+use crate::site::{Cluster, Site, load};
 use crate::{provider, seq};
 
-pub use crate::gitops::addon::{Addon, Cell, Removal, Removals, list, removals};
+pub use crate::gitops::addon::{Addon, Cell, Coming, Removal, Removals, coming, list, removals};
+pub use crate::gitops::cluster_secret::{Pending, pending};
 
 /// The site as its profile will say it, and the step that makes the profile say so.
 pub struct Edited {
@@ -26,6 +26,8 @@ pub struct Edited {
     /// The clusters on which it is switched.
     pub clusters: Vec<ClusterName>,
     addon: AddonName,
+    /// Whether they were named; otherwise they are all that the profile has.
+    are_named: bool,
     profile: Profile,
 }
 
@@ -33,6 +35,11 @@ pub struct Edited {
 #[derive(Debug, thiserror::Error)]
 #[error("the profile of `{0}` is built in, and there is no folder `sites` here or above to write it to")]
 struct NoRoot(crate::site::name::SiteName);
+
+/// What was agreed to is not what would be done now.
+#[derive(Debug, thiserror::Error)]
+#[error("the profile was saved meanwhile, and has other clusters now")]
+struct OtherClusters;
 
 /// Switches an addon in the text of the site's profile, on some clusters or on all. Nothing is written yet.
 ///
@@ -46,26 +53,62 @@ pub fn edit(
     on: bool,
 ) -> Result<Edited, Failure> {
     let path = load::path(env.root.as_deref(), &site.name).ok_or_else(|| NoRoot(site.name.clone()))?;
-    let mut text = match &site.profile {
-        Some(path) => files::read(path)?,
-        None => load::DEFAULT.to_owned(),
-    };
-    if clusters.is_empty() {
-        text = set_addon(&text, None, addon, on)?;
-    }
-    for cluster in site.clusters().filter(|cluster| clusters.contains(&cluster.name)) {
-        text = set_addon(&text, Some((&cluster.name, cluster.role)), addon, on)?;
-    }
-    let edited = load::from_text(Some(&path), &site.name, &text, &site.overrides)?;
-    let site = Arc::new(Site { profile: Some(path.clone()), ..edited });
-    let mut going: Vec<_> = site.clusters().map(|cluster| cluster.name.clone()).collect();
-    going.retain(|cluster| clusters.is_empty() || clusters.contains(cluster));
+    let named = site.clusters().filter(|cluster| clusters.contains(&cluster.name));
+    let named: Vec<_> = named.map(|cluster| (cluster.name.clone(), cluster.role)).collect();
     let detail = format!("switch {addon} {}", if on { "on" } else { "off" });
-    let profile = Profile { path, text, detail };
-    Ok(Edited { site, clusters: going, addon: addon.clone(), profile })
+    let profile = Profile::new(site, path, detail, {
+        let addon = addon.clone();
+        move |text| {
+            if named.is_empty() {
+                return Ok(set_addon(text, None, &addon, on)?);
+            }
+            let edit =
+                |text: String, (name, role): &(_, _)| set_addon(&text, Some((name, *role)), &addon, on);
+            Ok(named.iter().try_fold(text.to_owned(), edit)?)
+        }
+    });
+    let site = profile.site()?;
+    let are_named = !clusters.is_empty();
+    let mut going = names(&site);
+    going.retain(|cluster| !are_named || clusters.contains(cluster));
+    Ok(Edited { site, clusters: going, addon: addon.clone(), are_named, profile })
+}
+
+fn names(site: &Site) -> Vec<ClusterName> {
+    site.clusters().map(|cluster| cluster.name.clone()).collect()
 }
 
 impl Edited {
+    /// The same for the profile as it is now: somebody may have saved it while a question was open.
+    ///
+    /// # Errors
+    /// When it cannot be edited any more, or the addon would be switched on other clusters than was said.
+    pub fn again(self) -> Result<Self, Failure> {
+        let site = self.profile.site()?;
+        let now = names(&site);
+        let is_same = if self.are_named {
+            self.clusters.iter().all(|cluster| now.contains(cluster))
+        } else {
+            self.clusters == now
+        };
+        if !is_same {
+            let hint = "run the command again, and it shows what it does there";
+            return Err(Failure::from(OtherClusters).with_hint(hint));
+        }
+        Ok(Self { site, ..self })
+    }
+
+    /// How the hub and the clusters on which the addon is switched are reached, and the addresses of the repositories.
+    #[must_use]
+    pub fn reached(&self, env: &Arc<Env>) -> Tree {
+        let Self { site, clusters, .. } = self;
+        let is_needed =
+            |cluster: &&Cluster| cluster.name == site.hub.name || clusters.contains(&cluster.name);
+        let needed = site.clusters().filter(is_needed);
+        let needed = needed.map(|cluster| provider::serve(site, cluster, env)).collect();
+        survey(seq![provider::repositories(site, env), Tree::Par(needed)])
+    }
+
     /// Switches the addon on and waits until its objects are there.
     #[must_use]
     pub fn on(self, env: &Arc<Env>) -> Tree {
@@ -81,12 +124,14 @@ impl Edited {
     }
 
     fn switch(self, env: &Arc<Env>, proof: Tree) -> Tree {
-        let Self { site, profile, .. } = self;
+        let reached = self.reached(env);
+        let Self { site, clusters, addon, profile, .. } = self;
         seq![
             profile,
-            provider::prepare(&site, env),
-            known(&site, env),
-            secrets(&site, env),
+            reached,
+            switch(&site, env, &addon, &clusters),
+            // The profile may be part of a repository that this machine serves.
+            provider::repositories(&site, env),
             refresh(&site, env),
             proof,
         ]
@@ -96,28 +141,22 @@ impl Edited {
     /// stopped before it has changed nothing that `up` does not take back.
     #[must_use]
     pub fn keep(self, env: &Arc<Env>) -> Tree {
-        let Self { site, clusters, addon, profile } = self;
+        let reached = self.reached(env);
+        let Self { site, clusters, addon, profile, .. } = self;
         seq![
-            survey(provider::prepare(&site, env)),
-            known(&site, env),
+            reached,
             release(&site, env, &addon, &clusters),
-            secrets(&site, env),
+            switch(&site, env, &addon, &clusters),
             profile,
             kept(&site, env, &addon, &clusters),
-            provider::prepare(&site, env),
+            provider::repositories(&site, env),
             refresh(&site, env),
         ]
     }
 }
 
-/// How to reach every cluster, and how Argo CD does.
+/// How to reach every cluster.
 #[must_use]
 pub fn known(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
-    let spokes = site.spokes.iter().map(|spoke| register(site, env, &spoke.name).into());
-    survey(seq![clusters(site, env), Tree::Par(spokes.collect())])
-}
-
-/// Every cluster's Secret: an addon that one cluster names is a label of all.
-fn secrets(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
-    Tree::Par(site.clusters().map(|cluster| secret(site, env, cluster).into()).collect())
+    survey(up::clusters(site, env))
 }

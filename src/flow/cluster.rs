@@ -12,9 +12,9 @@ use super::{down, up};
 use crate::engine::{Facts, Failure, Tree};
 use crate::env::Env;
 use crate::files;
-use crate::site::edit::{add_spoke, remove_spoke};
+use crate::site::edit::{SpokeError, add_spoke, remove_spoke};
 use crate::site::name::{ClusterName, SiteName};
-use crate::site::{Cluster, Role, Site, load};
+use crate::site::{Cluster, Role, Site};
 use crate::{provider, seq};
 
 /// A site with a changed profile, and the tree that makes both so.
@@ -82,13 +82,15 @@ pub async fn add(
     environment: Option<&str>,
 ) -> Result<Edited, Failure> {
     let path = site.profile.clone().ok_or_else(|| ClusterError::BuiltIn(site.name.clone()))?;
-    let text = add_spoke(&files::read(&path)?, name, context, environment)?;
-    let edited = load::from_text(Some(&path), &site.name, &text, &site.overrides)?;
-    let site = Arc::new(Site { profile: Some(path.clone()), ..edited });
+    let profile = Profile::new(site, path, format!("add the spoke {name}"), {
+        let (name, context, environment) =
+            (name.clone(), context.to_owned(), environment.map(ToOwned::to_owned));
+        move |text| Ok(add_spoke(text, &name, &context, environment.as_deref())?)
+    });
+    let site = profile.site()?;
     if let Some(cluster) = site.cluster(name) {
         provider::check(&site, cluster, env).await?;
     }
-    let profile = Profile { path, text, detail: format!("add the spoke {name}") };
     let tree = seq![profile, up::tree(&site, env)];
     Ok(Edited { site, clusters: BTreeSet::from([name.clone()]), tree })
 }
@@ -113,16 +115,28 @@ pub fn register(site: &Arc<Site>, env: &Arc<Env>, name: Option<&ClusterName>) ->
 ///
 /// # Errors
 /// When it is the hub, or the profile cannot be edited.
-pub fn remove(site: &Arc<Site>, env: &Arc<Env>, name: &ClusterName) -> Result<Edited, Failure> {
+pub fn remove(
+    site: &Arc<Site>,
+    env: &Arc<Env>,
+    name: &ClusterName,
+    request: &down::Request,
+) -> Result<Edited, Failure> {
     if *name == site.hub.name {
         return Err(ClusterError::Hub(name.clone(), site.name.clone()).into());
     }
     let path = site.profile.clone().ok_or_else(|| ClusterError::BuiltIn(site.name.clone()))?;
-    let text = remove_spoke(&files::read(&path)?, name)?;
-    load::from_text(Some(&path), &site.name, &text, &site.overrides)?;
+    remove_spoke(&files::read(&path)?, name)?;
+    let profile = Profile::new(site, path, format!("remove the spoke {name}"), {
+        let name = name.clone();
+        move |text| match remove_spoke(text, &name) {
+            Err(SpokeError::Absent(_)) => Ok(text.to_owned()),
+            removed => Ok(removed?),
+        }
+    });
+    // A profile that would not be valid without it is told of before anything goes.
+    profile.site()?;
     let clusters = BTreeSet::from([name.clone()]);
-    let profile = Profile { path, text, detail: format!("remove the spoke {name}") };
-    let tree = seq![down::tree(site, env, Some(&clusters))?, profile];
+    let tree = seq![down::tree(site, env, request)?, profile];
     Ok(Edited { site: Arc::clone(site), clusters, tree })
 }
 

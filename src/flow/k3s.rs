@@ -9,6 +9,7 @@ use super::FlowError;
 use super::table::Table;
 use crate::engine::{Facts, Failure, Tree};
 use crate::env::Env;
+use crate::provider::k3s::preflight;
 use crate::provider::k3s::status::{self, HostStatus};
 use crate::site::name::{ClusterName, HostName};
 use crate::site::{Cluster, K3s, Provider, Site};
@@ -31,13 +32,16 @@ struct Hosts {
 /// # Errors
 /// When it has none.
 pub fn install(site: &Arc<Site>, env: &Arc<Env>) -> Result<Tree, Failure> {
-    let clusters = clusters(site)?.into_iter().map(|(cluster, _)| {
-        par![
-            seq![provider::serve(site, cluster, env), provider::ready(site, cluster, env)],
-            provider::join(site, cluster, env),
+    let clusters = clusters(site)?.into_iter().map(|(cluster, k3s)| {
+        seq![
+            preflight(site, cluster, k3s, env),
+            par![
+                seq![provider::serve(site, cluster, env), provider::ready(site, cluster, env)],
+                provider::join(site, cluster, env),
+            ],
         ]
     });
-    Ok(seq![provider::preflight(site, env), Tree::Par(clusters.collect())])
+    Ok(Tree::Par(clusters.collect()))
 }
 
 /// The part of `up` that makes the site's clusters of k3s: looked at, it tells how to reach them.

@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use super::argocd::reach::Reach;
 use super::table::Table;
-use crate::engine::run::Report;
+use crate::engine::event::RunResult;
+use crate::engine::run::{Failed, Report};
 use crate::engine::{Change, StepId};
 use crate::env::Env;
 use crate::gitops::status::{Deployed, deployed};
@@ -26,8 +27,14 @@ pub struct Status {
     pub argocd: ArgoCdStatus,
     /// What `up` would change, by step.
     pub drift: BTreeMap<StepId, Vec<Change>>,
-    /// What could not be looked at, and the fact that is missing.
+    /// What is known only later, and the fact that is missing.
     pub unknown: BTreeMap<StepId, String>,
+    /// What could not be looked at, and why.
+    pub failed: BTreeMap<StepId, Failed>,
+    /// What was not looked at, and what stood in the way.
+    pub skipped: BTreeMap<StepId, String>,
+    /// Whether the look was stopped before its end.
+    pub interrupted: bool,
 }
 
 /// A cluster as it is.
@@ -72,7 +79,16 @@ impl Status {
             argocd: ArgoCdStatus { version: site.argocd.version.clone(), reach: Reach::of(site, env).await },
             drift: report.changes.clone(),
             unknown: report.blocked.clone(),
+            failed: report.failed.clone(),
+            skipped: report.skipped.clone(),
+            interrupted: report.result == RunResult::Interrupted,
         }
+    }
+
+    /// Whether everything was looked at. Otherwise nothing is known of what was not.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.failed.is_empty() && self.skipped.is_empty() && !self.interrupted
     }
 
     /// Whether anything is not as the profile says.
@@ -117,19 +133,57 @@ impl fmt::Display for Status {
                 writeln!(formatter, "  {}: {reason}", application.name)?;
             }
         }
-        let url = self.argocd.reach.url.as_deref().unwrap_or("does not answer");
+        let nowhere =
+            || format!("no address outside of the cluster: bridgehead argocd port-forward {}", self.site);
+        let url = self.argocd.reach.url.clone().unwrap_or_else(nowhere);
         writeln!(formatter, "\nArgo CD {}: {url}", self.argocd.version)?;
-        if !self.has_drift() {
-            return writeln!(formatter, "No drift: the world is as the profile says.");
+        self.write_drift(formatter)?;
+        self.write_unseen(formatter)
+    }
+}
+
+impl Status {
+    fn write_drift(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.has_drift(), self.is_complete()) {
+            (true, _) => writeln!(formatter, "\nDrift (healed by `bridgehead up {}`):", self.site)?,
+            (false, true) => {
+                return writeln!(formatter, "No drift: the world is as the profile says.");
+            }
+            (false, false) => return writeln!(formatter, "\nNo drift in what could be looked at."),
         }
-        writeln!(formatter, "\nDrift (healed by `bridgehead up {}`):", self.site)?;
         for (step, changes) in &self.drift {
             for change in changes {
                 writeln!(formatter, "  {step}: {change}")?;
             }
         }
         for (step, fact) in &self.unknown {
-            writeln!(formatter, "  {step}: known after the {fact}")?;
+            writeln!(formatter, "  {step}: unknown until the {fact} is known")?;
+        }
+        Ok(())
+    }
+
+    fn write_unseen(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_complete() {
+            return Ok(());
+        }
+        writeln!(formatter, "\nCould not be looked at:")?;
+        for (step, Failed { error, causes, hint, .. }) in &self.failed {
+            writeln!(
+                formatter,
+                "  {step}: {}",
+                std::iter::once(error).chain(causes).cloned().collect::<Vec<_>>().join(": ")
+            )?;
+            if let Some(hint) = hint {
+                writeln!(formatter, "    hint: {hint}")?;
+            }
+        }
+        match self.skipped.len() {
+            0 => {}
+            1 => writeln!(formatter, "  1 step that depends on it")?,
+            count => writeln!(formatter, "  {count} steps that depend on it")?,
+        }
+        if self.interrupted {
+            writeln!(formatter, "  what comes after: the look was interrupted")?;
         }
         Ok(())
     }

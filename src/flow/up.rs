@@ -22,11 +22,13 @@ use crate::{par, provider, seq};
 pub fn tree(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
     seq![
         provider::prepare(site, env),
-        Tree::Par(
+        Tree::Each(
             std::iter::once(hub(site, env))
                 .chain(site.spokes.iter().map(|each| spoke(site, each, env)))
                 .collect()
         ),
+        gate(StepId::of(&site.hub.name, "gitops/bootstrap")),
+        gate(StepId::of(&site.hub.name, "registration/secret")),
         refresh(site, env),
         settled(site, env),
     ]
@@ -68,9 +70,10 @@ fn hub(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
 }
 
 fn spoke(site: &Arc<Site>, spoke: &Cluster, env: &Arc<Env>) -> Tree {
+    // The hub comes first: a spoke that somebody has registered there already needs no account.
     let bridge = seq![
-        register(site, env, &spoke.name),
         gate(StepId::of(&site.hub.name, "argocd/namespace")),
+        register(site, env, &spoke.name),
         secret(site, env, spoke),
     ];
     cluster(site, spoke, env, bridge)

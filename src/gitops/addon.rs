@@ -5,6 +5,7 @@
 //! and it has to be uninstalled. What was left behind is found by what Argo CD wrote on every object of a cluster,
 //! not by anything that is remembered: an `off` that was killed is simply run again.
 
+mod coming;
 mod keep;
 mod leftover;
 mod list;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use futures::{StreamExt, stream};
 use serde::Serialize;
 
+pub use coming::{Coming, coming};
 pub use keep::{kept, release};
 pub use list::{Addon, Cell, LeftBehind, SetName, list};
 pub use off::off;

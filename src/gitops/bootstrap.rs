@@ -116,9 +116,12 @@ mod tests {
         assert_eq!(*selector(0), json!({ "matchLabels": { "fleet_member": "control-plane" } }));
         assert_eq!(
             *selector(1),
-            json!({ "matchExpressions": [
-                { "key": "environment", "operator": "NotIn", "values": ["control-plane"] }
-            ] })
+            json!({
+                "matchLabels": { "fleet_member": "spoke" },
+                "matchExpressions": [
+                    { "key": "environment", "operator": "NotIn", "values": ["control-plane"] },
+                ],
+            })
         );
         assert_eq!(spec(1)["template"]["metadata"]["name"], "workload-{{ .name }}");
         assert_eq!(spec(1)["syncPolicy"]["preserveResourcesOnDeletion"], false);

@@ -15,7 +15,7 @@ pub(super) use registered::Registered;
 
 use super::application::{Application, Destination};
 use super::application_set::{ApplicationSet, Selection};
-use super::cluster_secret::{CLUSTER, SECRET_TYPE};
+use super::cluster_secret::{CLUSTER, HUB_SERVER, SECRET_TYPE};
 use super::hub::Hub;
 use super::project::Project;
 use crate::env::Shared;
@@ -77,6 +77,14 @@ impl Fleet {
     /// The cluster that a destination means.
     pub(super) fn target(&self, destination: &Destination) -> Option<&Registered> {
         self.index.target(destination).map(|at| &self.registered[at])
+    }
+
+    /// Whether an Application goes to the hub itself.
+    pub(super) fn is_for_the_hub(&self, site: &Site, application: &Application) -> bool {
+        let target = self.target(&application.spec.destination);
+        target.is_some_and(|target| {
+            target.server == HUB_SERVER || target.cluster.as_ref() == Some(&site.hub.name)
+        })
     }
 
     /// How Argo CD knows a cluster of the site.

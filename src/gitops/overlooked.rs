@@ -114,7 +114,6 @@ mod tests {
             cluster: None,
             ours: true,
             is_deleting: false,
-            managed: Vec::new(),
         };
         let after = |seconds| deleted + SignedDuration::from_secs(seconds);
         assert!(!is_late(&leaving, &registered(None), after(5)));

@@ -1,6 +1,6 @@
-//! The account that the hub's Argo CD uses on a spoke. The names are those of `argocd cluster add`, so that
-//! people and tools that know them find their way.
+//! The account that the hub's Argo CD uses on a spoke.
 
+mod account;
 mod objects;
 mod proof;
 
@@ -10,18 +10,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use kube::Client;
 
-pub(super) use proof::prove;
+use account::Account;
+use objects::Names;
+use proof::{Rights, prove};
 
+use super::cluster_secret::{self, find};
 use super::{Scope, part};
 use crate::engine::facts::ClusterFacts;
 use crate::engine::{Access, Change, Credentials, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::env::Env;
-use crate::k8s::{ApiError, Kind, ObjectSet, Prune, Stranger, api};
+use crate::k8s::{Differences, Kind, Object, ObjectSet, Prune, api};
 use crate::site::Site;
 use crate::site::name::ClusterName;
 use crate::site::secret::Secret;
 
-/// The step `<spoke>/registration/account`: the account is there, and its token is known to work.
+/// The step `<spoke>/registration/account`: the account is there, and its token is known to work. A spoke that
+/// somebody has registered already needs none: what their Secret says is tried instead.
 #[must_use]
 pub fn register(site: &Arc<Site>, env: &Arc<Env>, cluster: &ClusterName) -> Register {
     Register { scope: Scope::new(site, env), cluster: cluster.clone(), made: AtomicBool::new(false) }
@@ -55,31 +59,96 @@ fn id(cluster: &ClusterName) -> StepId {
     StepId::of(cluster, "registration/account")
 }
 
+/// What there is to do about an account of ours.
+pub struct Work {
+    client: Client,
+    /// The token, where the one that is there is not accepted: another is made in its place.
+    renewed: Option<Object>,
+    /// The account, and then its token: the controller manager deletes one whose account it does not find.
+    sets: [Differences; 2],
+}
+
+/// The credentials of somebody else's Secret do not work.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is registered already, with credentials that do not work")]
+struct Refused(ClusterName, #[source] proof::ProofError);
+
 impl Register {
-    /// An account that is there already is used; unmarked as it stays, nobody takes it away. The token comes
-    /// after the account: the controller manager deletes one whose account it does not find.
-    fn sets(&self) -> [ObjectSet; 2] {
-        let site = &self.scope.site.name;
-        let set = |objects| ObjectSet { stranger: Stranger::Adopt, ..ObjectSet::new(site, objects) };
-        [set(objects::account(site)), set(vec![objects::token(site)])]
+    /// What somebody else's Secret for the spoke says is tried; `None` where there is no such Secret.
+    async fn as_registered(&self, access: &Access, facts: &Facts) -> Result<Option<Observed<Work>>, Stop> {
+        let Some(cluster) = self.scope.site.cluster(&self.cluster) else { return Ok(None) };
+        // A hub that is not there yet has no Secrets either.
+        if facts.access(self.scope.hub()).is_err() {
+            return Ok(None);
+        }
+        let hub = self.scope.client(self.scope.hub(), facts).await?;
+        let theirs = match find(&self.scope, &hub, cluster, facts).await?.their_credentials()? {
+            None => return Ok(None),
+            Some(cluster_secret::Credentials::Bound(_)) => return Ok(Some(Observed::default())),
+            Some(cluster_secret::Credentials::Portable(theirs)) => *theirs,
+        };
+        // An address that the site gives for the hub's sake need not be one that this machine reaches.
+        let way = match cluster.server {
+            Some(_) => Access {
+                authority: theirs.authority.clone(),
+                credentials: theirs.credentials.clone(),
+                ..access.clone()
+            },
+            None => theirs.clone(),
+        };
+        prove(&self.scope.env.clients, &way).await.map_err(|error| {
+            Failure::from(Refused(self.cluster.clone(), error)).with_hint(
+                "put them right in its Secret, or delete that to have one made with an account of its own; then run again",
+            )
+        })?;
+        Ok(Some(self.known(theirs)))
     }
 
-    async fn look(&self, facts: &Facts) -> Result<Observed, Stop> {
+    async fn look(&self, facts: &Facts) -> Result<Observed<Work>, Stop> {
         let access = facts.access(&self.cluster)?;
+        if let Some(observed) = self.as_registered(access, facts).await? {
+            return Ok(observed);
+        }
         let client = self.scope.client(&self.cluster, facts).await?;
-        let [account, token] = self.sets();
-        let (account, token) = futures::try_join!(account.observe(&client), token.observe(&client))?;
-        let changes = [account, token].concat();
-        match self.account(&client, access).await? {
+        let (site, clients) = (&self.scope.site.name, &self.scope.env.clients);
+        match account::choose(site, clients, &client, access).await? {
+            Account::Theirs(account) => Ok(self.known(self.as_the_hub_reaches_it(account))),
+            Account::Ours(names, token) => self.own(client, &names, token, access).await,
+        }
+    }
+
+    async fn own(
+        &self,
+        client: Client,
+        names: &Names,
+        token: Option<Secret<String>>,
+        access: &Access,
+    ) -> Result<Observed<Work>, Stop> {
+        let site = &self.scope.site.name;
+        let sets =
+            [names.account(site), vec![names.token(site)]].map(|objects| ObjectSet::new(site, objects));
+        let (account, secret) = futures::try_join!(sets[0].observe(&client), sets[1].observe(&client))?;
+        let mut changes = [account.changes(), secret.changes()].concat();
+        let sets = [account, secret];
+        match self.account(names, token, access).await {
             // An account that works is known even where something about it differs.
             Ok(account) => {
-                let registration = Some(self.as_the_hub_reaches_it(account));
-                let learnt = ClusterFacts { registration, ..ClusterFacts::default() };
-                Ok(Observed { facts: Facts::of(&self.cluster, learnt), changes, work: Some(()) })
+                let known = self.known(self.as_the_hub_reaches_it(account));
+                Ok(Observed { changes, work: Some(Work { client, renewed: None, sets }), ..known })
             }
-            Err(change) if changes.is_empty() => Ok(Observed::differs(vec![change], ())),
-            Err(_) => Ok(Observed::differs(changes, ())),
+            Err(change) => {
+                let renewed = (!change.is_wait()).then(|| names.token(site));
+                if changes.is_empty() {
+                    changes.push(change);
+                }
+                Ok(Observed::differs(changes, Work { client, renewed, sets }))
+            }
         }
+    }
+
+    fn known(&self, registration: Access) -> Observed<Work> {
+        let learnt = ClusterFacts { registration: Some(registration), ..ClusterFacts::default() };
+        Observed::ready(Facts::of(&self.cluster, learnt))
     }
 
     /// The same identity by the way that the hub's Argo CD takes, where the site says which. The name that the
@@ -92,38 +161,34 @@ impl Register {
     }
 
     /// The access that the account gives, or what it lacks to work.
-    async fn account(&self, client: &Client, access: &Access) -> Result<Result<Access, Change>, ApiError> {
-        let namespace = Some(objects::NAMESPACE);
-        let Some(token) = token(client).await? else {
-            let subject = Kind::SECRET.subject(namespace, objects::TOKEN);
-            return Ok(Err(Change::wait(subject, "the controller manager fills in its token")));
-        };
+    async fn account(
+        &self,
+        names: &Names,
+        token: Option<Secret<String>>,
+        access: &Access,
+    ) -> Result<Access, Change> {
+        let subject = |kind: Kind, name: &str| kind.subject(Some(objects::NAMESPACE), name);
+        let token = token.ok_or_else(|| {
+            Change::wait(subject(Kind::SECRET, &names.token), "the controller manager fills in its token")
+        })?;
         let account = Access { credentials: Credentials::Token(token), ..access.clone() };
         // The server learns of a token, and of what it may do, a moment after both are stored.
-        let proven = prove(&self.scope.env.clients, &account).await;
-        Ok(proven.map(|()| account).map_err(|error| {
-            if error.is_unauthorized() && !self.made.load(Ordering::Relaxed) {
-                let subject = Kind::SECRET.subject(namespace, objects::TOKEN);
-                return Change::update(subject, "the API server does not accept its token");
+        let missing = match prove(&self.scope.env.clients, &account).await {
+            Ok(Rights::All) => return Ok(account),
+            Ok(Rights::Some) => format!("it may not do everything at {} yet", account.server),
+            Err(error) if error.is_unauthorized() && !self.made.load(Ordering::Relaxed) => {
+                let subject = subject(Kind::SECRET, &names.token);
+                let update = Change::update(subject, "the API server does not accept its token");
+                return Err(update.with_secret_content(names.token(&self.scope.site.name).fields()));
             }
-            Change::wait(Kind::SERVICE_ACCOUNT.subject(namespace, objects::ACCOUNT), error.reason())
-        }))
-    }
-
-    /// Removes a token that is not accepted, so that another is made.
-    async fn discard_token(&self, client: &Client, access: &Access, writer: &Writer) -> Result<(), ApiError> {
-        match self.account(client, access).await? {
-            Err(change) if !change.is_wait() => {
-                let namespace = Some(objects::NAMESPACE);
-                writer.perform(api::delete(client, &Kind::SECRET, namespace, objects::TOKEN)).await
-            }
-            _ => Ok(()),
-        }
+            Err(error) => error.reason(),
+        };
+        Err(Change::wait(subject(Kind::SERVICE_ACCOUNT, &names.account), missing))
     }
 }
 
 impl Step for Register {
-    type Work = ();
+    type Work = Work;
 
     fn id(&self) -> StepId {
         id(&self.cluster)
@@ -133,16 +198,18 @@ impl Step for Register {
         Some(&self.cluster)
     }
 
-    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+    async fn observe(&self, facts: &Facts) -> Result<Observed<Work>, Stop> {
         self.look(facts).await
     }
 
-    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
-        let client = self.scope.client(&self.cluster, facts).await.map_err(Stop::into_failure)?;
-        let access = facts.access(&self.cluster).map_err(Stop::from).map_err(Stop::into_failure)?;
-        self.discard_token(&client, access, writer).await?;
-        for set in self.sets() {
-            set.apply(&client, writer).await?;
+    async fn apply(&self, work: Work, _: &Facts, writer: &Writer) -> Result<(), Failure> {
+        let Work { client, renewed, sets } = work;
+        if let Some(token) = renewed {
+            writer.perform(api::delete(&client, &Kind::SECRET, token.namespace(), token.name())).await?;
+            writer.perform(api::apply(&client, &Kind::SECRET, &token)).await?;
+        }
+        for set in sets {
+            set.apply(writer).await?;
         }
         self.made.store(true, Ordering::Relaxed);
         Ok(())
@@ -172,7 +239,7 @@ impl Unregister {
 }
 
 impl Step for Unregister {
-    type Work = ();
+    type Work = Differences;
 
     fn id(&self) -> StepId {
         id(&self.cluster)
@@ -182,21 +249,12 @@ impl Step for Unregister {
         Some(&self.cluster)
     }
 
-    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+    async fn observe(&self, facts: &Facts) -> Result<Observed<Self::Work>, Stop> {
         let Some(client) = self.client(facts).await? else { return Ok(Observed::default()) };
-        Ok(Observed::differs(self.set().observe(&client).await?, ()))
+        Ok(self.set().observe(&client).await?.into())
     }
 
-    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
-        match self.client(facts).await.map_err(Stop::into_failure)? {
-            Some(client) => self.set().apply(&client, writer).await,
-            None => Ok(()),
-        }
+    async fn apply(&self, work: Differences, _: &Facts, writer: &Writer) -> Result<(), Failure> {
+        work.apply(writer).await
     }
-}
-
-/// The account's token, once the controller manager has filled it in.
-async fn token(client: &Client) -> Result<Option<Secret<String>>, ApiError> {
-    let secret = api::get(client, &Kind::SECRET, Some(objects::NAMESPACE), objects::TOKEN).await?;
-    Ok(secret.and_then(|secret| secret.data("token")).map(Secret::new))
 }

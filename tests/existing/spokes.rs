@@ -6,8 +6,8 @@ use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 
 use super::MADE;
-use crate::kit::Lab;
 use crate::kit::command::run;
+use crate::kit::{Lab, terminal};
 
 /// The site that has a hub and no spoke.
 const SITE: &str = "host";
@@ -24,6 +24,7 @@ pub(super) async fn they_come_and_go_by_command(lab: &Lab) {
     let registered = registration(lab).await;
     assert_eq!(registered.name_any(), before.name_any(), "there are not two Secrets for one cluster");
     keeps_what_is_theirs(&registered);
+    assert_eq!(registered.data, before.data, "name, address and credentials are theirs");
     assert_eq!(
         (registered.labels()["environment"].as_str(), registered.labels()["enable_argocd"].as_str()),
         ("staging", "false")
@@ -37,15 +38,13 @@ pub(super) async fn they_come_and_go_by_command(lab: &Lab) {
     }
     what_is_there_is_refused(lab);
 
-    lab.ok(&["cluster", "remove", SITE, "lab", "--yes"]);
-    assert!(!files::read(&lab.profile(SITE)).unwrap().contains("lab"));
+    an_edit_during_the_question_stays(lab);
     let left = registration(lab).await;
     keeps_what_is_theirs(&left);
-    assert_eq!(left.labels(), before.labels());
-    let mut annotations = left.annotations().clone();
-    // Argo CD may have had to be told to look again.
-    annotations.remove("argocd.argoproj.io/refresh");
-    assert_eq!(annotations, *before.annotations());
+    assert_eq!(
+        (left.labels(), left.annotations(), &left.data, &left.type_),
+        (before.labels(), before.annotations(), &before.data, &before.type_)
+    );
     let accounts: Api<ServiceAccount> = Api::namespaced(lab.client(MADE, "y").await, "kube-system");
     accounts.get("argocd-manager").await.expect("the account that was there before stays");
 }
@@ -107,6 +106,20 @@ fn what_is_there_is_refused(lab: &Lab) {
     lab.write_profile(SITE, &profile);
 }
 
+/// The profile is edited as it is when the spoke has gone, not as it was when the command began.
+fn an_edit_during_the_question_stays(lab: &Lab) {
+    let profile = lab.profile(SITE);
+    let save = || {
+        let text = files::read(&profile).unwrap();
+        files::replace(&profile, format!("# saved meanwhile\n{text}").as_bytes(), 0o600).unwrap();
+    };
+    let remove = lab.prepare(&["cluster", "remove", SITE, "lab"]);
+    let removed = terminal::answer_after(&remove, &lab.path("removed"), &[("Type yes:", "yes")], save);
+    assert_eq!(removed.code(), 0, "{}", removed.stderr);
+    let left = files::read(&profile).unwrap();
+    assert!(left.starts_with("# saved meanwhile\n") && !left.contains("lab"), "{left}");
+}
+
 /// Registers the cluster as whoever does not know bridgehead does.
 fn register_with_argo_cd(lab: &Lab) {
     let status = lab.ok(&["status", SITE, "--output", "json"]).document();
@@ -122,6 +135,8 @@ fn register_with_argo_cd(lab: &Lab) {
         "--yes",
         "--label",
         "team=blue",
+        "--label",
+        "environment=theirs",
         "--annotation",
         "example.com/note=theirs",
     ];

@@ -104,9 +104,13 @@ impl Running {
         });
     }
 
-    /// Waits until it asks, and types the answer.
-    pub(super) fn answer(&mut self, question: &str, answer: &str) {
+    /// Waits until it asks.
+    pub(super) fn until_asked(&self, question: &str) {
         self.until_it_writes(question, |said| said.contains(question));
+    }
+
+    /// Types an answer.
+    pub(super) fn answer(&mut self, answer: &str) {
         writeln!(self.stdin.as_mut().unwrap(), "{answer}").unwrap();
     }
 

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use sha2::{Digest, Sha256};
+use serde::Serialize;
 
 use crate::engine::change::Change;
 use crate::engine::event::RunResult;
 use crate::engine::facts::Facts;
 use crate::engine::step::StepId;
+use crate::engine::stop::Failure;
+use crate::site::name::ClusterName;
 
 /// What a run found and did.
 #[derive(Debug)]
@@ -19,11 +21,39 @@ pub struct Report {
     /// Steps of which a plan could not say more, with the fact that is missing.
     pub blocked: BTreeMap<StepId, String>,
     /// Steps that failed, and how.
-    pub failed: BTreeMap<StepId, String>,
+    pub failed: BTreeMap<StepId, Failed>,
+    /// Steps that were not tried, and what stood in their way.
+    pub skipped: BTreeMap<StepId, String>,
     /// How it ended.
     pub result: RunResult,
     /// How long it took.
     pub seconds: f64,
+}
+
+/// How a step failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Failed {
+    /// The cluster that it was about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterName>,
+    /// What failed, at which subject.
+    pub error: String,
+    /// Why, outermost first.
+    pub causes: Vec<String>,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+impl Failed {
+    pub(super) fn of(cluster: Option<&ClusterName>, failure: &Failure) -> Self {
+        Self {
+            cluster: cluster.cloned(),
+            error: failure.to_string(),
+            causes: failure.causes(),
+            hint: failure.hint().map(ToOwned::to_owned),
+        }
+    }
 }
 
 impl Report {
@@ -31,25 +61,6 @@ impl Report {
     #[must_use]
     pub fn count(&self) -> usize {
         self.changes.values().map(Vec::len).sum()
-    }
-
-    /// A fingerprint of what differs: two plans with one digest would do the same.
-    #[must_use]
-    pub fn digest(&self) -> String {
-        let mut hasher = Sha256::new();
-        for (step, changes) in &self.changes {
-            hasher.update(format!("{step}\n"));
-            for change in changes {
-                hasher.update(format!("  {change}\n"));
-            }
-        }
-        for (step, fact) in &self.blocked {
-            hasher.update(format!("{step}? {fact}\n"));
-        }
-        for step in self.failed.keys() {
-            hasher.update(format!("{step}!\n"));
-        }
-        hasher.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Whether a plan found that the world is as the profile says. One that failed has not found that.

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Mode, Report, Run};
+use super::{Mode, Plan, Report, Run};
 use crate::engine::event::{Event, Events, RunResult};
 use crate::engine::facts::{ClusterFacts, Facts};
-use crate::engine::tree::{Tree, TreeError, gate};
+use crate::engine::tree::{Tree, TreeError, finally, gate, rescue};
 use crate::engine::writer::Writer;
 use crate::engine::{Change, Failure, Observed, Step, StepId, Stop};
 use crate::site::name::ClusterName;
+use crate::site::secret::Secret;
 use crate::{par, seq};
 
 type World = Arc<Mutex<BTreeSet<String>>>;
@@ -27,12 +28,14 @@ struct Make {
     world: World,
     fails: bool,
     stubborn: bool,
+    fails_to_look: bool,
     needs_version: bool,
     yields_version: bool,
     looks_to_ready: usize,
     looks: AtomicUsize,
     /// What goes by itself, and has to be gone before.
     after: Option<&'static str>,
+    content: u8,
 }
 
 fn make(world: &World, cluster: &str, path: &'static str) -> Make {
@@ -42,11 +45,13 @@ fn make(world: &World, cluster: &str, path: &'static str) -> Make {
         world: Arc::clone(world),
         fails: false,
         stubborn: false,
+        fails_to_look: false,
         needs_version: false,
         yields_version: false,
         looks_to_ready: 0,
         looks: AtomicUsize::new(0),
         after: None,
+        content: 0,
     }
 }
 
@@ -68,6 +73,9 @@ impl Step for Make {
     }
 
     async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+        if self.fails_to_look {
+            return Err(Failure::from(io::Error::other("cannot look")).into());
+        }
         if self.needs_version {
             facts.access(&self.cluster)?;
         }
@@ -77,7 +85,8 @@ impl Step for Make {
             return Ok(Observed::differs(vec![Change::wait(self.path, format!("{after} is going"))], ()));
         }
         if !self.exists() {
-            return Ok(Observed::differs(vec![Change::create(self.path)], ()));
+            let change = Change::create(self.path).with_content(&self.content);
+            return Ok(Observed::differs(vec![change], ()));
         }
         if self.looks.fetch_add(1, Ordering::Relaxed) < self.looks_to_ready {
             return Ok(Observed::differs(vec![Change::wait(self.path, "it is still small")], ()));
@@ -103,7 +112,6 @@ impl Step for Make {
     }
 }
 
-/// Walks a tree and returns the report with the events as `name step` texts.
 /// Has a second thing to do, which shows only while it waits for what became of the first.
 struct Twice(World);
 
@@ -138,7 +146,17 @@ impl Step for Twice {
     }
 }
 
+/// Walks a tree and returns the report with the events as `name step` texts.
 async fn walk(mode: Mode, selection: Option<&str>, tree: &Tree) -> (Report, Vec<String>) {
+    walk_confirmed(mode, selection, None, tree).await
+}
+
+async fn walk_confirmed(
+    mode: Mode,
+    selection: Option<&str>,
+    confirmed: Option<Plan>,
+    tree: &Tree,
+) -> (Report, Vec<String>) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&seen);
     let events = Events::new("home".parse().unwrap(), move |stamped| {
@@ -153,7 +171,16 @@ async fn walk(mode: Mode, selection: Option<&str>, tree: &Tree) -> (Report, Vec<
         }
     });
     let selection = selection.map(|name| BTreeSet::from([name.parse().unwrap()]));
-    let run = Run { mode, selection, events, cancel: CancellationToken::new(), fault: None };
+    let confirmed = confirmed.map(Arc::new);
+    let run = Run {
+        mode,
+        selection,
+        confirmed,
+        guard: None,
+        events,
+        cancel: CancellationToken::new(),
+        fault: None,
+    };
     let report = run.walk(tree).await;
     let events = seen.lock().unwrap().clone();
     (report, events)
@@ -279,10 +306,113 @@ async fn a_cancelled_run_starts_no_further_step() {
     let cancel = CancellationToken::new();
     cancel.cancel();
     let events = Events::new("home".parse().unwrap(), |_| {});
-    let run = Run { mode: Mode::Apply, selection: None, events, cancel, fault: None };
+    let run =
+        Run { mode: Mode::Apply, selection: None, confirmed: None, guard: None, events, cancel, fault: None };
     let report = run.walk(&seq![make(&world, "hub", "one")]).await;
     assert_eq!(report.result, RunResult::Interrupted);
     assert!(world.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_plan_for_a_selection_is_what_a_run_for_it_does() {
+    let world = World::default();
+    let tree = || {
+        let gated = seq![gate(StepId::of(&"hub".parse().unwrap(), "one")), make(&world, "dev", "two")];
+        let dead = Make { fails: true, ..make(&world, "staging", "dead") };
+        seq![
+            Tree::Each(vec![make(&world, "hub", "one").into(), gated, dead.into()]),
+            make(&world, "hub", "last")
+        ]
+    };
+    let (plan, _) = walk(Mode::Plan, Some("dev"), &tree()).await;
+    assert_eq!(plan.result, RunResult::Failed, "the hub is not ready");
+    walk(Mode::Apply, Some("hub"), &tree()).await;
+    let (plan, events) = walk(Mode::Plan, Some("dev"), &tree()).await;
+    assert_eq!(plan.changes.keys().map(StepId::as_str).collect::<Vec<_>>(), ["dev/two"]);
+    assert!(!events.iter().any(|event| event.contains("staging")), "{events:?}");
+    let (run, _) = walk(Mode::Apply, Some("dev"), &tree()).await;
+    assert_eq!((run.result, run.changes), (RunResult::Converged, plan.changes));
+}
+
+#[tokio::test]
+async fn a_branch_that_fails_leaves_the_others_and_what_follows() {
+    let world = World::default();
+    let dead = Make { fails: true, ..make(&world, "dev", "dead") };
+    let each = Tree::Each(vec![dead.into(), make(&world, "hub", "one").into()]);
+    let after_dev = seq![gate(StepId::of(&"dev".parse().unwrap(), "dead")), make(&world, "dev", "after")];
+    let tree = seq![each, par![make(&world, "hub", "after"), after_dev]];
+    let (report, events) = walk(Mode::Apply, None, &tree).await;
+    assert_eq!(report.result, RunResult::Failed);
+    assert!(contains(&events, "applied hub/after") && contains(&events, "skipped dev/after"), "{events:?}");
+    let skipped: Vec<_> =
+        report.skipped.iter().map(|(step, because)| (step.as_str(), because.as_str())).collect();
+    assert_eq!(skipped, [("dev/after", "dev/dead failed")]);
+}
+
+#[tokio::test]
+async fn what_must_be_put_back_is_put_back() {
+    for (fails, in_the_end, expected) in
+        [(true, false, true), (false, false, false), (true, true, true), (false, true, true)]
+    {
+        let world = World::default();
+        let body = seq![Make { fails, ..make(&world, "hub", "body") }];
+        let cleanup = seq![make(&world, "hub", "back")];
+        let tree = if in_the_end { finally(body, cleanup) } else { rescue(body, cleanup) };
+        let (report, _) = walk(Mode::Apply, None, &tree).await;
+        assert_eq!(report.result, if fails { RunResult::Failed } else { RunResult::Converged });
+        assert_eq!(world.lock().unwrap().contains("hub/back"), expected, "{fails} {in_the_end}");
+    }
+}
+
+#[tokio::test]
+async fn an_interruption_does_not_stop_what_puts_things_back() {
+    let world = World::default();
+    let (events, cancel) = (Events::new("home".parse().unwrap(), |_| {}), CancellationToken::new());
+    cancel.cancel();
+    let run =
+        Run { mode: Mode::Apply, selection: None, confirmed: None, guard: None, events, cancel, fault: None };
+    let back = Make { looks_to_ready: 1, ..make(&world, "hub", "back") };
+    let report = run.walk(&rescue(seq![make(&world, "hub", "body")], seq![back])).await;
+    assert_eq!(report.result, RunResult::Interrupted);
+    assert_eq!(world.lock().unwrap().iter().collect::<Vec<_>>(), ["hub/back"]);
+}
+
+#[tokio::test]
+async fn only_what_was_shown_is_done() {
+    let world = World::default();
+    let tree = |content| seq![Make { content, ..make(&world, "hub", "one") }];
+    let shown = walk(Mode::Plan, None, &tree(1)).await.0.plan();
+    let (report, events) = walk_confirmed(Mode::Apply, None, shown.clone(), &tree(2)).await;
+    assert_eq!(report.result, RunResult::Failed, "{events:?}");
+    assert!(
+        report.failed.values().all(|failed| failed.error.contains("was not shown"))
+            && world.lock().unwrap().is_empty()
+    );
+    let nothing = walk(Mode::Plan, None, &seq![]).await.0.plan();
+    let (report, _) = walk_confirmed(Mode::Apply, None, nothing, &tree(1)).await;
+    assert_eq!(report.result, RunResult::Failed);
+    let (report, _) = walk_confirmed(Mode::Apply, None, shown, &tree(1)).await;
+    assert_eq!(report.result, RunResult::Converged);
+}
+
+#[tokio::test]
+async fn a_digest_is_of_subjects_and_content_and_only_of_a_whole_plan() {
+    let world = World::default();
+    let key = Secret::new([7; 32]);
+    let plan = async |make: Make| walk(Mode::Plan, None, &seq![make]).await.0.plan();
+    let digest = async |make: Make| plan(make).await.map(|plan| plan.digest(&key));
+    let one = digest(make(&world, "hub", "one")).await;
+    assert_eq!(one, digest(make(&world, "hub", "one")).await);
+    assert_ne!(one, digest(Make { content: 1, ..make(&world, "hub", "one") }).await);
+    assert_ne!(one, digest(make(&world, "hub", "two")).await);
+    let waiting = Make { after: Some("hub/old"), ..make(&world, "hub", "one") };
+    world.lock().unwrap().insert("hub/old".to_owned());
+    let nothing = walk(Mode::Plan, None, &seq![]).await.0.plan().map(|plan| plan.digest(&key));
+    assert_eq!(digest(waiting).await, nothing, "what is waited for does not count");
+    assert_eq!(
+        plan(Make { needs_version: true, fails_to_look: true, ..make(&world, "hub", "one") }).await,
+        None
+    );
 }
 
 #[test]

@@ -16,7 +16,6 @@ fn cluster(name: &str, labels: &[&str]) -> Registered {
         cluster: None,
         ours: true,
         is_deleting: false,
-        managed: Vec::new(),
     }
 }
 

@@ -51,7 +51,10 @@ impl Step for Ready {
 
     async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
         let client = self.0.client(self.0.hub(), facts).await.map_err(Stop::into_failure)?;
-        Ok(pause::resume(&client, self.0.namespace(), writer).await?)
+        if let Some((generator, _)) = pause::look(&client, self.0.namespace()).await? {
+            pause::resume(&client, &generator, writer).await?;
+        }
+        Ok(())
     }
 
     /// Images may have to be pulled over a slow line.

@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::Secret as KubernetesSecret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::config;
+use super::registered::CLUSTER_LABEL;
 use crate::engine::{Access, Facts, Stop};
 use crate::gitops::{catalogue, part};
 use crate::k8s::Object;
@@ -90,14 +91,6 @@ impl ClusterSecret {
         object.mark_as_made(&site.name, part::CLUSTER_SECRET);
         object
     }
-
-    /// How Argo CD will reach the cluster, read from the very JSON that it will read.
-    ///
-    /// # Errors
-    /// When the JSON is not what we mean it to be.
-    pub(super) fn access(&self) -> Result<Access, config::ConfigError> {
-        config::read(&self.server, &self.config)
-    }
 }
 
 fn refuse_loopback(site: &Site, cluster: &Cluster, access: &Access) -> Result<(), ContentError> {
@@ -112,11 +105,11 @@ fn refuse_loopback(site: &Site, cluster: &Cluster, access: &Access) -> Result<()
 }
 
 /// What the site adds comes first, so that it cannot change what the contract says.
-fn labels(cluster: &Cluster, facts: &Facts) -> BTreeMap<String, String> {
+pub(super) fn labels(cluster: &Cluster, facts: &Facts) -> BTreeMap<String, String> {
     let mut labels = cluster.labels.clone();
     let mut set = |key: &str, value: &str| labels.insert(key.to_owned(), value.to_owned());
     set(SECRET_TYPE, CLUSTER);
-    set("cluster_name", cluster.name.as_str());
+    set(CLUSTER_LABEL, cluster.name.as_str());
     set("environment", &cluster.environment);
     set("fleet_member", fleet_member(cluster.role));
     if let Some(version) = facts.cluster(&cluster.name).and_then(|facts| minor(facts.version.as_deref()?)) {
@@ -144,7 +137,11 @@ fn minor(version: &str) -> Option<String> {
 }
 
 /// Where an addon belongs is a default that the site may change; the rest is the contract's.
-fn annotations(site: &Site, cluster: &Cluster, facts: &Facts) -> Result<BTreeMap<String, String>, Stop> {
+pub(super) fn annotations(
+    site: &Site,
+    cluster: &Cluster,
+    facts: &Facts,
+) -> Result<BTreeMap<String, String>, Stop> {
     let enabled = cluster.addons.iter().filter(|(_, is_on)| **is_on);
     let places = enabled.flat_map(|(addon, _)| catalogue::annotations(addon));
     let mut annotations: BTreeMap<_, _> = places.map(|(key, value)| (key, value.to_owned())).collect();

@@ -1,46 +1,187 @@
-//! The cluster Secrets that a hub has already: which one is ours to write.
+//! The cluster Secrets that a hub has already: which one describes a cluster of ours, and whose it is.
 
-use crate::k8s::{Object, SITE_LABEL};
-use crate::site::name::SiteName;
+use kube::Client;
 
-use super::content::ClusterSecret;
+use super::adopted::Before;
+use super::config::{self, ConfigError, Credentials};
+use super::content::{CLUSTER, HUB_SERVER, SECRET_TYPE};
+use super::owned::Field;
+use super::registered::{CLUSTER_LABEL, registers_as};
+use crate::engine::{Facts, Failure, Stop};
+use crate::gitops::Scope;
+use crate::k8s::{ApiError, Kind, Object, SITE_LABEL, api};
+use crate::site::name::{ClusterName, SiteName};
+use crate::site::{Cluster, Role};
 
-/// Two Secrets would describe one cluster, or one name two clusters. Argo CD would pick one of them by chance.
+/// Two Secrets would describe one cluster, or one name two clusters: Argo CD would pick one of them by chance. Or one
+/// Secret would be written by two sites.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Ambiguous {
     #[error("{first} and {second} both describe the cluster at {server}")]
     Server { first: String, second: String, server: String },
     #[error("{other} already calls another cluster `{name}`, at {server}; {subject} would do so too")]
     Name { other: String, subject: String, name: String, server: String },
+    #[error("{subject} belongs to the site `{owner}`")]
+    OtherSite { subject: String, owner: String },
+    #[error(
+        "{0} is there already, and does not describe the cluster that is to be registered under that name"
+    )]
+    Taken(String),
 }
 
-/// The Secret to write: the one that describes the same server, the one we wrote when the cluster was
-/// somewhere else, or none.
-pub(super) fn choose<'a>(
-    site: &SiteName,
-    desired: &ClusterSecret,
-    existing: &'a [Object],
-) -> Result<Option<&'a Object>, Ambiguous> {
-    let same_server =
-        |secret: &&Object| secret.data("server").is_some_and(|server| is_same(&server, &desired.server));
-    let mut same = existing.iter().filter(same_server);
-    let found = same.next();
-    if let (Some(first), Some(second)) = (found, same.next()) {
-        let (first, second) = (first.to_string(), second.to_string());
-        return Err(Ambiguous::Server { first, second, server: desired.server.clone() });
+/// What a hub has for a cluster.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::gitops) enum Existing {
+    /// Nothing: a Secret is to be made.
+    Nothing,
+    /// A Secret that we made.
+    Ours(Object),
+    /// A Secret that somebody else made.
+    Theirs(Object),
+}
+
+impl Existing {
+    /// What Argo CD presents at the cluster, if that is not for us to say.
+    ///
+    /// # Errors
+    /// When their Secret does not say how to reach the cluster.
+    pub(in crate::gitops) fn their_credentials(&self) -> Result<Option<Credentials>, Failure> {
+        let Self::Theirs(secret) = self else { return Ok(None) };
+        let [server, config] = ["server", "config"].map(|key| secret.data(key).unwrap_or_default());
+        let read = config::read(&server, &config).map_err(|source: ConfigError| {
+            Failure::from(Unusable { subject: secret.to_string(), source }).with_hint(
+                "complete it, or delete it to have one made with an account of its own; then run again",
+            )
+        });
+        read.map(Some)
     }
-    let same_name = existing.iter().filter(|secret| secret.data("name").as_ref() == Some(&desired.name));
-    let mut others = same_name.filter(|secret| found.is_none_or(|found| found.name() != secret.name()));
-    match (others.next(), found) {
-        (None, found) => Ok(found),
-        (Some(moved), None) if moved.label(SITE_LABEL) == Some(site.as_str()) => Ok(Some(moved)),
-        (Some(other), found) => Err(Ambiguous::Name {
-            other: other.to_string(),
-            subject: found.map_or_else(|| "a new Secret".to_owned(), ToString::to_string),
-            name: desired.name.clone(),
-            server: other.data("server").unwrap_or_default(),
-        }),
+}
+
+/// A Secret of somebody else's that is no use to Argo CD either.
+#[derive(Debug, thiserror::Error)]
+#[error("{subject} is not ours to change, and cannot be used as it is")]
+struct Unusable {
+    subject: String,
+    source: ConfigError,
+}
+
+/// The cluster Secrets of the hub's Argo CD.
+pub(super) async fn list(scope: &Scope, hub: &Client) -> Result<Vec<Object>, ApiError> {
+    api::list(hub, &Kind::SECRET, Some(scope.namespace()), &format!("{SECRET_TYPE}={CLUSTER}")).await
+}
+
+/// The live Secret that registers a cluster of the site, and whether the site made it.
+///
+/// # Errors
+/// When the hub cannot be asked.
+pub(in crate::gitops) async fn registration_of(
+    scope: &Scope,
+    hub: &Client,
+    cluster: &ClusterName,
+) -> Result<Option<(Object, bool)>, ApiError> {
+    Ok(list(scope, hub).await?.into_iter().find_map(|secret| {
+        let registration = registers_as(&scope.site, &secret).filter(|found| found.cluster == *cluster)?;
+        Some((secret, registration.is_made))
+    }))
+}
+
+/// Finds what the hub has for a cluster.
+///
+/// # Errors
+/// When the hub cannot be asked, or registering the cluster would end in confusion.
+pub(in crate::gitops) async fn find(
+    scope: &Scope,
+    hub: &Client,
+    cluster: &Cluster,
+    facts: &Facts,
+) -> Result<Existing, Stop> {
+    let server = match (cluster.role, &cluster.server) {
+        (Role::Hub, _) => HUB_SERVER,
+        (Role::Spoke, Some(server)) => server,
+        (Role::Spoke, None) => &facts.access(&cluster.name)?.server,
+    };
+    let wanted = Wanted { site: &scope.site.name, name: cluster.name.as_str(), server };
+    let existing = wanted.choose(&list(scope, hub).await?).map_err(Ambiguous::into_failure)?;
+    if existing == Existing::Nothing {
+        let other = api::get(hub, &Kind::SECRET, Some(scope.namespace()), wanted.name).await?;
+        if let Some(other) = other.filter(|other| other.label(SITE_LABEL) != Some(wanted.site.as_str())) {
+            return Err(Ambiguous::Taken(other.to_string()).into_failure().into());
+        }
     }
+    Ok(existing)
+}
+
+/// The cluster that is to be registered.
+struct Wanted<'a> {
+    site: &'a SiteName,
+    name: &'a str,
+    server: &'a str,
+}
+
+impl Wanted<'_> {
+    /// The Secret that describes the same server, the one that we made when the cluster was somewhere else, or none.
+    fn choose(&self, existing: &[Object]) -> Result<Existing, Ambiguous> {
+        let same_server =
+            |secret: &&Object| secret.data("server").is_some_and(|server| is_same(&server, self.server));
+        let mut same = existing.iter().filter(same_server);
+        let found = same.next();
+        if let (Some(first), Some(second)) = (found, same.next()) {
+            let (first, second) = (first.to_string(), second.to_string());
+            return Err(Ambiguous::Server { first, second, server: self.server.to_owned() });
+        }
+        let same_name = existing.iter().filter(|secret| self.is_called_so(secret));
+        let mut others = same_name.filter(|secret| found.is_none_or(|found| found.name() != secret.name()));
+        match (others.next(), found) {
+            (None, None) => Ok(Existing::Nothing),
+            (None, Some(found)) => self.whose(found),
+            (Some(moved), None) if moved.label(SITE_LABEL) == Some(self.site.as_str()) => {
+                Ok(Existing::Ours(moved.clone()))
+            }
+            (Some(other), found) => Err(Ambiguous::Name {
+                other: other.to_string(),
+                subject: found.map_or_else(|| "a new Secret".to_owned(), ToString::to_string),
+                name: self.name.to_owned(),
+                server: other.data("server").unwrap_or_default(),
+            }),
+        }
+    }
+
+    /// Whether it has the name, for Argo CD or, if we have adopted it, for the sets.
+    fn is_called_so(&self, secret: &Object) -> bool {
+        let is_adopted = || adopted_by(secret).is_some_and(|site| site == self.site.as_str());
+        secret.data("name").as_deref() == Some(self.name)
+            || (secret.label(CLUSTER_LABEL) == Some(self.name) && is_adopted())
+    }
+
+    fn whose(&self, found: &Object) -> Result<Existing, Ambiguous> {
+        let made = found.label(SITE_LABEL).map(ToOwned::to_owned);
+        let is_made = made.is_some();
+        match made.or_else(|| adopted_by(found)) {
+            Some(owner) if owner != self.site.as_str() => {
+                Err(Ambiguous::OtherSite { subject: found.to_string(), owner })
+            }
+            _ if is_made => Ok(Existing::Ours(found.clone())),
+            _ => Ok(Existing::Theirs(found.clone())),
+        }
+    }
+}
+
+impl Ambiguous {
+    fn into_failure(self) -> Failure {
+        let hint = match &self {
+            Self::Server { .. } => "delete the one that is not needed",
+            Self::Name { .. } | Self::Taken(_) => "give one of the two another name",
+            Self::OtherSite { .. } => {
+                "a cluster is registered by one site only: take it out of the other first"
+            }
+        };
+        Failure::from(self).with_hint(hint)
+    }
+}
+
+/// The site that uses a Secret of somebody else's.
+fn adopted_by(secret: &Object) -> Option<String> {
+    Before::read(&Field::Annotations.of(secret)).map(|before| before.site)
 }
 
 /// Argo CD takes servers without a trailing slash for the same.
@@ -50,14 +191,11 @@ fn is_same(one: &str, other: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
     use serde_json::json;
 
     use super::*;
-    use crate::site::secret::Secret;
 
     fn secret(object: &str, name: &str, server: &str, site: Option<&str>) -> Object {
         let mut value = json!({
@@ -70,16 +208,10 @@ mod tests {
         Object::from_value(value).expect("it is an object")
     }
 
-    fn chosen(existing: &[Object]) -> Result<Option<String>, String> {
-        let desired = ClusterSecret {
-            name: "dev".to_owned(),
-            server: "https://dev:6443".to_owned(),
-            config: Secret::new(String::new()),
-            labels: BTreeMap::new(),
-            annotations: BTreeMap::new(),
-        };
-        let chosen = choose(&"home".parse().expect("valid"), &desired, existing);
-        chosen.map(|secret| secret.map(|secret| secret.name().to_owned())).map_err(|error| error.to_string())
+    fn chosen(existing: &[Object]) -> Result<Existing, String> {
+        let site = "home".parse().expect("valid");
+        let wanted = Wanted { site: &site, name: "dev", server: "https://dev:6443" };
+        wanted.choose(existing).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -87,9 +219,20 @@ mod tests {
         let other = secret("x", "staging", "https://staging:6443", None);
         let same = secret("cluster-dev-1", "old", "https://dev:6443/", None);
         let moved = secret("dev", "dev", "https://was:6443", Some("home"));
-        assert_eq!(chosen(std::slice::from_ref(&other)), Ok(None));
-        assert_eq!(chosen(&[other.clone(), same]), Ok(Some("cluster-dev-1".to_owned())));
-        assert_eq!(chosen(&[other, moved]), Ok(Some("dev".to_owned())));
+        assert_eq!(chosen(std::slice::from_ref(&other)), Ok(Existing::Nothing));
+        assert_eq!(chosen(&[other.clone(), same.clone()]), Ok(Existing::Theirs(same)));
+        assert_eq!(chosen(&[other, moved.clone()]), Ok(Existing::Ours(moved)));
+    }
+
+    #[test]
+    fn a_secret_of_another_site_is_refused() {
+        let made = secret("dev", "dev", "https://dev:6443", Some("work"));
+        let mut adopted = secret("x", "x", "https://dev:6443", None);
+        let metadata = adopted.fields_mut()["metadata"].as_object_mut().expect("it is a map");
+        metadata.insert("annotations".to_owned(), json!({ "bridgehead/before": r#"{"site":"work"}"# }));
+        for other in [made, adopted] {
+            assert!(chosen(&[other]).expect_err("refused").ends_with("belongs to the site `work`"));
+        }
     }
 
     #[test]

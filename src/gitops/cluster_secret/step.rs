@@ -4,20 +4,23 @@ use std::sync::Arc;
 
 use kube::Client;
 
-use super::content::{CLUSTER, ClusterSecret, SECRET_TYPE};
-use super::existing;
-use crate::engine::{Access, Facts, Failure, StepId, Stop};
+use super::adopted;
+use super::config::Credentials;
+use super::content::{ClusterSecret, annotations, labels};
+use super::existing::{Existing, find};
+use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::env::Env;
 use crate::gitops::Scope;
-use crate::gitops::registration::prove;
-use crate::k8s::{ApplyObjects, Desired, Kind, ObjectSet, SITE_LABEL, Stranger, api};
+use crate::k8s::{Differences, ObjectSet, Stranger};
 use crate::site::name::ClusterName;
 use crate::site::{Cluster, Role, Site};
 
-/// The step `<cluster>/registration/secret`: the cluster's Secret is on the hub, and what it says works.
+/// The step `<cluster>/registration/secret`: the cluster's Secret is on the hub.
+///
+/// It comes after the account's step, which has proven what the Secret will say.
 #[must_use]
-pub fn secret(site: &Arc<Site>, env: &Arc<Env>, cluster: &Cluster) -> ApplyObjects<Registered> {
-    ApplyObjects(Registered { scope: Scope::new(site, env), cluster: cluster.clone() })
+pub fn secret(site: &Arc<Site>, env: &Arc<Env>, cluster: &Cluster) -> Registered {
+    Registered { scope: Scope::new(site, env), cluster: cluster.clone() }
 }
 
 /// See [`secret`].
@@ -27,52 +30,68 @@ pub struct Registered {
     cluster: Cluster,
 }
 
-impl Desired for Registered {
+impl Registered {
+    async fn desired(&self, hub: &Client, facts: &Facts) -> Result<(ObjectSet, Option<String>), Stop> {
+        let site = &self.scope.site;
+        let existing = find(&self.scope, hub, &self.cluster, facts).await?;
+        let name = match &existing {
+            Existing::Theirs(live) => {
+                let (labels, annotations) =
+                    (labels(&self.cluster, facts), annotations(site, &self.cluster, facts)?);
+                let object = adopted::object(&site.name, live, labels, annotations);
+                let set = ObjectSet { stranger: Stranger::Adopt, ..ObjectSet::new(&site.name, vec![object]) };
+                return Ok((set, Some(self.remark(&existing)?)));
+            }
+            Existing::Ours(live) => live.name(),
+            Existing::Nothing => self.cluster.name.as_str(),
+        };
+        let object = ClusterSecret::of(site, &self.cluster, facts)?.object(site, name);
+        Ok((ObjectSet::new(&site.name, vec![object]), None))
+    }
+
+    /// What a person should know of a Secret that is used as it is.
+    fn remark(&self, existing: &Existing) -> Result<String, Failure> {
+        // The hub's names no account: Argo CD has its own there.
+        if self.cluster.role == Role::Hub {
+            return Ok("the rest of it stays as it is".to_owned());
+        }
+        Ok(match existing.their_credentials()? {
+            Some(Credentials::Bound(why)) => {
+                format!("the rest of it stays as it is; its credentials could not be tried: {why}")
+            }
+            _ => "the rest of it stays as it is, and so do its credentials".to_owned(),
+        })
+    }
+}
+
+impl Step for Registered {
+    type Work = Differences;
+
     fn id(&self) -> StepId {
         StepId::of(&self.cluster.name, "registration/secret")
     }
 
-    fn cluster(&self) -> &ClusterName {
-        &self.cluster.name
+    fn cluster(&self) -> Option<&ClusterName> {
+        Some(&self.cluster.name)
     }
 
-    async fn objects(&self, facts: &Facts) -> Result<(Client, ObjectSet), Stop> {
-        let site = &self.scope.site;
+    async fn observe(&self, facts: &Facts) -> Result<Observed<Self::Work>, Stop> {
         let hub = self.scope.client(self.scope.hub(), facts).await?;
-        let desired = ClusterSecret::of(site, &self.cluster, facts)?;
-        self.prove(&desired, facts).await?;
-        let selector = format!("{SECRET_TYPE}={CLUSTER}");
-        let existing = api::list(&hub, &Kind::SECRET, Some(self.scope.namespace()), &selector).await?;
-        let chosen = existing::choose(&site.name, &desired, &existing)?;
-        // One that somebody else made keeps its name, and never gets our mark.
-        let name = chosen.map_or(self.cluster.name.as_str(), |secret| secret.name());
-        let is_adopted = chosen.is_some_and(|secret| secret.label(SITE_LABEL).is_none());
-        let stranger = if is_adopted { Stranger::Adopt } else { Stranger::Refuse };
-        Ok((hub, ObjectSet { stranger, ..ObjectSet::new(&site.name, vec![desired.object(site, name)]) }))
+        let (set, remark) = self.desired(&hub, facts).await?;
+        let differences = set.observe(&hub).await?;
+        let changes =
+            differences.changes().into_iter().map(|change| remarked(change, remark.as_deref())).collect();
+        Ok(Observed::differs(changes, differences))
+    }
+
+    async fn apply(&self, work: Differences, _: &Facts, writer: &Writer) -> Result<(), Failure> {
+        work.apply(writer).await
     }
 }
 
-impl Registered {
-    /// The Secret's own JSON is used before Argo CD uses it. The hub's names no account: Argo CD has its own there.
-    async fn prove(&self, desired: &ClusterSecret, facts: &Facts) -> Result<(), Stop> {
-        if self.cluster.role == Role::Hub {
-            return Ok(());
-        }
-        let mut access = desired.access()?;
-        // An address that the site gives for the hub's sake need not be one that this machine reaches.
-        if self.cluster.server.is_some() {
-            access = Access {
-                authority: access.authority,
-                credentials: access.credentials,
-                ..facts.access(&self.cluster.name)?.clone()
-            };
-        }
-        let proven = prove(&self.scope.env.clients, &access).await;
-        proven.map_err(|error| {
-            let name = &self.cluster.name;
-            Stop::Failed(Failure::from(error).with_hint(format!(
-                "Argo CD would not get further with what its Secret for `{name}` says; check that the cluster answers, then run again"
-            )))
-        })
+fn remarked(change: Change, remark: Option<&str>) -> Change {
+    match (remark, change.detail.clone()) {
+        (Some(remark), Some(detail)) => change.with_detail(format!("{detail}; {remark}")),
+        _ => change,
     }
 }

@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Secret;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 
-use crate::gitops::cluster_secret::HUB_SERVER;
-use crate::k8s::{FIELD_MANAGER, MANAGED_BY_LABEL, SITE_LABEL};
+use crate::gitops::cluster_secret::{HUB_SERVER, registers};
+use crate::site::Site;
 use crate::site::name::ClusterName;
-use crate::site::{Cluster, Site};
 
 /// A cluster as Argo CD knows it.
 #[derive(Debug, Clone)]
@@ -29,8 +27,6 @@ pub(in crate::gitops) struct Registered {
     pub(in crate::gitops) ours: bool,
     /// Whether the Secret is on its way out.
     pub(in crate::gitops) is_deleting: bool,
-    /// Who wrote which of the Secret's fields.
-    pub(in crate::gitops) managed: Vec<ManagedFieldsEntry>,
 }
 
 impl Registered {
@@ -54,7 +50,6 @@ pub(super) fn registered(site: &Site, secrets: Vec<Secret>) -> Vec<Registered> {
             cluster: None,
             ours: false,
             is_deleting: false,
-            managed: Vec::new(),
         });
     }
     registered
@@ -67,24 +62,17 @@ fn from_secret(site: &Site, secret: Secret) -> Registered {
     };
     let server = text("server").unwrap_or_default().trim_end_matches('/').to_owned();
     let name = text("name").filter(|name| !name.is_empty()).unwrap_or_else(|| server.clone());
-    let site_label = secret.metadata.labels.as_ref().and_then(|labels| labels.get(SITE_LABEL));
-    let is_marked = site_label.is_some_and(|value| value == site.name.as_str());
-    let labels = secret.metadata.labels.clone().unwrap_or_default();
-    // One that somebody else made has our keys and not our mark; one with another site's mark is none of ours.
-    let is_named = |cluster: &&Cluster| {
-        name == cluster.name.as_str() && labels.get("cluster_name").is_some_and(|label| *label == name)
-    };
-    let cluster = site.clusters().filter(|_| is_marked || site_label.is_none()).find(is_named);
-    let is_managed = labels.get(MANAGED_BY_LABEL).is_some_and(|manager| manager == FIELD_MANAGER);
+    let labels = secret.metadata.labels.unwrap_or_default();
+    let annotations = secret.metadata.annotations.unwrap_or_default();
+    let registration = registers(site, &labels, &annotations);
     Registered {
         name,
         server,
         secret: secret.metadata.name,
-        cluster: cluster.map(|cluster| cluster.name.clone()),
-        ours: is_marked && is_managed,
+        ours: registration.as_ref().is_some_and(|registration| registration.is_made),
+        cluster: registration.map(|registration| registration.cluster),
         is_deleting: secret.metadata.deletion_timestamp.is_some(),
-        managed: secret.metadata.managed_fields.unwrap_or_default(),
-        annotations: secret.metadata.annotations.unwrap_or_default(),
+        annotations,
         labels,
     }
 }
@@ -95,6 +83,7 @@ mod tests {
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
     use super::*;
+    use crate::k8s::{FIELD_MANAGER, MANAGED_BY_LABEL, SITE_LABEL};
     use crate::site::load;
 
     fn secret(object: &str, name: &str, labels: &[(&str, &str)]) -> Secret {
@@ -115,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_ours_by_its_marks_and_a_cluster_of_ours_by_its_keys() {
+    fn a_secret_registers_a_cluster_of_ours_by_its_marks() {
         let name = "home".parse().expect("valid");
         let site = load::from_text(
             None,
@@ -124,13 +113,20 @@ mod tests {
             &load::Overrides::default(),
         );
         let site = site.expect("valid");
+        let adopted = |site: &str| {
+            let mut secret = secret("adopted", "prod-eu", &[("cluster_name", "lab")]);
+            let before = format!(r#"{{"site":"{site}"}}"#);
+            secret.metadata.annotations = Some(BTreeMap::from([("bridgehead/before".to_owned(), before)]));
+            secret
+        };
         let made = [(SITE_LABEL, "home"), (MANAGED_BY_LABEL, FIELD_MANAGER), ("cluster_name", "dev")];
         let found = registered(
             &site,
             vec![
                 secret("dev", "dev", &made),
-                secret("adopted", "lab", &[("cluster_name", "lab")]),
-                secret("by-hand", "lab", &[]),
+                adopted("home"),
+                adopted("work"),
+                secret("by-hand", "lab", &[("cluster_name", "lab")]),
                 secret("others", "dev", &[(SITE_LABEL, "other"), ("cluster_name", "dev")]),
             ],
         );
@@ -140,7 +136,9 @@ mod tests {
             .collect();
         let expected = [
             ("https://dev", Some("dev"), true),
+            // Argo CD calls it something else: our label counts.
             ("https://adopted", Some("lab"), false),
+            ("https://adopted", None, false),
             ("https://by-hand", None, false),
             ("https://others", None, false),
             // Nobody registered the hub, so it is there without a Secret.

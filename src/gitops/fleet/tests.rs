@@ -29,7 +29,6 @@ fn cluster(at: usize) -> Registered {
         name,
         ours: true,
         is_deleting: false,
-        managed: Vec::new(),
     }
 }
 

@@ -11,28 +11,65 @@ use crate::k8s::Object;
 use crate::site::name::SiteName;
 
 pub(super) const NAMESPACE: &str = "kube-system";
-pub(super) const ACCOUNT: &str = "argocd-manager";
-pub(super) const TOKEN: &str = "argocd-manager-long-lived-token";
-const ROLE: &str = "argocd-manager-role";
-const BINDING: &str = "argocd-manager-role-binding";
 
-/// The account and what it may do.
-pub(super) fn account(site: &SiteName) -> Vec<Object> {
-    let account = ServiceAccount { metadata: in_namespace(ACCOUNT), ..ServiceAccount::default() };
-    let role = ClusterRole { metadata: named(ROLE), rules: Some(everything()), ..ClusterRole::default() };
-    let objects = [Object::of(&account), Object::of(&role), Object::of(&binding())];
-    objects.map(|object| marked(site, object)).into()
+/// What the four are called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Names {
+    pub(super) account: String,
+    pub(super) token: String,
+    pub(super) role: String,
+    pub(super) binding: String,
 }
 
-/// The account's token. The controller manager fills in one that does not end.
-pub(super) fn token(site: &SiteName) -> Object {
-    let account = ("kubernetes.io/service-account.name".to_owned(), ACCOUNT.to_owned());
-    let secret = Secret {
-        metadata: ObjectMeta { annotations: Some(BTreeMap::from([account])), ..in_namespace(TOKEN) },
-        type_: Some("kubernetes.io/service-account-token".to_owned()),
-        ..Secret::default()
-    };
-    marked(site, Object::of(&secret))
+impl Names {
+    /// Those of `argocd cluster add`, so that people and tools that know them find their way.
+    pub(super) fn well_known() -> Self {
+        Self {
+            account: "argocd-manager".to_owned(),
+            token: "argocd-manager-long-lived-token".to_owned(),
+            role: "argocd-manager-role".to_owned(),
+            binding: "argocd-manager-role-binding".to_owned(),
+        }
+    }
+
+    /// Those of a site's own, where somebody else uses the well-known ones.
+    pub(super) fn of(site: &SiteName) -> Self {
+        let name = || format!("bridgehead-{site}");
+        Self { account: name(), token: name(), role: name(), binding: name() }
+    }
+
+    /// The account and what it may do.
+    pub(super) fn account(&self, site: &SiteName) -> Vec<Object> {
+        let account = ServiceAccount { metadata: in_namespace(&self.account), ..ServiceAccount::default() };
+        let role =
+            ClusterRole { metadata: named(&self.role), rules: Some(everything()), ..ClusterRole::default() };
+        let objects = [Object::of(&account), Object::of(&role), Object::of(&self.binding())];
+        objects.map(|object| marked(site, object)).into()
+    }
+
+    /// The account's token. The controller manager fills in one that does not end.
+    pub(super) fn token(&self, site: &SiteName) -> Object {
+        let account = ("kubernetes.io/service-account.name".to_owned(), self.account.clone());
+        let metadata =
+            ObjectMeta { annotations: Some(BTreeMap::from([account])), ..in_namespace(&self.token) };
+        let type_ = Some("kubernetes.io/service-account-token".to_owned());
+        marked(site, Object::of(&Secret { metadata, type_, ..Secret::default() }))
+    }
+
+    fn binding(&self) -> ClusterRoleBinding {
+        let api_group = "rbac.authorization.k8s.io".to_owned();
+        let subject = Subject {
+            kind: "ServiceAccount".to_owned(),
+            name: self.account.clone(),
+            namespace: Some(NAMESPACE.to_owned()),
+            ..Subject::default()
+        };
+        ClusterRoleBinding {
+            metadata: named(&self.binding),
+            role_ref: RoleRef { api_group, kind: "ClusterRole".to_owned(), name: self.role.clone() },
+            subjects: Some(vec![subject]),
+        }
+    }
 }
 
 fn marked(site: &SiteName, mut object: Object) -> Object {
@@ -48,7 +85,7 @@ fn in_namespace(name: &str) -> ObjectMeta {
     ObjectMeta { namespace: Some(NAMESPACE.to_owned()), ..named(name) }
 }
 
-/// Argo CD deploys whatever Git says, so that its account may do whatever Git may say.
+/// The account needs every right, because Git may declare any object.
 fn everything() -> Vec<PolicyRule> {
     let all = || Some(vec!["*".to_owned()]);
     let verbs = vec!["*".to_owned()];
@@ -56,19 +93,4 @@ fn everything() -> Vec<PolicyRule> {
         PolicyRule { api_groups: all(), resources: all(), verbs: verbs.clone(), ..PolicyRule::default() },
         PolicyRule { non_resource_urls: all(), verbs, ..PolicyRule::default() },
     ]
-}
-
-fn binding() -> ClusterRoleBinding {
-    let (api_group, kind, name) = ("rbac.authorization.k8s.io".into(), "ClusterRole".into(), ROLE.into());
-    let subject = Subject {
-        kind: "ServiceAccount".into(),
-        name: ACCOUNT.into(),
-        namespace: Some(NAMESPACE.into()),
-        ..Subject::default()
-    };
-    ClusterRoleBinding {
-        metadata: named(BINDING),
-        role_ref: RoleRef { api_group, kind, name },
-        subjects: Some(vec![subject]),
-    }
 }

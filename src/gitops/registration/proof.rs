@@ -1,4 +1,4 @@
-//! Whether an access really reaches a cluster and may do everything there.
+//! Whether an access really reaches a cluster, and what it may do there.
 
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
@@ -9,21 +9,31 @@ use kube::{Api, Client};
 use crate::engine::Access;
 use crate::k8s::{ApiError, ClientError, Clients};
 
-/// An access does not do what the hub's Argo CD needs.
+/// It cannot be found out what an access is good for, or the server does not know the identity.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::gitops) enum ProofError {
     #[error(transparent)]
     Client(#[from] ClientError),
     #[error(transparent)]
     Api(#[from] ApiError),
-    #[error("the account may not do everything at {server}")]
-    NotAllowed { server: String },
 }
 
 impl ProofError {
     /// Whether the server does not know the identity.
     pub(in crate::gitops) fn is_unauthorized(&self) -> bool {
-        matches!(self, Self::Api(error) if error.status().is_some_and(|status| status.code == 401))
+        self.code() == Some(401)
+    }
+
+    /// Whether the server has answered that the identity is no good, or not good enough even to be asked about.
+    pub(in crate::gitops) fn is_refusal(&self) -> bool {
+        matches!(self.code(), Some(401 | 403))
+    }
+
+    fn code(&self) -> Option<u16> {
+        match self {
+            Self::Api(error) => error.status().map(|status| status.code),
+            Self::Client(_) => None,
+        }
     }
 
     /// The whole of it in one line.
@@ -38,19 +48,22 @@ impl ProofError {
     }
 }
 
-/// Asks the cluster for its version, and whether the identity may do everything. Neither leaves a trace there.
-pub(in crate::gitops) async fn prove(clients: &Clients, access: &Access) -> Result<(), ProofError> {
+/// What an identity may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::gitops) enum Rights {
+    /// Everything.
+    All,
+    /// Some things.
+    Some,
+}
+
+/// Asks the cluster whether the identity may do everything: one question that proves the way there, the credentials
+/// and the rights, and leaves no trace.
+pub(in crate::gitops) async fn prove(clients: &Clients, access: &Access) -> Result<Rights, ProofError> {
     let client = clients.get(access).await?;
-    let server = || access.server.clone();
-    let version = client.apiserver_version().await;
-    version.map_err(|error| ApiError::of("ask for the version of", server(), error))?;
     let review = may_everything(client).await;
-    let review = review.map_err(|error| ApiError::of("ask for the rights at", server(), error))?;
-    if review.status.is_some_and(|status| status.allowed) {
-        Ok(())
-    } else {
-        Err(ProofError::NotAllowed { server: server() })
-    }
+    let review = review.map_err(|error| ApiError::of("ask for the rights at", &access.server, error))?;
+    Ok(if review.status.is_some_and(|status| status.allowed) { Rights::All } else { Rights::Some })
 }
 
 async fn may_everything(client: Client) -> Result<SelfSubjectAccessReview, kube::Error> {

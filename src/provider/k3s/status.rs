@@ -9,8 +9,9 @@ use k8s_openapi::api::core::v1::Node;
 use kube::Api;
 use serde::Serialize;
 
+use super::config::Own;
 use super::look::HostLook;
-use super::{Member, Role, Subject, config};
+use super::{Member, Subject, config};
 use crate::engine::{Facts, Failure};
 use crate::env::Env;
 use crate::provider::nodes;
@@ -78,15 +79,13 @@ pub async fn hosts(
 /// # Errors
 /// When it cannot be written as YAML.
 pub fn configurations(k3s: &K3s) -> Result<Vec<(HostName, String)>, Failure> {
-    let servers = k3s.servers.iter().map(|host| (host, Role::Server));
-    let agents = k3s.agents.iter().map(|host| (host, Role::Agent));
-    let texts = servers.chain(agents).map(|(host, role)| {
-        let text = config::text(k3s, role, None)?;
-        let rest =
-            if role == Role::Agent { "# and `server` and `token`, once the server runs\n" } else { "" };
-        Ok((host.name.clone(), text + rest))
-    });
-    texts.collect()
+    const SERVERS: &str = "# and, where it is new, `agent-token-file` and its address in `tls-san`\n";
+    const AGENTS: &str = "# and `server` and `token`, once the server runs\n";
+    let server = config::server(k3s, &Own { agent_token: false, address: None })? + SERVERS;
+    let agent = config::agent(None)? + AGENTS;
+    let servers = k3s.servers.iter().map(|host| (host.name.clone(), server.clone()));
+    let agents = k3s.agents.iter().map(|host| (host.name.clone(), agent.clone()));
+    Ok(servers.chain(agents).collect())
 }
 
 async fn host(member: &Member, facts: &Facts) -> HostStatus {

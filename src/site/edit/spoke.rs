@@ -24,10 +24,11 @@ pub enum SpokeError {
     Absent(ClusterName),
 }
 
-/// Adds a spoke of the provider `existing` at the end of a profile's text.
+/// Adds a spoke of the provider `existing` at the end of a profile's text. A text that has just this spoke already
+/// comes back as it was.
 ///
 /// # Errors
-/// When the text is not TOML, or has such a spoke.
+/// When the text is not TOML, or has another spoke of that name.
 pub fn add_spoke(
     text: &str,
     name: &ClusterName,
@@ -35,6 +36,9 @@ pub fn add_spoke(
     environment: Option<&str>,
 ) -> Result<String, SpokeError> {
     let document = parse(text, name)?;
+    if spoke(&document, name).is_some_and(|spoke| says(spoke, context, environment)) {
+        return Ok(text.to_owned());
+    }
     if spoke(&document, name).is_some() || is_short(&document, name) {
         return Err(SpokeError::Present(name.clone()));
     }
@@ -78,6 +82,13 @@ fn spoke<'a>(document: &'a DocumentMut, name: &ClusterName) -> Option<&'a Item> 
     document.get("spokes")?.get(name.as_str())
 }
 
+/// Whether a spoke is of that context and environment.
+fn says(spoke: &Item, context: &str, environment: Option<&str>) -> bool {
+    let existing = spoke.get("existing").and_then(|existing| existing.get("context"));
+    existing.and_then(Item::as_str) == Some(context)
+        && spoke.get("environment").and_then(Item::as_str) == environment
+}
+
 /// Whether `argocd.cluster_name` means it.
 fn is_short(document: &DocumentMut, name: &ClusterName) -> bool {
     let named = document.get("argocd").and_then(|argocd| argocd.get("cluster_name"));
@@ -101,6 +112,9 @@ mod tests {
             added.strip_prefix(PROFILE).expect("nothing else changed"),
             "\n\n[spokes.lab]\nenvironment = \"lab\"\n[spokes.lab.existing]\ncontext = 'home/\"lab\"'\n"
         );
+        let again = |environment| add_spoke(&added, &name("lab"), "home/\"lab\"", environment);
+        assert_eq!(again(Some("lab")).expect("it says so already"), added);
+        assert!(matches!(again(None), Err(SpokeError::Present(_))));
         let removed = remove_spoke(&added, &name("lab")).expect("it is there");
         assert_eq!(removed.trim_end(), PROFILE);
         assert_eq!(

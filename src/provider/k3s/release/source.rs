@@ -40,6 +40,14 @@ pub(in crate::provider::k3s) enum ReleaseError {
     Verify(#[from] VerifyError),
 }
 
+/// A file of a release that a host lacks, with its checksum.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::provider::k3s) struct Wanted {
+    pub(in crate::provider::k3s) architecture: Architecture,
+    pub(in crate::provider::k3s) file: String,
+    pub(in crate::provider::k3s) sum: String,
+}
+
 /// The releases that a cluster's profile points at.
 pub(in crate::provider::k3s) struct Source<'a> {
     pub(in crate::provider::k3s) k3s: &'a K3s,
@@ -68,6 +76,7 @@ impl Source<'_> {
         url: &str,
         get: impl AsyncFnOnce(&str) -> Result<String, DownloadError>,
     ) -> Result<String, Failure> {
+        let _turn = self.env.answers.turn(url).await;
         if let Some(answer) = self.env.answers.known(url) {
             return Ok(answer.expose().clone());
         }
@@ -102,39 +111,44 @@ impl Source<'_> {
     pub(in crate::provider::k3s) async fn is_cached(
         &self,
         tag: &str,
-        architecture: Architecture,
-        file: &str,
-        sum: &str,
+        wanted: &Wanted,
     ) -> Result<bool, Failure> {
-        let path = self.path(tag, architecture, file);
+        let path = self.path(tag, wanted.architecture, &wanted.file);
         if !path.is_file() {
             return Ok(false);
         }
         let found = tokio::task::spawn_blocking(move || sha256_of_file(&path)).await?;
-        Ok(found.map_err(ReleaseError::Verify)? == sum)
+        Ok(found.map_err(ReleaseError::Verify)? == wanted.sum)
     }
 
-    /// Fetches a file of the release, and keeps the list of checksums that it was checked against.
+    /// Fetches a file of the release, and keeps the list of checksums that it was checked against. Another cluster of
+    /// the release may be at it already: then there is only its end to be waited for.
     pub(in crate::provider::k3s) async fn fetch(
         &self,
         tag: &str,
-        architecture: Architecture,
-        file: &str,
+        wanted: &Wanted,
         writer: &Writer,
     ) -> Result<(), Failure> {
-        let path = self.path(tag, architecture, file);
-        files::make_folder(&self.folder(tag, architecture)).map_err(ReleaseError::Cache)?;
-        let sum = self.sum(tag, architecture, file).await?;
+        let Wanted { architecture, file, sum } = wanted;
+        let path = self.path(tag, *architecture, file);
         let what = format!("{file} of {tag}");
         let url = self.url(tag, file);
         let progress = |text| writer.progress(format!("{what}: {text}"));
+        let fetch = async {
+            let _turn = self.env.answers.turn(&url).await;
+            if !self.is_cached(tag, wanted).await? {
+                files::make_folder(&self.folder(tag, *architecture)).map_err(ReleaseError::Cache)?;
+                download::file(&url, &path, sum, &progress).await.map_err(with_hint)?;
+                let list = self.list(tag, *architecture).await?;
+                let kept = self.path(tag, *architecture, &architecture.checksums());
+                files::replace(&kept, list.as_bytes(), 0o600).map_err(ReleaseError::Cache)?;
+            }
+            Ok(())
+        };
         tokio::select! {
-            fetched = download::file(&url, &path, &sum, &progress) => fetched.map_err(with_hint)?,
-            () = writer.cancelled() => return Err(ReleaseError::Stopped(what.clone()).into()),
+            fetched = fetch => fetched,
+            () = writer.cancelled() => Err(ReleaseError::Stopped(what.clone()).into()),
         }
-        let list = self.list(tag, architecture).await?;
-        let kept = self.path(tag, architecture, &architecture.checksums());
-        Ok(files::replace(&kept, list.as_bytes(), 0o600).map_err(ReleaseError::Cache)?)
     }
 
     fn folder(&self, tag: &str, architecture: Architecture) -> PathBuf {

@@ -109,13 +109,13 @@ impl Supervisor {
         let Subject { layout, nodes, components, env, .. } = &self.subject;
         Configuration::wanted(layout, nodes, components, &env.executable)
     }
+}
 
-    /// How this machine's user reaches the API, if files and ports are there.
-    fn access(&self) -> Option<Access> {
-        let Subject { layout, nodes, .. } = &self.subject;
-        let port = Ports::read(layout).ok().flatten()?.api_server();
-        Pki::new(layout, nodes).access("admin.pem", port).ok()
-    }
+/// How this machine's user reaches the API, if files and ports are there.
+pub(super) fn access(subject: &Subject) -> Option<Access> {
+    let Subject { layout, nodes, .. } = subject;
+    let port = Ports::read(layout).ok().flatten()?.api_server();
+    Pki::new(layout, nodes).access("admin.pem", port).ok()
 }
 
 impl Step for Supervisor {
@@ -134,7 +134,7 @@ impl Step for Supervisor {
         // Its API may still serve, but nothing that is asked of it there would happen to a pod.
         let is_silent = matches!(told, Err(StateError::Silent(_)));
         let mut changes: Vec<Change> = self.difference(told)?.into_iter().collect();
-        let Some(access) = self.access().filter(|_| !is_silent) else {
+        let Some(access) = access(&self.subject).filter(|_| !is_silent) else {
             return Ok(Observed::differs(changes, ()));
         };
         let client = self.subject.env.clients.get(&access).await?;
@@ -154,6 +154,7 @@ impl Step for Supervisor {
         let wanted = self.wanted().map_err(with_hint)?;
         writer.perform(async { wanted.write(layout) }).await?;
         writer.perform(end(layout)).await?;
+        writer.perform(async { files::remove(&layout.leaving()) }).await?;
         let started = writer.perform(start(&self.subject)).await?;
         self.started.store(started, Ordering::Relaxed);
         if started { Ok(()) } else { Err(self.ended()) }

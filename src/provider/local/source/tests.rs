@@ -69,7 +69,15 @@ impl World {
         let events = Events::new("x".parse().unwrap(), move |event| {
             messages.lock().unwrap().push(serde_json::to_string(event).unwrap());
         });
-        let run = Run { mode, selection: None, events, cancel: CancellationToken::new(), fault: None };
+        let run = Run {
+            mode,
+            selection: None,
+            confirmed: None,
+            guard: None,
+            events,
+            cancel: CancellationToken::new(),
+            fault: None,
+        };
         run.walk(&Tree::from(self.step())).await
     }
 
@@ -222,6 +230,8 @@ async fn the_state_in_the_folder_is_not_served() {
     let run = Run {
         mode: Mode::Apply,
         selection: None,
+        confirmed: None,
+        guard: None,
         events: Events::new("x".parse().unwrap(), |_| {}),
         cancel: CancellationToken::new(),
         fault: None,

@@ -1,0 +1,200 @@
+//! One step of a walk: looked at, changed as it was found and shown, and looked at again until nothing differs.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use super::walk::{Because, INTERRUPTED, Walk, Way, subject};
+use super::{Mode, Plan};
+use crate::engine::change::Change;
+use crate::engine::event::Event;
+use crate::engine::facts::Facts;
+use crate::engine::guard::Refusal;
+use crate::engine::step::{AnyStep, AnyWork, Observed, StepId};
+use crate::engine::stop::{Failure, Stop};
+use crate::engine::wait::Pace;
+use crate::engine::writer::Writer;
+
+/// What stops a step.
+pub(super) enum Halt {
+    Failed(Failure),
+    TimedOut(Failure),
+    /// Another run is at work.
+    Locked(Failure),
+    /// Neither done nor failed: it is not this run's to do.
+    Left(Because),
+}
+
+impl<E: Into<Failure>> From<E> for Halt {
+    fn from(failure: E) -> Self {
+        Self::Failed(failure.into())
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum StepError {
+    #[error("`{0}` did not become ready within {1} s: {2}")]
+    TimedOut(StepId, u64, String),
+    #[error("`{0}` still differs after it was applied: {1}")]
+    NotConverged(StepId, String),
+    #[error("`{0}` found nothing to do about what differs: {1}")]
+    NothingToDo(StepId, String),
+    #[error("`{0}` needs the {1}, which nothing has yielded")]
+    Blocked(StepId, String),
+    #[error("`{0}` would do what was not shown before: {1}")]
+    NotShown(StepId, String),
+}
+
+impl Walk<'_> {
+    pub(super) async fn look_and_change(&self, step: &dyn AnyStep, way: &Way) -> Result<(), Halt> {
+        if way.cancel.is_cancelled() {
+            return Err(Halt::Left(INTERRUPTED.to_owned()));
+        }
+        let subject = subject(step);
+        self.run.events.send(Event::Observing(subject.clone()));
+        let observed = match step.observe(&self.facts()).await {
+            Ok(observed) => observed,
+            Err(Stop::Failed(failure)) => return Err(failure.into()),
+            Err(Stop::Blocked(missing)) if self.run.mode == Mode::Plan => {
+                self.run.events.send(Event::Blocked { subject, on: missing.to_string() });
+                self.state().blocked.insert(step.id(), missing.to_string());
+                return Ok(());
+            }
+            Err(Stop::Blocked(missing)) => {
+                return Err(StepError::Blocked(step.id(), missing.to_string()).into());
+            }
+        };
+        let Observed { facts, changes, work } = observed;
+        self.state().facts.merge(facts);
+        if changes.is_empty() {
+            self.run.events.send(Event::Unchanged(subject));
+        } else if !self.is_selected(step) {
+            let step = step.id();
+            return Err(Halt::Left(format!("{step} is not ready and was not selected: {}", list(&changes))));
+        } else if self.run.mode == Mode::Plan {
+            self.run.events.send(Event::Planned { subject, changes: changes.clone() });
+            self.state().changes.insert(step.id(), changes);
+        } else {
+            self.change(step, way, changes, work).await?;
+        }
+        Ok(())
+    }
+
+    async fn change(
+        &self,
+        step: &dyn AnyStep,
+        way: &Way,
+        changes: Vec<Change>,
+        work: Option<AnyWork>,
+    ) -> Result<(), Halt> {
+        let (started, subject) = (Instant::now(), subject(step));
+        let events = self.run.events.clone();
+        events.send(Event::Applying { subject: subject.clone(), changes: changes.clone() });
+        let writer = Writer::new(subject.clone(), events.clone(), way.cancel.clone(), self.run.fault.clone());
+        let facts = self.settle(step, way, &writer, (&changes, work)).await?;
+        let mut state = self.state();
+        state.facts.merge(facts);
+        state.changes.insert(step.id(), changes.clone());
+        drop(state);
+        let seconds = started.elapsed().as_secs_f64();
+        events.send(Event::Applied { subject, changes, writes: writer.writes(), seconds });
+        Ok(())
+    }
+
+    /// Applies as soon as something differs that is not only to be waited for, and observes until nothing differs.
+    /// What still differs after it was applied has not converged; what comes up only later is applied then. What was
+    /// told as the changes before is not said again.
+    async fn settle(
+        &self,
+        step: &dyn AnyStep,
+        way: &Way,
+        writer: &Writer,
+        (before, mut work): (&[Change], Option<AnyWork>),
+    ) -> Result<Facts, Halt> {
+        let mut pace = Pace::new(step.patience());
+        let (mut changes, mut told, mut applied) = (before.to_vec(), list(before), BTreeSet::new());
+        loop {
+            let due = changes.iter().filter(|change| !change.is_wait()).map(|change| change.subject.clone());
+            let due: BTreeSet<_> = due.collect();
+            if due.is_empty() {
+                self.pause(step, way, &mut pace, &told).await?;
+            } else if due.is_disjoint(&applied) {
+                self.refuse_what_was_not_shown(step, way, &changes)?;
+                self.hold().await?;
+                let work = work.take().ok_or_else(|| StepError::NothingToDo(step.id(), list(&changes)))?;
+                step.apply(work, &self.facts(), writer).await?;
+                self.state().changed.insert(step.cluster().cloned());
+                applied.extend(due);
+            } else {
+                return Err(StepError::NotConverged(step.id(), list(&changes)).into());
+            }
+            let observed = match step.observe(&self.facts()).await {
+                Ok(observed) => observed,
+                Err(Stop::Failed(failure)) => return Err(failure.into()),
+                Err(Stop::Blocked(missing)) => {
+                    return Err(StepError::Blocked(step.id(), missing.to_string()).into());
+                }
+            };
+            (changes, work) = (observed.changes, observed.work);
+            if changes.is_empty() {
+                return Ok(observed.facts);
+            }
+            let message = list(&changes);
+            if message != told {
+                told.clone_from(&message);
+                self.run.events.send(Event::Progress { subject: subject(step), message });
+            }
+        }
+    }
+
+    /// Makes sure that nobody else is at work.
+    async fn hold(&self) -> Result<(), Halt> {
+        let Some(guard) = &self.run.guard else { return Ok(()) };
+        guard.hold(&self.facts()).await.map_err(|refusal| match refusal {
+            Refusal::Failed(failure) => Halt::Failed(failure),
+            Refusal::Held(held) => {
+                Halt::Locked(Failure::from(held).with_hint("wait for the other run to end, then run again"))
+            }
+        })
+    }
+
+    fn refuse_what_was_not_shown(
+        &self,
+        step: &dyn AnyStep,
+        way: &Way,
+        changes: &[Change],
+    ) -> Result<(), Halt> {
+        let Some(plan) = self.run.confirmed.as_deref().filter(|_| !way.is_cleanup) else { return Ok(()) };
+        let state = self.state();
+        let follows = state.changed.contains(&None) || state.changed.contains(&step.cluster().cloned());
+        drop(state);
+        let surprises = Plan::surprises(plan, &step.id(), changes, follows);
+        if surprises.is_empty() {
+            return Ok(());
+        }
+        let hint = "the world has changed since: run the command again to see what it would do now";
+        let failure = Failure::from(StepError::NotShown(step.id(), list(&surprises)));
+        Err(Halt::Failed(failure.with_hint(hint)))
+    }
+
+    async fn pause(
+        &self,
+        step: &dyn AnyStep,
+        way: &Way,
+        pace: &mut Pace,
+        waiting_for: &str,
+    ) -> Result<(), Halt> {
+        let more = tokio::select! {
+            more = pace.pause() => more,
+            () = way.cancel.cancelled() => return Err(Halt::Left(INTERRUPTED.to_owned())),
+        };
+        if more {
+            return Ok(());
+        }
+        let seconds = step.patience().as_secs();
+        Err(Halt::TimedOut(StepError::TimedOut(step.id(), seconds, waiting_for.to_owned()).into()))
+    }
+}
+
+fn list(changes: &[Change]) -> String {
+    changes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
