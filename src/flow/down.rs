@@ -76,7 +76,7 @@ fn whole(site: &Arc<Site>, env: &Arc<Env>, with_others: bool) -> Tree {
         Tree::Par(site.spokes.iter().map(|spoke| remove(site, spoke, env, with_others)).collect()),
         remove(site, &site.hub, env, with_others),
         provider::finish(site, env),
-        kubeconfig::forget(site, env),
+        kubeconfig::forget(site),
     ]
 }
 

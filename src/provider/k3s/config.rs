@@ -136,7 +136,15 @@ pub(super) mod tests {
     pub(in crate::provider::k3s) fn k3s(config: Value) -> K3s {
         let Value::Object(config) = config else { panic!("a table") };
         let release = K3sRelease::Version("v1.34.4+k3s1".to_owned());
-        K3s { servers: vec![], agents: vec![], release, config, mirror: String::new(), images: false }
+        K3s {
+            servers: vec![],
+            agents: vec![],
+            release,
+            config,
+            mirror: String::new(),
+            sha256: vec![],
+            images: false,
+        }
     }
 
     #[test]

@@ -61,17 +61,30 @@ impl fmt::Display for Certificate {
     }
 }
 
-/// Looks at every host of a cluster. Nodes are told of where `facts` say how to reach the API.
-pub async fn hosts(
+/// Looks at every host of a cluster, servers first; not yet at their nodes.
+pub async fn hosts(site: &Site, cluster: &Cluster, k3s: &K3s, env: &Arc<Env>) -> Vec<HostStatus> {
+    let subject = Subject::new(site, cluster, k3s, env);
+    let members = subject.members();
+    join_all(members.iter().map(host)).await
+}
+
+/// Adds how the nodes are of hosts that were looked at, where `facts` say how to reach the API.
+pub async fn add_nodes(
     site: &Site,
     cluster: &Cluster,
     k3s: &K3s,
     env: &Arc<Env>,
-    facts: &Facts,
-) -> Vec<HostStatus> {
+    (hosts, facts): (&mut [HostStatus], &Facts),
+) {
     let subject = Subject::new(site, cluster, k3s, env);
     let members = subject.members();
-    join_all(members.iter().map(|member| host(member, facts))).await
+    let seen = hosts.iter_mut().zip(&members).filter(|(status, _)| status.error.is_none());
+    join_all(seen.map(async |(status, member)| {
+        if let Ok(look) = member.host_look(false).await {
+            status.node = node(member, &member.node_name(&look), facts).await;
+        }
+    }))
+    .await;
 }
 
 /// The configuration of every host of a cluster, without the token.
@@ -88,7 +101,7 @@ pub fn configurations(k3s: &K3s) -> Result<Vec<(HostName, String)>, Failure> {
     Ok(servers.chain(agents).collect())
 }
 
-async fn host(member: &Member, facts: &Facts) -> HostStatus {
+async fn host(member: &Member) -> HostStatus {
     let status = HostStatus {
         host: member.host.name.clone(),
         address: member.host.address.clone(),
@@ -103,7 +116,6 @@ async fn host(member: &Member, facts: &Facts) -> HostStatus {
         async { Ok::<_, Failure>((member.host_look(false).await?, member.service_look(false).await?)) };
     match looks.await {
         Ok((look, service)) => HostStatus {
-            node: node(member, &member.node_name(&look), facts).await,
             unit: Some(service.state()),
             certificate: first_to_end(&look),
             version: look.version,

@@ -29,6 +29,18 @@ pub(in crate::provider::k3s) enum ReleaseError {
         /// The file.
         file: String,
     },
+    /// The release is another than the one that the profile was written for.
+    #[error(
+        "`{list}` says that `{file}` has the SHA-256 {sum}, which `sha256` of the k3s table does not name"
+    )]
+    NotPinned {
+        /// The URL of the list.
+        list: String,
+        /// The file.
+        file: String,
+        /// Its checksum there.
+        sum: String,
+    },
     /// The run was to stop while a file was on its way.
     #[error("stopped before {0} had been fetched")]
     Stopped(String),
@@ -94,8 +106,14 @@ impl Source<'_> {
     ) -> Result<String, Failure> {
         let list = self.list(tag, architecture).await?;
         let sum = artifact::checksum(&list, file).map(str::to_lowercase);
-        let url = self.url(tag, &architecture.checksums());
-        Ok(sum.ok_or_else(|| ReleaseError::NotListed { list: url, file: file.to_owned() })?)
+        let (list, file) = (self.url(tag, &architecture.checksums()), file.to_owned());
+        let Some(sum) = sum else { return Err(ReleaseError::NotListed { list, file }.into()) };
+        let pinned = &self.k3s.sha256;
+        if pinned.is_empty() || pinned.contains(&sum) || file != architecture.binary() {
+            return Ok(sum);
+        }
+        let hint = "do not use this mirror before you know why; after a change of the version, change `sha256` as well";
+        Err(Failure::from(ReleaseError::NotPinned { list, file, sum }).with_hint(hint))
     }
 
     /// The list of checksums: as it was kept, or else as the mirror has it.
