@@ -196,7 +196,7 @@ impl Connection {
                 Err(SshError::SessionRefused { .. }) if !alone => self.alone.store(true, Ordering::Relaxed),
                 Err(error) => return Err(error),
                 Ok(started) => {
-                    let conversation = Talk { frame, privilege, script };
+                    let talk = Talk { frame, privilege, script };
                     return self.conversation(task, started, talk, source).await;
                 }
             }
