@@ -87,11 +87,6 @@ impl Fleet {
         })
     }
 
-    /// The cluster of the site that an Application goes to.
-    pub(super) fn cluster_of(&self, application: &Application) -> Option<&ClusterName> {
-        self.target(&application.spec.destination)?.cluster.as_ref()
-    }
-
     /// How Argo CD knows a cluster of the site.
     pub(super) fn registered(&self, cluster: &ClusterName) -> Option<&Registered> {
         self.index.cluster(cluster).map(|at| &self.registered[at])

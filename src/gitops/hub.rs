@@ -80,6 +80,15 @@ impl Hub {
         }
     }
 
+    /// Changes some fields of an object by a JSON patch. Nothing happens where the object is gone, or not as the
+    /// patch's tests say.
+    pub(super) async fn patch(&self, kind: &Kind, name: &str, operations: &Value) -> Result<(), ApiError> {
+        match api::patch(&self.client, kind, Some(&self.namespace), name, operations).await {
+            Err(error) if error.is_absent() || error.is_outdated() => Ok(()),
+            result => result,
+        }
+    }
+
     /// Gives an object that was seen other finalizers; one that has others by now is left as it is.
     pub(super) async fn set_finalizers(
         &self,
@@ -96,15 +105,6 @@ impl Hub {
         match Object::from_value(named) {
             Some(object) => api::delete_seen(&self.client, kind, &object).await,
             None => Ok(()),
-        }
-    }
-
-    /// Changes some fields of an object by a JSON patch. Nothing happens where the object is gone, or not as the
-    /// patch's tests say.
-    pub(super) async fn patch(&self, kind: &Kind, name: &str, operations: &Value) -> Result<(), ApiError> {
-        match api::patch(&self.client, kind, Some(&self.namespace), name, operations).await {
-            Err(error) if error.is_absent() || error.is_outdated() => Ok(()),
-            result => result,
         }
     }
 

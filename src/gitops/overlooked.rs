@@ -113,7 +113,6 @@ mod tests {
             annotations: asked.map(|asked| (REFRESH.to_owned(), asked.to_owned())).into_iter().collect(),
             cluster: None,
             ours: true,
-            is_deleting: false,
         };
         let after = |seconds| deleted + SignedDuration::from_secs(seconds);
         assert!(!is_late(&leaving, &registered(None), after(5)));

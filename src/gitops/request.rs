@@ -1,10 +1,12 @@
 //! Requests to Argo CD's controllers: small patches of the objects that they watch, found by looking and carried out
 //! as they were found.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
 
 use super::application::Application;
 use super::hub::Hub;
+use super::retire::{Objects, finalizers};
 use crate::engine::Writer;
 use crate::k8s::{ApiError, FIELD_MANAGER, Kind};
 
@@ -22,6 +24,8 @@ enum Patch {
     Merge(Value),
     /// A JSON patch with tests. Where one fails, the controller is at the object already.
     Json(Value),
+    /// Other finalizers, in place of those that the object was seen with.
+    Finalizers(Vec<String>, Box<ObjectMeta>),
 }
 
 impl Request {
@@ -54,15 +58,13 @@ impl Request {
         })
     }
 
-    /// Takes Argo CD's finalizers off an Application, so that its objects stay when it goes. Finalizers that
-    /// somebody has added or taken off since are not lost: then nothing happens.
+    /// Takes Argo CD's finalizers off an Application, so that its objects stay when it goes. It fails where somebody
+    /// has added or taken off others since.
     pub(super) fn release(application: &Application) -> Self {
-        const FINALIZERS: &str = "/metadata/finalizers";
-        let seen: Vec<_> = application.metadata.finalizers.iter().flatten().collect();
-        let kept: Vec<_> = seen.iter().filter(|name| !name.contains("argocd.argoproj.io")).collect();
-        let unchanged = json!({ "op": "test", "path": FINALIZERS, "value": seen });
-        let keep = json!({ "op": "replace", "path": FINALIZERS, "value": kept });
-        Self::json(application, &json!([unchanged, keep]))
+        let kept = finalizers(application, &Objects::Stay(String::new()));
+        let seen = Box::new(application.metadata.clone());
+        let patch = Patch::Finalizers(kept.unwrap_or_default(), seen);
+        Self { kind: Kind::APPLICATION, name: application.name().to_owned(), patch }
     }
 
     fn json(application: &Application, operations: &Value) -> Self {
@@ -74,6 +76,7 @@ impl Request {
         match &self.patch {
             Patch::Merge(patch) => hub.change(&self.kind, &self.name, patch).await,
             Patch::Json(operations) => hub.patch(&self.kind, &self.name, operations).await,
+            Patch::Finalizers(kept, seen) => hub.set_finalizers(&self.kind, seen, kept).await,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use kube::Client;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::application::{Application, RESOURCES_FINALIZER, termination};
 use super::hub::Hub;
@@ -78,13 +78,8 @@ pub(super) async fn retire(
     Ok(())
 }
 
-/// What must be written into an Application that somebody else deletes, so that its deletion does what it should.
-pub(super) fn patch(application: &Application, objects: &Objects) -> Option<Value> {
-    finalizers(application, objects).map(|finalizers| json!({ "metadata": { "finalizers": finalizers } }))
-}
-
 /// The finalizers that an Application must have so that its deletion does what it should, where it has others.
-fn finalizers(application: &Application, objects: &Objects) -> Option<Vec<String>> {
+pub(super) fn finalizers(application: &Application, objects: &Objects) -> Option<Vec<String>> {
     let present: Vec<_> = application.metadata.finalizers.iter().flatten().cloned().collect();
     let wanted: Vec<_> = match objects {
         Objects::Go if application.cascades() || application.is_deleting() => present.clone(),
@@ -143,6 +138,8 @@ impl Tracked {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     fn application(metadata: &Value) -> Application {

@@ -236,6 +236,28 @@ pub async fn merge(
     answer.map(|_| ()).map_err(|error| ApiError::of("change", kind.subject(namespace, name), error))
 }
 
+/// Changes some fields of an object by a JSON patch, whose `test` operations say what must still be as it was seen.
+/// Whether it was: [`ApiError::is_outdated`].
+///
+/// # Errors
+/// When the server does not answer or does not allow it, or the object is not as it was seen.
+pub async fn patch(
+    client: &Client,
+    kind: &Kind,
+    namespace: Option<&str>,
+    name: &str,
+    operations: &Value,
+) -> Result<(), ApiError> {
+    let subject = || kind.subject(namespace, name);
+    let patch = serde_json::from_value(operations.clone());
+    let patch = patch.map_err(|_| ApiError::Malformed { subject: subject() })?;
+    let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    let request =
+        Request::new(kind.path(namespace)).patch_metadata(name, &parameters, &Patch::<()>::Json(patch));
+    let answer = send::<IgnoredAny>(client, request).await;
+    answer.map(|_| ()).map_err(|error| ApiError::of("change", subject(), error))
+}
+
 /// Gives an object that was seen other finalizers, in place of those that it had then. It may be gone already.
 ///
 /// # Errors
@@ -252,32 +274,10 @@ pub async fn set_finalizers(
         { "op": "test", "path": "/metadata/finalizers", "value": seen.finalizers },
         { "op": "add", "path": "/metadata/finalizers", "value": finalizers },
     ]);
-    match self::patch(client, kind, namespace, name, &operations).await {
+    match patch(client, kind, namespace, name, &operations).await {
         Err(error) if !error.is_absent() => Err(error),
         _ => Ok(()),
     }
-}
-
-/// Changes some fields of an object by a JSON patch, whose `test` operations say what must still be as it was seen.
-/// Whether it was: [`ApiError::is_outdated`].
-///
-/// # Errors
-/// When the server does not answer or does not allow it, or the object is not as it was seen.
-pub async fn patch(
-    client: &Client,
-    kind: &Kind,
-    namespace: Option<&str>,
-    name: &str,
-    operations: &Value,
-) -> Result<(), ApiError> {
-    let path = format!("{}/{name}?fieldManager={FIELD_MANAGER}", kind.path(namespace));
-    let request = hyper::Request::patch(path)
-        .header(hyper::header::CONTENT_TYPE, "application/json-patch+json")
-        .header(hyper::header::ACCEPT, "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1")
-        .body(operations.to_string().into_bytes())
-        .map_err(kube::core::request::Error::BuildRequest);
-    let answer = send::<IgnoredAny>(client, request).await;
-    answer.map(|_| ()).map_err(|error| ApiError::of("change", kind.subject(namespace, name), error))
 }
 
 /// Deletes an object that may be gone already; what it owns goes after it.

@@ -25,8 +25,6 @@ pub(in crate::gitops) struct Registered {
     pub(in crate::gitops) cluster: Option<ClusterName>,
     /// Whether we made the Secret, and did not only add our keys to somebody else's.
     pub(in crate::gitops) ours: bool,
-    /// Whether the Secret is on its way out.
-    pub(in crate::gitops) is_deleting: bool,
 }
 
 impl Registered {
@@ -49,7 +47,6 @@ pub(super) fn registered(site: &Site, secrets: Vec<Secret>) -> Vec<Registered> {
             annotations: BTreeMap::new(),
             cluster: None,
             ours: false,
-            is_deleting: false,
         });
     }
     registered
@@ -71,7 +68,6 @@ fn from_secret(site: &Site, secret: Secret) -> Registered {
         secret: secret.metadata.name,
         ours: registration.as_ref().is_some_and(|registration| registration.is_made),
         cluster: registration.map(|registration| registration.cluster),
-        is_deleting: secret.metadata.deletion_timestamp.is_some(),
         annotations,
         labels,
     }

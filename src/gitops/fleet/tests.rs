@@ -28,7 +28,6 @@ fn cluster(at: usize) -> Registered {
         cluster: name.parse().ok(),
         name,
         ours: true,
-        is_deleting: false,
     }
 }
 

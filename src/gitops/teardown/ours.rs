@@ -113,7 +113,6 @@ mod tests {
             annotations: BTreeMap::new(),
             cluster: None,
             ours: false,
-            is_deleting: false,
         }
     }
 
