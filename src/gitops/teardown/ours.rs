@@ -114,7 +114,6 @@ mod tests {
             cluster: None,
             ours: false,
             is_deleting: false,
-            managed: Vec::new(),
         }
     }
 
