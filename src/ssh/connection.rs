@@ -207,7 +207,7 @@ impl Connection {
         &self,
         task: &Task<'_>,
         started: Started<'_>,
-        Talk { frame, privilege, script }: Talk<'_>,
+        Words { frame, privilege, script }: Words<'_>,
         source: Option<Source<'_>>,
     ) -> Result<Output, SshError> {
         let begun = Instant::now();
@@ -237,8 +237,8 @@ impl Connection {
     }
 }
 
-/// What a script is run with.
-struct Talk<'a> {
+/// A script, with how it is run and how its answer is told from other words.
+struct Words<'a> {
     frame: &'a Frame,
     privilege: Privilege,
     script: &'a str,
