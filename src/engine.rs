@@ -6,6 +6,7 @@
 pub mod change;
 pub mod event;
 pub mod facts;
+pub mod guard;
 pub mod lock;
 pub mod run;
 pub mod step;

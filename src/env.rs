@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::OwnedMutexGuard;
 
 pub use crate::k8s::Clients;
 pub use crate::ssh::{Hosts, Settings};
@@ -33,21 +35,33 @@ pub struct Env {
     pub answers: Answers,
 }
 
-/// Answers of the world to questions that many steps ask. Whoever has to know what has become of a change asks again.
+/// Answers of the world to questions that many steps ask. A step that has to know what became of a change asks again.
 #[derive(Debug, Default)]
-pub struct Answers(Mutex<BTreeMap<String, Secret<String>>>);
+pub struct Answers {
+    known: Mutex<BTreeMap<String, Secret<String>>>,
+    turns: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
+}
 
 impl Answers {
     /// The last answer to a question, if anybody has asked it.
     #[must_use]
     pub fn known(&self, question: &str) -> Option<Secret<String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(question).cloned()
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(question).cloned()
+    }
+
+    /// Lets one step at a time ask a question. The others wait, and then find the answer.
+    pub async fn turn(&self, question: &str) -> OwnedMutexGuard<()> {
+        let turn = {
+            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(turns.entry(question.to_owned()).or_default())
+        };
+        turn.lock_owned().await
     }
 
     /// Keeps an answer, which may hold secrets.
     pub fn learn(&self, question: &str, answer: &str) {
-        let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.insert(question.to_owned(), Secret::new(answer.to_owned()));
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(question.to_owned(), Secret::new(answer.to_owned()));
     }
 }
 

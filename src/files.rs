@@ -1,9 +1,12 @@
 //! Files of this machine: every error names the path, and what we make is not for others to read.
 
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
 
 /// An operation on a file failed.
 #[derive(Debug, thiserror::Error)]
@@ -78,18 +81,17 @@ pub fn make_folder(path: &Path) -> Result<(), FileError> {
     named("make the folder", path, DirBuilder::new().recursive(true).mode(0o700).create(path))
 }
 
-/// Replaces a file at once: a reader sees the old content or the new, and so does a run that was killed.
+/// Replaces a file at once: a reader sees the old content or the new, and so does a run that was killed, or a machine
+/// that lost its power. What replaces it is a file that nobody else can have made.
 ///
 /// # Errors
 /// When it cannot be written.
-#[expect(clippy::disallowed_methods, reason = "the error names the path here")]
 pub fn replace(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> {
-    let new = beside(path);
     let write = || {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&new)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        fs::rename(&new, path)
+        let file = beside(path, content, mode)?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        File::open(folder_of(path))?.sync_all()
     };
     named("write", path, write())
 }
@@ -103,12 +105,7 @@ pub fn refresh(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> 
     if fs::read(path).is_ok_and(|present| present == content) {
         return Ok(());
     }
-    let new = beside(path);
-    let write = || {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&new)?;
-        file.write_all(content)?;
-        fs::rename(&new, path)
-    };
+    let write = || Ok(beside(path, content, mode)?.persist(path).map(drop)?);
     named("write", path, write())
 }
 
@@ -224,16 +221,63 @@ fn unlock(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Where the new content of a file is written before it takes the file's place.
-fn beside(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.new", std::process::id()));
-    path.with_file_name(name)
+/// The new content of a file, before it takes the file's place.
+fn beside(path: &Path, content: &[u8], mode: u32) -> io::Result<NamedTempFile> {
+    let mut prefix = OsString::from(".");
+    prefix.push(path.file_name().unwrap_or_default());
+    let mut file = tempfile::Builder::new()
+        .prefix(&prefix)
+        .suffix(".new")
+        .permissions(Permissions::from_mode(mode))
+        .tempfile_in(folder_of(path))?;
+    file.write_all(content)?;
+    Ok(file)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn present(result: Result<(), FileError>) -> Result<(), FileError> {
     match result {
         Err(error) if error.is_absent() => Ok(()),
         result => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn nobody_can_prepare_where_a_file_is_written() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, victim) = (folder.path().join("x"), folder.path().join("victim"));
+        replace(&victim, b"theirs", 0o644).expect("written");
+        // A name that could be guessed.
+        let planted = folder.path().join(format!("x.{}.new", std::process::id()));
+        symlink(&victim, &planted).expect("planted");
+        for (content, mode) in [("one", 0o600), ("two", 0o640)] {
+            replace(&path, content.as_bytes(), mode).expect("written");
+            assert_eq!(read(&path).expect("it is there"), content);
+            assert_eq!(path.metadata().expect("it is there").permissions().mode() & 0o777, mode);
+        }
+        refresh(&path, b"three", 0o600).expect("written");
+        assert_eq!(read(&victim).expect("it is there"), "theirs");
+        assert_eq!(names(folder.path()).expect("a list").len(), 3, "nothing is left beside it");
+    }
+
+    #[test]
+    fn what_cannot_be_written_leaves_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let taken = folder.path().join("taken");
+        make_folder(&taken.join("below")).expect("made");
+        let refused = replace(&taken, b"x", 0o600).expect_err("it is a folder");
+        assert!(refused.to_string().starts_with("cannot write `"), "{refused}");
+        assert_eq!(names(folder.path()).expect("a list"), ["taken"]);
+        let absent = replace(&folder.path().join("no/x"), b"x", 0o600).expect_err("there is no such folder");
+        assert!(absent.is_absent(), "{absent}");
     }
 }

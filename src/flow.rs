@@ -6,6 +6,8 @@ pub mod cluster;
 pub mod down;
 pub mod k3s;
 pub mod kubeconfig;
+pub mod lease;
+pub mod presence;
 mod profile;
 pub mod rke2;
 pub mod secret;

@@ -3,8 +3,10 @@
 pub mod api;
 mod client;
 mod compare;
+mod fields;
 mod kind;
 pub mod kubeconfig;
+pub mod lease;
 mod object;
 mod plugin;
 mod ready;
@@ -16,7 +18,7 @@ pub use client::{ClientError, Clients, connect, connect_for_streams};
 pub use kind::{Kind, KindName};
 pub use object::{ManifestError, Object, parse};
 pub use ready::{unready, workloads};
-pub use set::{Collection, EditedData, ObjectSet, Prune, Stranger};
+pub use set::{Collection, Differences, EditedData, ObjectSet, Prune, Stranger};
 pub use step::{ApplyObjects, Desired};
 
 /// The field manager of everything that we apply.

@@ -10,7 +10,9 @@
 //! ```text
 //! cli -> flow, components, engine, site, report, env, files
 //! flow -> provider, gitops, components, engine, site, env, k8s, files
-//! provider, gitops -> components, engine, site, env, k8s, ssh, template, files    (never each other, never cli, flow or report)
+//! provider -> node, components, engine, site, env, k8s, ssh, files      (never gitops, cli, flow or report)
+//! gitops -> engine, site, env, k8s, template, files                    (never provider, cli, flow or report)
+//! node -> k8s, engine, site::secret, files                             (it knows no site and no profile)
 //! components -> engine, site, env, files        env -> k8s, ssh, site::{name, secret}
 //! k8s -> engine, site::{name, secret}, files     ssh -> engine, files, site::inventory, site::secret
 //! template -> files
@@ -26,6 +28,7 @@ pub mod files;
 pub mod flow;
 pub mod gitops;
 pub mod k8s;
+pub mod node;
 pub mod provider;
 pub mod report;
 pub mod site;

@@ -5,15 +5,18 @@ pub mod existing;
 pub mod k3s;
 pub mod local;
 mod nodes;
+mod presence;
 
 use std::sync::Arc;
 
 use crate::components::{self, Needed};
-use crate::engine::survey::survey;
 use crate::engine::{Failure, Tree};
 use crate::env::Env;
-use crate::site::{Cluster, Provider, Role, Site};
+use crate::site::{Cluster, Provider, Site};
 use crate::{par, seq};
+use presence::{Look, Sighting};
+
+pub use presence::Said;
 
 /// What the site's providers need before any cluster, and the repositories that this machine serves.
 #[must_use]
@@ -36,7 +39,11 @@ pub fn repositories(site: &Site, env: &Arc<Env>) -> Tree {
 /// What has to be true of the site's hosts before anything is changed anywhere.
 #[must_use]
 pub fn preflight(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
-    k3s::preflight(site, env)
+    let clusters = site.clusters().filter_map(|cluster| match cluster.provider {
+        Provider::K3s(ref k3s) => Some(k3s::preflight(site, cluster, k3s, env)),
+        Provider::Local(_) | Provider::Existing(_) => None,
+    });
+    Tree::Par(clusters.collect())
 }
 
 /// The programs that the site's clusters are made of, and Argo CD's manifest.
@@ -106,13 +113,20 @@ pub fn foreign_context(cluster: &Cluster) -> Option<&str> {
     }
 }
 
-/// Finds out how to reach a cluster that is to be taken down, if it is still there. A hub that stays has to answer,
-/// before anything else is done: only it knows what there is to take away.
+/// Finds out whether a cluster is there that something is to be taken away from, and how it is reached. It never fails:
+/// what cannot be seen is for others to judge, in view of all clusters.
 #[must_use]
-pub fn find(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>) -> Tree {
-    let serve = serve(site, cluster, env);
-    let stays = foreign_context(cluster).is_some();
-    if stays && cluster.role == Role::Hub { serve } else { survey(serve) }
+pub fn find(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>, said: &Said) -> Tree {
+    Look::new(site, cluster, env, said).into()
+}
+
+/// What its provider can say of a cluster that is to be taken down.
+async fn sight(site: &Site, cluster: &Cluster, env: &Arc<Env>) -> Sighting {
+    match cluster.provider {
+        Provider::Local(ref local) => local::remove::sight(site, cluster, local, env).await,
+        Provider::K3s(ref k3s) => k3s::sight(site, cluster, k3s, env).await,
+        Provider::Existing(ref existing) => existing::sight(site, cluster, existing),
+    }
 }
 
 /// Takes a cluster away and proves that nothing of it is left.
@@ -121,7 +135,7 @@ pub fn remove(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>) -> Tree {
     match cluster.provider {
         Provider::Local(_) => local::remove::remove(site, cluster, env),
         Provider::K3s(ref k3s) => k3s::remove(site, cluster, k3s, env),
-        Provider::Existing(_) => existing::remove(site, cluster, env),
+        Provider::Existing(_) => existing::remove(),
     }
 }
 

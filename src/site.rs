@@ -147,6 +147,8 @@ pub struct K3s {
     pub config: serde_json::Map<String, serde_json::Value>,
     /// Where releases are: `<mirror>/<tag>/k3s`. GitHub's, or a mirror of them.
     pub mirror: String,
+    /// The SHA-256 that the binary may have, one for each kind of processor; none: what the mirror's list says.
+    pub sha256: Vec<String>,
     /// Whether the release's tarball of container images is put on the hosts too, which then need no registry.
     pub images: bool,
 }
@@ -165,6 +167,9 @@ pub const K3S_VERSION: &str = "v1.34.4+k3s1";
 
 /// Where releases of k3s are published.
 pub const K3S_RELEASES: &str = "https://github.com/k3s-io/k3s/releases/download";
+
+/// The most simulated nodes of a `local` cluster: each has a port of its own.
+pub const MOST_NODES: u16 = 16;
 
 /// Where the channels of k3s are published.
 pub const K3S_CHANNELS: &str = "https://update.k3s.io/v1-release/channels";

@@ -13,6 +13,7 @@ mod error;
 mod exchange;
 mod failure;
 mod folder;
+mod frame;
 mod hosts;
 mod master;
 mod options;

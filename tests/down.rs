@@ -1,5 +1,7 @@
 //! `down` of one spoke, and of a site with a dead spoke and a hub whose pods nobody looks after.
 
+mod unseen;
+
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::api::scheduling::v1::PriorityClass;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams};

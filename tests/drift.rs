@@ -22,6 +22,7 @@ async fn drift_is_named_and_healed() {
     somebody_adds_keys_of_their_own(&lab).await;
 
     objects_changed_and_removed(&lab).await;
+    a_label_changed_in_the_profile(&lab);
     a_removed_role(&lab).await;
     a_stopped_and_a_killed_supervisor(&lab).await;
     a_crashed_process_comes_back_by_itself(&lab).await;
@@ -103,12 +104,30 @@ async fn objects_changed_and_removed(lab: &Lab) {
     sets.delete("workloads", &DeleteParams::default()).await.unwrap();
     eventually("the ApplicationSet goes", async || sets.get_opt("workloads").await.unwrap().is_none()).await;
     let detail = lab.ok(&["plan", "drift"]).stdout;
-    assert!(detail.contains("annotations.environment") && !detail.contains("moon"), "{detail}");
+    assert!(detail.contains("annotation environment: moon -> dev"), "{detail}");
     let expected = [
         ("dev/registration/secret", "Secret argocd/dev"),
         ("hub/gitops/bootstrap", "ApplicationSet argocd/workloads"),
     ];
     named_and_healed(lab, &expected).await;
+}
+
+/// A plan says what there is and what there will be.
+fn a_label_changed_in_the_profile(lab: &Lab) {
+    let profile = profile::fleet(&["dev"]);
+    for (tier, said) in [
+        ("gold", "label tier: absent -> gold"),
+        ("silver", "label tier: gold -> silver"),
+        ("", "label tier: silver -> removed"),
+    ] {
+        let labels = format!("[spokes.dev.labels]\ntier = \"{tier}\"\n");
+        let labels = if tier.is_empty() { "" } else { &labels };
+        lab.write_profile("drift", &format!("{profile}{labels}"));
+        let plan = lab.ok(&["plan", "drift"]).stdout;
+        assert!(plan.contains(&format!("Secret argocd/dev: {said}")), "{plan}");
+        lab.ok(&["up", "drift"]);
+    }
+    assert_eq!(planned(lab), BTreeMap::new());
 }
 
 async fn a_removed_role(lab: &Lab) {

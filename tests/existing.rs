@@ -60,7 +60,7 @@ async fn objects(lab: &Lab) -> world::World {
 }
 
 /// Takes away what makes a cluster a spoke of the site that made it.
-async fn forget_registration(client: &Client) {
+pub(crate) async fn forget_registration(client: &Client) {
     let now = DeleteParams::default();
     Api::<ClusterRoleBinding>::all(client.clone()).delete("argocd-manager-role-binding", &now).await.unwrap();
     Api::<ClusterRole>::all(client.clone()).delete("argocd-manager-role", &now).await.unwrap();

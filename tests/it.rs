@@ -21,6 +21,7 @@ mod kit;
 mod kubeconfig;
 mod local;
 mod node;
+mod objects;
 mod repository;
 mod secrets;
 mod sites;

@@ -1,11 +1,14 @@
 //! Clusters of k3s on real systemd hosts over real OpenSSH, with the stand-in release from a mirror.
 
+mod addresses;
 mod farm;
 mod interrupts;
 mod kills;
 mod lost;
+mod pair;
 mod refusals;
 mod releases;
+mod waits;
 mod ways;
 
 use std::time::{Duration, SystemTime};
@@ -83,6 +86,15 @@ fn agents_join_without_a_secret_being_seen() {
     let mode = farm.hosts["two"].ok("stat -c %a:%U /etc/rancher/k3s/config.yaml /etc/bridgehead/home.json");
     assert_eq!(mode, "600:root\n600:root\n");
 
+    // What agents join with makes no server of them, and is as secret.
+    let own = farm.hosts["one"].ok("cat /etc/rancher/k3s/agent-token");
+    assert!(own.len() > 20 && !token.contains(&own), "no token of agents");
+    for name in ["two", "three"] {
+        let config = farm.hosts[name].ok("cat /etc/rancher/k3s/config.yaml");
+        assert!(config.contains(&format!("::node:{own}")) && !config.contains(&token));
+    }
+    assert!(!farm.logs().contains(&own) && farm.files_with(&own, "nobody").is_empty(), "it was seen");
+
     // Only the server has to do with names of its certificate.
     farm.write(&format!("version = {TAG:?}"), "tls-san = [\"other.example\"]");
     let changed = farm.install();
@@ -92,6 +104,28 @@ fn agents_join_without_a_secret_being_seen() {
     assert_eq!(steps(&farm.install(), "applied"), NOTHING);
     farm.ok(&["down", SITE, "--yes"]);
     farm.assert_untouched(&before);
+}
+
+/// One that was set up before agents had a token of their own, or whose address was in its certificate anyway.
+#[test]
+fn a_server_that_is_there_is_not_restarted_for_what_is_new() {
+    let farm = Farm::new(&["one", "two"], &["one", "two"].map(Plan::named));
+    let host = &farm.hosts["one"];
+    farm.ok(&["k3s", "install", SITE]);
+    host.ok("systemctl stop k3s; rm /etc/rancher/k3s/agent-token /var/lib/rancher/k3s/server/agent-token
+         sed -i '/agent-token-file/d; /tls-san/,/10.77/d' /etc/rancher/k3s/config.yaml
+         systemctl start k3s");
+    let config = host.ok("cat /etc/rancher/k3s/config.yaml");
+    assert!(!config.contains("agent-token") && !config.contains("tls-san"), "{config}");
+    let again = farm.install();
+    let applied = steps(&again, "applied");
+    assert!(applied.iter().all(|step| step.contains("/two/")), "{applied:?}");
+    assert_eq!(host.ok("cat /etc/rancher/k3s/config.yaml"), config);
+    assert_eq!(steps(&farm.install(), "applied"), NOTHING);
+    // What it does differ in is said with its values.
+    farm.write(&format!("version = {TAG:?}"), "node-label = \"a=b\"");
+    let plan = farm.run(&["plan", SITE]);
+    assert!(plan.stdout.contains("node-label: \\\"a=b\\\""), "{}", plan.stdout);
 }
 
 #[test]

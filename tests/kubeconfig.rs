@@ -5,7 +5,9 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use bridgehead::files;
+use bridgehead::k8s::kubeconfig::KubectlLock;
 
+use crate::kit::wait::until;
 use crate::kit::{Lab, command};
 
 /// As somebody has it who works with other clusters, too, and wrote part of it by hand.
@@ -45,6 +47,8 @@ fn the_own_kubeconfig_takes_a_site_in_and_lets_it_go() {
     kills_leave_the_old_file_or_the_new_one(&lab, &file);
     what_cannot_be_used_is_left_alone(&lab, &file);
     several_files_and_a_link(&lab, &file);
+    contexts_that_left_the_profile_go(&lab, &file);
+    nothing_that_kubectl_writes_is_lost(&lab, &file);
     a_shell_uses_what_is_exported(&lab);
 
     what_is_somebody_elses_is_not_written_over(&lab, &file);
@@ -166,6 +170,54 @@ fn several_files_and_a_link(lab: &Lab, file: &Path) {
     assert!(!absent.exists());
     lab.ok(&["kubeconfig", "remove", SITE, "--kubeconfig", &paths]);
     assert!(!files::read(&real).unwrap().contains("home/k3s"));
+}
+
+/// They are known by their mark; those of others stay.
+fn contexts_that_left_the_profile_go(lab: &Lab, file: &Path) {
+    files::replace(file, THEIRS.as_bytes(), 0o600).unwrap();
+    lab.ok(&["kubeconfig", "merge", SITE]);
+    let profile = files::read(&lab.profile(SITE)).unwrap();
+    lab.write_profile(SITE, &profile.replace("home/k3s", "home/renamed"));
+    let merged = lab.ok(&["kubeconfig", "merge", SITE, "--output", "json"]);
+    let detail = &merged.events_of("applied")[0]["changes"][0]["detail"];
+    assert_eq!(detail, "contexts home/renamed; without the contexts home/k3s");
+    assert_eq!(
+        names(&files::read(file).unwrap()),
+        ["work", "home/renamed", "work", "home/renamed", "aws", "home/renamed"]
+    );
+    lab.write_profile(SITE, &profile);
+    lab.ok(&["kubeconfig", "merge", SITE]);
+    assert!(!files::read(file).unwrap().contains("home/renamed"));
+}
+
+/// Two write the same file again and again. `kubectl` gives up at once while we have its lock; we wait.
+fn nothing_that_kubectl_writes_is_lost(lab: &Lab, file: &Path) {
+    files::replace(file, THEIRS.as_bytes(), 0o600).unwrap();
+    let set_context = |name: &str| {
+        let mut kubectl = lab.command("kubectl");
+        kubectl.args(["config", "set-context", name, "--cluster", "work", "--kubeconfig"]).arg(file);
+        command::run(kubectl)
+    };
+    let held = KubectlLock::take(file).unwrap().unwrap();
+    let refused = set_context("mine");
+    assert!(refused.code() != 0 && refused.stderr.contains("config.lock"), "{}", refused.stderr);
+    drop(held);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 0..20 {
+                let name = format!("mine-{number}");
+                until("kubectl has the lock", || set_context(&name).code() == 0);
+            }
+        });
+        for verb in ["merge", "remove"].repeat(4) {
+            lab.ok(&["kubeconfig", verb, SITE]);
+        }
+    });
+    let text = seen(lab, file)["contexts"].to_string();
+    for number in 0..20 {
+        assert!(text.contains(&format!("\"mine-{number}\"")), "mine-{number} was lost: {text}");
+    }
+    assert!(!lab.path("home/.kube/config.lock").exists());
 }
 
 fn a_shell_uses_what_is_exported(lab: &Lab) {

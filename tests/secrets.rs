@@ -97,7 +97,7 @@ fn a_plan_tells_keys(lab: &Lab) {
     let variables = [PULL_VARIABLES[0], ("GHCR_PULL_TOKEN", "canary-other")];
     let plan = lab.bridgehead_with(&["secret", "plan", SITE, PULL], &variables);
     assert!(
-        plan.stdout.contains(&format!("~ update Secret argocd/{PULL}: .data[.dockerconfigjson]\n")),
+        plan.stdout.contains(&format!("~ update Secret argocd/{PULL}: data key .dockerconfigjson differs\n")),
         "{plan:?}"
     );
     told_nothing(&plan);
@@ -129,7 +129,7 @@ async fn by_themselves(lab: &Lab, hub: &Client, file: &Path) {
 
     files::replace(file, b"canary-newer\n", 0o600).unwrap();
     let changed = events_with(lab, &apply, &[REGISTRY]);
-    assert_eq!(changed.events_of("applied")[0]["changes"][0]["detail"], ".data.key");
+    assert_eq!(changed.events_of("applied")[0]["changes"][0]["detail"], "data key key differs");
     assert_eq!(values(hub, "registry").await.unwrap().1["key"], "canary-newer\n");
     files::remove(file).unwrap();
     let missing = lab.bridgehead_with(&apply, &[REGISTRY]);

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use clap::{Args, Subcommand};
 
+use super::down::{Unreached, show};
 use super::error::CommandError;
 use super::exit::Exit;
 use super::session::{Session, Show};
@@ -12,7 +13,7 @@ use crate::engine::event::RunResult;
 use crate::engine::run::Mode;
 use crate::flow;
 use crate::flow::cluster::Edited;
-use crate::report::{self, Output};
+use crate::report::Output;
 use crate::site::name::{ClusterName, SiteName};
 
 /// The clusters of a site: list them, register one that exists, let one go
@@ -41,6 +42,8 @@ pub(super) enum Cluster {
         site: SiteName,
         /// The spoke
         name: ClusterName,
+        #[command(flatten)]
+        unreached: Unreached,
         /// Do not ask
         #[arg(long)]
         yes: bool,
@@ -68,7 +71,7 @@ impl Cluster {
         match self {
             Self::Add(add) => add.run(global),
             Self::List { site } => list(global, &site),
-            Self::Remove { site, name, yes } => remove(global, &site, &name, yes),
+            Self::Remove { site, name, unreached, yes } => remove(global, &site, &name, &unreached, yes),
         }
     }
 }
@@ -109,23 +112,34 @@ fn list(global: &Global, site: &SiteName) -> Result<Exit, CommandError> {
     })
 }
 
-fn remove(global: &Global, site: &SiteName, name: &ClusterName, yes: bool) -> Result<Exit, CommandError> {
+fn remove(
+    global: &Global,
+    site: &SiteName,
+    name: &ClusterName,
+    unreached: &Unreached,
+    yes: bool,
+) -> Result<Exit, CommandError> {
     Session::run(global, site, Show::Events, async |session| {
         if session.site.protect {
             return Err(CommandError::Protected(site.clone()));
         }
-        session.select(std::slice::from_ref(name))?;
+        let request = unreached.request(&session, std::slice::from_ref(name))?;
         let lock = session.lock()?;
-        let Edited { tree, .. } = flow::cluster::remove(&session.site, &session.env, name)?;
-        if !yes && !flow::is_disposable(&session.site) {
-            report::say(&session.plan(&session.look(&tree).await));
-            if !confirm::ask("Go on? Type yes:", "yes")? {
+        let Edited { tree, .. } = flow::cluster::remove(&session.site, &session.env, name, &request)?;
+        let mut confirmed = None;
+        if !yes && (!flow::is_disposable(&session.site) || unreached.leaves_something()) {
+            confirm::somebody()?;
+            let checks = flow::down::checks(&session.site, &session.env, &request);
+            match show(&session, &checks, &tree).await {
+                Ok(plan) => confirmed = Some(plan),
+                Err(exit) => return Ok(exit),
+            }
+            if !(unreached.are_confirmed()? && confirm::ask("Go on? Type yes:", "yes")?) {
                 return Ok(session.finish_as(RunResult::Declined, 0, None));
             }
         }
-        let report = session.walk(Mode::Apply, None, &tree).await;
+        let report = session.carry_out(None, &tree, confirmed).await;
         drop(lock);
-        session.say_how_to_continue(&report, &format!("cluster remove {site} {name}"));
-        Ok(session.finish(&report))
+        Ok(session.conclude(&report))
     })
 }

@@ -6,26 +6,87 @@ use super::error::CommandError;
 use super::exit::Exit;
 use super::session::{Session, Show};
 use super::{Global, confirm};
+use crate::engine::Tree;
 use crate::engine::event::RunResult;
-use crate::engine::run::Mode;
+use crate::engine::run::{Mode, Plan};
 use crate::flow;
+use crate::flow::down::{Request, Said};
 use crate::report;
 use crate::site::name::{ClusterName, SiteName};
 
 /// Take the site away in the safe order, and prove that nothing is left
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  bridgehead down local\n  bridgehead down local --cluster dev   only this spoke; the others go on"
-)]
+#[command(after_help = "Examples:
+  bridgehead down local
+  bridgehead down local --cluster dev   only this spoke; the others go on
+  bridgehead down home --lost gpu       gpu is gone for good: do not wait for it to answer")]
 pub(super) struct Down {
     /// The site: a folder under sites/
     site: SiteName,
     /// Only take this spoke away (repeatable)
     #[arg(long, value_name = "NAME")]
     cluster: Vec<ClusterName>,
+    #[command(flatten)]
+    unreached: Unreached,
     /// Do not ask
     #[arg(long)]
     yes: bool,
+}
+
+/// What is to become of clusters that this machine cannot reach, and of what is somebody else's.
+#[derive(Debug, Args)]
+pub(super) struct Unreached {
+    /// This cluster is gone for good: go on without it, and leave what was deployed to it where it is (repeatable)
+    #[arg(long, value_name = "NAME")]
+    lost: Vec<ClusterName>,
+    /// The hub's Argo CD still reaches this spoke: have it take away what it deployed there (repeatable)
+    #[arg(long, value_name = "NAME")]
+    through_argocd: Vec<ClusterName>,
+    /// Also take away what others made with the Argo CD or the registrations that go, with everything it deployed
+    #[arg(long)]
+    with_others: bool,
+}
+
+impl Unreached {
+    /// What is to be taken down, of clusters that the site has; no spokes named: all of the site.
+    pub(super) fn request(&self, session: &Session, spokes: &[ClusterName]) -> Result<Request, CommandError> {
+        session.select(&self.lost)?;
+        session.select(&self.through_argocd)?;
+        Ok(Request {
+            spokes: session.select(spokes)?,
+            said: Said::new(&self.lost, &self.through_argocd),
+            with_others: self.with_others,
+        })
+    }
+
+    /// Whether something would be left behind.
+    pub(super) fn leaves_something(&self) -> bool {
+        !self.lost.is_empty() || !self.through_argocd.is_empty()
+    }
+
+    /// Has every cluster that is given up confirmed by its name.
+    pub(super) fn are_confirmed(&self) -> Result<bool, CommandError> {
+        for name in &self.lost {
+            let question =
+                format!("What was deployed to {name} stays there. Type its name, {name}, if it is lost:");
+            if !confirm::ask(&question, name.as_str())? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Makes sure of what has to be so before anything is taken away, then shows what would be done. Without a complete
+/// plan there is nothing to confirm: then how the command ends.
+pub(super) async fn show(session: &Session, checks: &Tree, tree: &Tree) -> Result<Plan, Exit> {
+    let checked = session.walk(Mode::Apply, None, checks).await;
+    if checked.result != RunResult::Converged {
+        return Err(session.conclude(&checked));
+    }
+    let look = session.look(tree).await;
+    report::say(&session.plan(&look));
+    look.plan().ok_or_else(|| session.conclude(&look))
 }
 
 impl Down {
@@ -35,23 +96,28 @@ impl Down {
             if site.protect {
                 return Err(CommandError::Protected(site.name.clone()));
             }
-            let selection = session.select(&self.cluster)?;
-            let tree = flow::down::tree(site, &session.env, selection.as_ref())?;
+            let request = self.unreached.request(&session, &self.cluster)?;
+            let tree = flow::down::tree(site, &session.env, &request)?;
             let lock = session.lock()?;
-            if !self.yes && !flow::is_disposable(site) {
+            let mut confirmed = None;
+            let is_asked = !flow::is_disposable(site) || self.unreached.leaves_something();
+            if !self.yes && is_asked {
                 confirm::somebody()?;
-                report::say(&session.plan(&session.look(&tree).await));
+                match show(&session, &flow::down::checks(site, &session.env, &request), &tree).await {
+                    Ok(plan) => confirmed = Some(plan),
+                    Err(exit) => return Ok(exit),
+                }
                 let name = site.name.as_str();
-                if !confirm::ask(&format!("All of this goes. Type the site's name, {name}:"), name)? {
+                let question = format!("All of this goes. Type the site's name, {name}:");
+                if !(self.unreached.are_confirmed()? && confirm::ask(&question, name)?) {
                     return Ok(session.finish_as(RunResult::Declined, 0, None));
                 }
             }
-            let report = session.walk(Mode::Apply, None, &tree).await;
-            if report.result == RunResult::Converged && selection.is_none() {
+            let report = session.carry_out(None, &tree, confirmed).await;
+            if report.result == RunResult::Converged && request.spokes.is_none() {
                 lock.discard();
             }
-            session.say_how_to_continue(&report, &format!("down {}", session.site.name));
-            Ok(session.finish(&report))
+            Ok(session.conclude(&report))
         })
     }
 }

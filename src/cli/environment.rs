@@ -89,6 +89,15 @@ pub(super) fn digest_key() -> Option<Secret<String>> {
     secret(DIGEST_KEY)
 }
 
+/// What other operators are told of this one. Two that have the same state folder on one machine are kept apart by the
+/// lock in it.
+pub(super) fn operator(env: &Env) -> String {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let user = variable("USER").or_else(|| variable("LOGNAME"));
+    let user = user.map_or_else(|| "unknown".to_owned(), |user| user.to_string_lossy().into_owned());
+    format!("{user}@{host} ({})", env.state.display())
+}
+
 /// Where a test wants the run to be killed.
 pub(super) fn fault() -> Option<Fault> {
     variable(FAULT)?.to_str()?.parse().ok()

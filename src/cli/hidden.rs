@@ -9,7 +9,8 @@ use clap::Args;
 use super::error::CommandError;
 use super::exit::Exit;
 use crate::engine::Failure;
-use crate::provider::local::{process, supervisor};
+use crate::node::process;
+use crate::provider::local::supervisor;
 use crate::ssh::password;
 
 /// Keeps the processes of a `local` cluster running.

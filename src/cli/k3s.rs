@@ -8,9 +8,10 @@ use super::Global;
 use super::error::CommandError;
 use super::exit::Exit;
 use super::session::{Session, Show};
+use crate::engine::Tree;
 use crate::engine::run::Mode;
 use crate::flow;
-use crate::report::Output;
+use crate::report::{self, Output};
 use crate::site::name::SiteName;
 
 /// Clusters of k3s on hosts that are reached over SSH
@@ -27,7 +28,9 @@ pub(super) enum K3s {
     /// Show every host: its unit, version and node
     #[command(after_help = "Examples:
   bridgehead k3s status home
-  bridgehead k3s status home --output json")]
+  bridgehead k3s status home --output json
+
+Exit code 4: a host cannot be looked at.")]
     Status {
         /// The site: a folder under sites/
         site: SiteName,
@@ -68,22 +71,28 @@ fn install(global: &Global, site: &SiteName) -> Result<Exit, CommandError> {
         let lock = session.lock()?;
         let report = session.walk(Mode::Apply, None, &tree).await;
         drop(lock);
-        session.say_how_to_continue(&report, &format!("k3s install {}", session.site.name));
-        Ok(session.finish(&report))
+        let exit = session.conclude(&report);
+        if exit == Exit::Done {
+            let site = &session.site.name;
+            report::say(&format!(
+                "next: bridgehead up {site}, or bridgehead k3s kubeconfig {site} for kubectl"
+            ));
+        }
+        Ok(exit)
     })
 }
 
 fn status(global: &Global, site: &SiteName) -> Result<Exit, CommandError> {
     Session::run(global, site, Show::Nothing, async |session| {
-        let facts = session.look(&flow::k3s::serve(&session.site, &session.env)?).await.facts;
-        let clusters = flow::k3s::status(&session.site, &session.env, &facts).await?;
+        let walk = async |tree: &Tree| session.look(tree).await.facts;
+        let clusters = flow::k3s::status(&session.site, &session.env, walk).await?;
         let mut stdout = std::io::stdout().lock();
         let _ = if session.output == Output::Json {
             writeln!(stdout, "{}", serde_json::to_string_pretty(&clusters).unwrap_or_default())
         } else {
             write!(stdout, "{clusters}")
         };
-        Ok(Exit::Done)
+        Ok(if clusters.are_known() { Exit::Done } else { Exit::Failed })
     })
 }
 
@@ -101,7 +110,6 @@ fn kubeconfig(global: &Global, site: &SiteName) -> Result<Exit, CommandError> {
     Session::run(global, site, Show::Events, async |session| {
         let tree = flow::kubeconfig::save(&session.site, &session.env);
         let report = session.walk(Mode::Apply, None, &tree).await;
-        session.say_how_to_continue(&report, &format!("k3s kubeconfig {site}"));
-        Ok(session.finish(&report))
+        Ok(session.conclude(&report))
     })
 }

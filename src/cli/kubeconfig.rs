@@ -66,7 +66,7 @@ impl Kubeconfig {
                 flow::kubeconfig::merge(&session.site, &session.env, current)
             }),
             Self::Remove { site } => {
-                walk(global, &site, "remove", |session| flow::kubeconfig::remove(&session.site, &session.env))
+                walk(global, &site, "remove", |session| flow::kubeconfig::remove(&session.site))
             }
             Self::Export { site } => export(global, &site),
         }

@@ -15,11 +15,13 @@ use super::exit::Exit;
 use super::{Global, environment, log, review, typed};
 use crate::engine::StepId;
 use crate::engine::event::{Event, Events, RunResult, Subject};
+use crate::engine::guard::Guard;
 use crate::engine::lock::Lock;
 use crate::engine::run::{Mode, Plan, Report, Run};
 use crate::engine::tree::Tree;
 use crate::env::Env;
 use crate::files;
+use crate::flow::lease::HubLease;
 use crate::report::{self, Output};
 use crate::site::name::{ClusterName, SiteName};
 use crate::site::{Site, load};
@@ -31,6 +33,7 @@ pub(super) struct Session {
     pub(super) output: Output,
     events: Events,
     cancel: CancellationToken,
+    lease: Arc<HubLease>,
     log: Option<PathBuf>,
     started: Instant,
 }
@@ -68,8 +71,10 @@ impl Session {
         let site = load::load(env.root.as_deref(), name, &global.overrides.resolve())
             .map_err(CommandError::from)
             .map_err(finish)?;
+        let site = Arc::new(site);
         let session = Arc::new(Self {
-            site: Arc::new(site),
+            lease: Arc::new(HubLease::new(&site, &env, environment::operator(&env))),
+            site,
             env,
             output,
             events: events.clone(),
@@ -124,6 +129,7 @@ impl Session {
             mode,
             selection,
             confirmed: None,
+            guard: (mode == Mode::Apply).then(|| self.guard()),
             events: self.events.clone(),
             cancel: self.cancel.clone(),
             fault: environment::fault(),
@@ -142,6 +148,7 @@ impl Session {
             mode: Mode::Apply,
             selection,
             confirmed: confirmed.map(Arc::new),
+            guard: Some(self.guard()),
             events: self.events.clone(),
             cancel: self.cancel.clone(),
             fault: environment::fault(),
@@ -160,11 +167,17 @@ impl Session {
             mode: Mode::Plan,
             selection,
             confirmed: None,
+            guard: None,
             events: Events::new(self.site.name.clone(), log::event),
             cancel: self.cancel.clone(),
             fault: None,
         };
         run.walk(tree).await
+    }
+
+    /// What other operators are kept away with while this one changes something.
+    fn guard(&self) -> Arc<dyn Guard> {
+        Arc::clone(&self.lease) as Arc<dyn Guard>
     }
 
     /// Says something about a step of the hub that its run could not say.

@@ -45,8 +45,14 @@ struct Components {
     needed: Needed,
 }
 
+/// What is not there yet.
+struct Missing {
+    programs: Vec<&'static Component>,
+    manifest: bool,
+}
+
 impl Step for Components {
-    type Work = ();
+    type Work = Missing;
 
     fn id(&self) -> StepId {
         StepId::site("components")
@@ -56,12 +62,12 @@ impl Step for Components {
         None
     }
 
-    async fn observe(&self, _: &Facts) -> Result<Observed, Stop> {
+    async fn observe(&self, _: &Facts) -> Result<Observed<Missing>, Stop> {
         self.look()
     }
 
-    async fn apply(&self, _work: (), _: &Facts, writer: &Writer) -> Result<(), Failure> {
-        self.get(writer).await
+    async fn apply(&self, missing: Missing, _: &Facts, writer: &Writer) -> Result<(), Failure> {
+        self.get(missing, writer).await
     }
 
     /// Another run may be building everything from nothing.
@@ -71,7 +77,7 @@ impl Step for Components {
 }
 
 impl Components {
-    fn look(&self) -> Result<Observed, Stop> {
+    fn look(&self) -> Result<Observed<Missing>, Stop> {
         let folders = &self.folders;
         let programs = self.absent();
         if let (Some(folder), false) = (&folders.named, programs.is_empty()) {
@@ -81,16 +87,17 @@ impl Components {
         }
         let mut changes: Vec<_> =
             programs.iter().map(|program| create(program.name, program.version)).collect();
-        if !folders.manifest().is_file() {
+        let manifest = !folders.manifest().is_file();
+        if manifest {
             changes.push(create(MANIFEST.name, MANIFEST.version));
         }
         if self.completes_cache() && !folders.cache.join(CHECKSUMS).is_file() {
             changes.push(Change::create(format!("components' {CHECKSUMS}")));
         }
         if !changes.is_empty() && self.is_busy() {
-            changes = vec![Change::wait("components", "another run builds them")];
+            return Ok(Observed::waits(vec![Change::wait("components", "another run builds them")]));
         }
-        Ok(Observed::differs(changes, ()))
+        Ok(Observed::differs(changes, Missing { programs, manifest }))
     }
 
     /// The programs that are needed and not there.
@@ -112,7 +119,7 @@ impl Components {
         lock.is_file() && matches!(Lock::take(&lock), Err(LockError::Held(_)))
     }
 
-    async fn get(&self, writer: &Writer) -> Result<(), Failure> {
+    async fn get(&self, missing: Missing, writer: &Writer) -> Result<(), Failure> {
         let folders = &self.folders;
         files::make_folder(&folders.cache)?;
         let _lock = match Lock::take(&folders.caches.join(LOCK)) {
@@ -122,12 +129,12 @@ impl Components {
             Err(error) => return Err(error.into()),
         };
         let build = Build { scratch: folders.cache.join("building"), cache: &folders.cache, writer };
-        let absent = self.absent();
-        for (index, program) in absent.iter().enumerate() {
-            writer.progress(format!("building {} ({} of {})", program.name, index + 1, absent.len()));
+        let count = missing.programs.len();
+        for (index, program) in missing.programs.into_iter().enumerate() {
+            writer.progress(format!("building {} ({} of {count})", program.name, index + 1));
             writer.perform(build.program(program)).await?;
         }
-        if !folders.manifest().is_file() {
+        if missing.manifest {
             writer.progress(format!("fetching {}", MANIFEST.name));
             writer.perform(build.manifest()).await?;
         }

@@ -27,6 +27,48 @@ pub struct ClusterFacts {
     pub registration: Option<Access>,
     /// How further hosts join it.
     pub join: Option<Join>,
+    /// Whether it is there, for those that take something away from it.
+    pub presence: Option<Presence>,
+}
+
+/// Whether a cluster is there. A teardown goes by this and by nothing else: a cluster that does not answer may well be
+/// there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Presence {
+    /// Its API answered this machine.
+    Seen,
+    /// Its provider has proven that it is gone; the text says by what.
+    Gone(String),
+    /// The person said that it is lost.
+    Lost,
+    /// This machine does not reach it, and the person said that the hub's Argo CD is to clean it.
+    ThroughArgoCd(Unreachable),
+    /// It does not answer this machine, which says nothing of whether it is there.
+    Unreachable(Unreachable),
+}
+
+/// Why a cluster cannot be reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreachable {
+    /// The cause in words.
+    pub cause: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// Whether asking again may help.
+    pub is_passing: bool,
+    /// What its provider can do without its API.
+    pub provider: WithoutApi,
+}
+
+/// What a provider can do to a cluster whose API does not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WithoutApi {
+    /// Nothing: the cluster goes on by itself.
+    Nothing,
+    /// Destroy it with everything in it. What its workloads made elsewhere, such as load balancers, would stay.
+    Destroy,
+    /// Destroy it with everything in it, which is all there is: it lives on this machine alone.
+    DestroyAll,
 }
 
 /// How a host joins a cluster that is there.
@@ -152,6 +194,12 @@ impl Facts {
         self.known(cluster, "registration", |facts| facts.registration.as_ref())
     }
 
+    /// Whether a cluster is there, if anybody has looked for that.
+    #[must_use]
+    pub fn presence(&self, cluster: &ClusterName) -> Option<&Presence> {
+        self.cluster(cluster)?.presence.as_ref()
+    }
+
     /// How further hosts join a cluster.
     ///
     /// # Errors
@@ -185,6 +233,7 @@ impl Facts {
             known.version = facts.version.or(known.version.take());
             known.registration = facts.registration.or(known.registration.take());
             known.join = facts.join.or(known.join.take());
+            known.presence = facts.presence.or(known.presence.take());
         }
         self.repositories.extend(newer.repositories);
     }

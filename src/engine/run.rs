@@ -12,6 +12,7 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::event::Events;
+use super::guard::Guard;
 use super::tree::Tree;
 use super::writer::Fault;
 use crate::site::name::ClusterName;
@@ -29,7 +30,7 @@ pub enum Mode {
 }
 
 /// How to walk a tree.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Run {
     /// What it may do.
     pub mode: Mode,
@@ -37,6 +38,8 @@ pub struct Run {
     pub selection: Option<BTreeSet<ClusterName>>,
     /// What was shown and confirmed: nothing else is done. `None`: nobody was asked.
     pub confirmed: Option<Arc<Plan>>,
+    /// What has to be held before anything is written.
+    pub guard: Option<Arc<dyn Guard>>,
     /// Where events go.
     pub events: Events,
     /// Stops the run before its next step, and every wait at once.
@@ -58,6 +61,9 @@ impl Run {
         let started = Instant::now();
         let walk = Walk::new(self, tree);
         walk.tree(tree).await;
+        if let Some(guard) = &self.guard {
+            guard.release(&walk.facts()).await;
+        }
         walk.report(started.elapsed())
     }
 }

@@ -115,7 +115,12 @@ pub fn register(site: &Arc<Site>, env: &Arc<Env>, name: Option<&ClusterName>) ->
 ///
 /// # Errors
 /// When it is the hub, or the profile cannot be edited.
-pub fn remove(site: &Arc<Site>, env: &Arc<Env>, name: &ClusterName) -> Result<Edited, Failure> {
+pub fn remove(
+    site: &Arc<Site>,
+    env: &Arc<Env>,
+    name: &ClusterName,
+    request: &down::Request,
+) -> Result<Edited, Failure> {
     if *name == site.hub.name {
         return Err(ClusterError::Hub(name.clone(), site.name.clone()).into());
     }
@@ -131,7 +136,7 @@ pub fn remove(site: &Arc<Site>, env: &Arc<Env>, name: &ClusterName) -> Result<Ed
     // A profile that would not be valid without it is told of before anything goes.
     profile.site()?;
     let clusters = BTreeSet::from([name.clone()]);
-    let tree = seq![down::tree(site, env, Some(&clusters))?, profile];
+    let tree = seq![down::tree(site, env, request)?, profile];
     Ok(Edited { site: Arc::clone(site), clusters, tree })
 }
 

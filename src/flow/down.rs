@@ -4,75 +4,99 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::kubeconfig;
+use super::presence::{Concern, presence};
 use crate::engine::{Failure, Tree};
 use crate::env::Env;
 use crate::gitops::registration::unregister;
 use crate::gitops::secret::removed;
-use crate::gitops::teardown;
+use crate::gitops::teardown::{self, Going};
 use crate::site::name::ClusterName;
 use crate::site::{Cluster, Role, Site};
 use crate::{provider, seq};
+
+pub use crate::provider::Said;
 
 /// The hub cannot go alone.
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` is the hub: without it the spokes of `{1}` cannot go cleanly")]
 struct HubAlone(ClusterName, crate::site::name::SiteName);
 
+/// What is to be taken down, and how.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The spokes; `None`: the whole site.
+    pub spokes: Option<BTreeSet<ClusterName>>,
+    /// What the person says of clusters that this machine may not reach.
+    pub said: Said,
+    /// Whether what others made goes as well.
+    pub with_others: bool,
+}
+
+impl Request {
+    fn concern(&self) -> Concern {
+        self.spokes.clone().map_or(Concern::Site, Concern::Named)
+    }
+}
+
 /// Takes away the whole site, or only the spokes that are named.
 ///
 /// # Errors
-/// When the hub is named.
-pub fn tree(
-    site: &Arc<Site>,
-    env: &Arc<Env>,
-    named: Option<&BTreeSet<ClusterName>>,
-) -> Result<Tree, Failure> {
-    let Some(named) = named else { return Ok(whole(site, env)) };
+/// When the hub is among the spokes that are named.
+pub fn tree(site: &Arc<Site>, env: &Arc<Env>, request: &Request) -> Result<Tree, Failure> {
+    let checks = checks(site, env, request);
+    let Some(named) = &request.spokes else { return Ok(seq![checks, whole(site, env, request.with_others)]) };
     if named.contains(&site.hub.name) {
         let error = HubAlone(site.hub.name.clone(), site.name.clone());
         return Err(Failure::from(error)
             .with_hint(format!("take the whole site down: bridgehead down {}", site.name)));
     }
-    Ok(spokes(site, env, named))
+    Ok(seq![checks, spokes(site, env, named, request.with_others)])
 }
 
-/// What Argo CD deployed goes first, while it can still be asked to; then the spokes; then the hub. A hub that stays
-/// is asked first whether all of that can go.
-fn whole(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
+/// What has to be so before anything is changed: every cluster is accounted for, and nobody else would lose theirs.
+#[must_use]
+pub fn checks(site: &Arc<Site>, env: &Arc<Env>, request: &Request) -> Tree {
+    let presence = presence(site, env, &request.concern(), &request.said);
+    if request.with_others {
+        return presence;
+    }
+    let going = match &request.spokes {
+        Some(names) => Going::Spokes(names.iter().cloned().collect()),
+        None if stays(&site.hub) => Going::Site,
+        None => Going::Hub,
+    };
+    seq![presence, teardown::unused(site, env, going)]
+}
+
+/// What Argo CD deployed goes first, while it can still be asked to; then the spokes; then the hub.
+fn whole(site: &Arc<Site>, env: &Arc<Env>, with_others: bool) -> Tree {
     seq![
-        found(site, env),
-        if stays(&site.hub) { teardown::unused(site, env) } else { seq![] },
-        teardown::site(site, env),
+        teardown::site(site, env, with_others),
         removed(site, env),
-        Tree::Par(site.spokes.iter().map(|spoke| remove(site, spoke, env)).collect()),
-        remove(site, &site.hub, env),
+        Tree::Par(site.spokes.iter().map(|spoke| remove(site, spoke, env, with_others)).collect()),
+        remove(site, &site.hub, env, with_others),
         provider::finish(site, env),
-        kubeconfig::forget(site, env),
+        kubeconfig::forget(site),
     ]
 }
 
-fn spokes(site: &Arc<Site>, env: &Arc<Env>, named: &BTreeSet<ClusterName>) -> Tree {
+fn spokes(site: &Arc<Site>, env: &Arc<Env>, named: &BTreeSet<ClusterName>, with_others: bool) -> Tree {
     let going: Vec<_> = site.spokes.iter().filter(|spoke| named.contains(&spoke.name)).collect();
     let going_names: Vec<_> = going.iter().map(|spoke| spoke.name.clone()).collect();
     seq![
-        found(site, env),
-        teardown::spokes(site, env, &going_names),
-        Tree::Par(going.into_iter().map(|spoke| remove(site, spoke, env)).collect()),
+        teardown::spokes(site, env, &going_names, with_others),
+        Tree::Par(going.into_iter().map(|spoke| remove(site, spoke, env, with_others)).collect()),
     ]
-}
-
-fn found(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
-    Tree::Par(site.clusters().map(|cluster| provider::find(site, cluster, env)).collect())
 }
 
 fn stays(cluster: &Cluster) -> bool {
     provider::foreign_context(cluster).is_some()
 }
 
-fn remove(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>) -> Tree {
+fn remove(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>, with_others: bool) -> Tree {
     let remove = provider::remove(site, cluster, env);
     match cluster.role {
-        Role::Hub if stays(cluster) => seq![teardown::argocd(site, env), remove],
+        Role::Hub if stays(cluster) => seq![teardown::argocd(site, env, with_others), remove],
         Role::Hub => remove,
         Role::Spoke => seq![unregister(site, env, &cluster.name), remove],
     }

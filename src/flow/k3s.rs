@@ -3,12 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+use futures::future::join_all;
 use serde::Serialize;
 
 use super::FlowError;
 use super::table::Table;
 use crate::engine::{Facts, Failure, Tree};
 use crate::env::Env;
+use crate::provider::k3s::preflight;
 use crate::provider::k3s::status::{self, HostStatus};
 use crate::site::name::{ClusterName, HostName};
 use crate::site::{Cluster, K3s, Provider, Site};
@@ -31,33 +33,41 @@ struct Hosts {
 /// # Errors
 /// When it has none.
 pub fn install(site: &Arc<Site>, env: &Arc<Env>) -> Result<Tree, Failure> {
-    let clusters = clusters(site)?.into_iter().map(|(cluster, _)| {
-        par![
-            seq![provider::serve(site, cluster, env), provider::ready(site, cluster, env)],
-            provider::join(site, cluster, env),
+    let clusters = clusters(site)?.into_iter().map(|(cluster, k3s)| {
+        seq![
+            preflight(site, cluster, k3s, env),
+            par![
+                seq![provider::serve(site, cluster, env), provider::ready(site, cluster, env)],
+                provider::join(site, cluster, env),
+            ],
         ]
     });
-    Ok(seq![provider::preflight(site, env), Tree::Par(clusters.collect())])
-}
-
-/// The part of `up` that makes the site's clusters of k3s: looked at, it tells how to reach them.
-///
-/// # Errors
-/// When it has none.
-pub fn serve(site: &Arc<Site>, env: &Arc<Env>) -> Result<Tree, Failure> {
-    let clusters = clusters(site)?.into_iter().map(|(cluster, _)| provider::serve(site, cluster, env));
     Ok(Tree::Par(clusters.collect()))
 }
 
-/// How the hosts of the site's clusters of k3s are.
+/// How the hosts of the site's clusters of k3s are. `walk` looks at the part of `up` that tells how to reach their APIs:
+/// of clusters only whose servers can be looked at.
 ///
 /// # Errors
 /// When it has none.
-pub async fn status(site: &Arc<Site>, env: &Arc<Env>, facts: &Facts) -> Result<Clusters, Failure> {
-    let mut all = Vec::new();
-    for (cluster, k3s) in clusters(site)? {
-        let hosts = status::hosts(site, cluster, k3s, env, facts).await;
-        all.push(Hosts { cluster: cluster.name.clone(), hosts });
+pub async fn status(
+    site: &Arc<Site>,
+    env: &Arc<Env>,
+    walk: impl AsyncFnOnce(&Tree) -> Facts,
+) -> Result<Clusters, Failure> {
+    let clusters = clusters(site)?;
+    let looks = clusters.iter().map(async |(cluster, k3s)| Hosts {
+        cluster: cluster.name.clone(),
+        hosts: status::hosts(site, cluster, k3s, env).await,
+    });
+    let mut all = join_all(looks).await;
+    let answering = clusters.iter().zip(&all).filter(|((_, k3s), found)| {
+        found.hosts.iter().take(k3s.servers.len()).all(|host| host.error.is_none())
+    });
+    let serve = answering.map(|((cluster, _), _)| provider::serve(site, cluster, env));
+    let facts = walk(&Tree::Par(serve.collect())).await;
+    for ((cluster, k3s), found) in clusters.iter().zip(&mut all) {
+        status::add_nodes(site, cluster, k3s, env, (&mut found.hosts, &facts)).await;
     }
     Ok(Clusters(all))
 }
@@ -83,6 +93,14 @@ fn clusters(site: &Site) -> Result<Vec<(&Cluster, &K3s)>, Failure> {
         return Err(FlowError::NoK3s(site.name.clone()).into());
     }
     Ok(clusters)
+}
+
+impl Clusters {
+    /// Whether every host could be looked at.
+    #[must_use]
+    pub fn are_known(&self) -> bool {
+        self.0.iter().flat_map(|cluster| &cluster.hosts).all(|host| host.error.is_none())
+    }
 }
 
 impl fmt::Display for Clusters {

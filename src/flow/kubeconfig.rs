@@ -40,28 +40,28 @@ impl Source {
 }
 
 /// Puts the contexts of the site's clusters into the person's kubeconfig; `current`: and makes the hub's the current
-/// one. Clusters that somebody else made have theirs there.
+/// one. Clusters that somebody else made have theirs there. Contexts of clusters that the site has no more go.
 #[must_use]
 pub fn merge(site: &Arc<Site>, env: &Arc<Env>, current: bool) -> Tree {
     let wanted = Wanted::Contexts { source: Source::Clusters, current };
-    seq![survey(clusters(site, env)), PersonalFile::new(site, env, wanted)]
+    seq![survey(clusters(site, env)), PersonalFile::new(site, wanted)]
 }
 
 /// Puts the contexts of another kubeconfig into the person's.
-pub(super) fn merged(site: &Arc<Site>, env: &Arc<Env>, source: Source) -> Tree {
-    PersonalFile::new(site, env, Wanted::Contexts { source, current: false }).into()
+pub(super) fn merged(site: &Arc<Site>, source: Source) -> Tree {
+    PersonalFile::new(site, Wanted::Contexts { source, current: false }).into()
 }
 
 /// Takes the site's contexts out of the person's kubeconfig.
 #[must_use]
-pub fn remove(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
-    PersonalFile::new(site, env, Wanted::Nothing).into()
+pub fn remove(site: &Arc<Site>) -> Tree {
+    PersonalFile::new(site, Wanted::Nothing).into()
 }
 
 /// Takes the site's contexts out of the person's kubeconfig, and removes what was saved by itself.
 #[must_use]
-pub(super) fn forget(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
-    seq![remove(site, env), Forgotten::new(site)]
+pub(super) fn forget(site: &Arc<Site>) -> Tree {
+    seq![remove(site), Forgotten::new(site)]
 }
 
 /// Saves a kubeconfig of the site's clusters that answer in a file of its own: [`Site::kube`]'s `saved`.

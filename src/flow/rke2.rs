@@ -50,7 +50,7 @@ pub async fn kubeconfig(site: &Arc<Site>, env: &Arc<Env>, merge: bool) -> Result
     let text = String::from_utf8(found).map_err(|_| Rke2Error::NoText(host.name.clone()))?;
     let source = Source::Document(document(site, host, &text)?);
     let saved = kubeconfig::saved(site, &site.kube.saved_rke2, source.clone());
-    Ok(if merge { seq![saved, kubeconfig::merged(site, env, source)] } else { saved })
+    Ok(if merge { seq![saved, kubeconfig::merged(site, source)] } else { saved })
 }
 
 /// The same with the host's address, under the name that the site has for it.
@@ -64,7 +64,11 @@ fn document(site: &Site, host: &Host, text: &str) -> Result<serde_json::Value, F
 
 /// A URL with another host: RKE2 writes down how it reaches itself.
 fn at(server: &str, address: &str) -> String {
-    let port = server.rsplit_once(':').map_or("6443", |(_, port)| port);
+    let authority = server.split_once("://").map_or(server, |(_, rest)| rest);
+    let authority = authority.split('/').next().unwrap_or_default();
+    // In an IPv6 address are colons too; it ends with a bracket.
+    let port = authority.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.contains(']'));
+    let port = port.unwrap_or("443");
     if address.contains(':') {
         format!("https://[{address}]:{port}")
     } else {
@@ -80,5 +84,9 @@ mod tests {
     fn the_address_is_the_hosts() {
         assert_eq!(at("https://127.0.0.1:6443", "10.0.0.7"), "https://10.0.0.7:6443");
         assert_eq!(at("https://127.0.0.1:9345", "fd00::7"), "https://[fd00::7]:9345");
+        for server in ["https://127.0.0.1", "https://127.0.0.1/", "https://[::1]"] {
+            assert_eq!(at(server, "10.0.0.7"), "https://10.0.0.7:443", "{server}");
+        }
+        assert_eq!(at("https://[::1]:6443/", "10.0.0.7"), "https://10.0.0.7:6443");
     }
 }

@@ -63,6 +63,14 @@ impl Fleet {
         self.registered.iter().find(|cluster| named(cluster) || served(cluster))
     }
 
+    /// Whether an Application goes to the hub itself.
+    pub(super) fn is_for_the_hub(&self, site: &Site, application: &Application) -> bool {
+        let target = self.target(&application.spec.destination);
+        target.is_some_and(|target| {
+            target.server == HUB_SERVER || target.cluster.as_ref() == Some(&site.hub.name)
+        })
+    }
+
     /// The cluster of the site that an Application goes to.
     pub(super) fn cluster_of(&self, application: &Application) -> Option<&ClusterName> {
         self.target(&application.spec.destination)?.cluster.as_ref()

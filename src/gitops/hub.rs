@@ -1,30 +1,21 @@
-//! The hub's Argo CD as the steps on Applications talk to it, and whether a cluster still answers at all.
+//! The hub's Argo CD as the steps on Applications talk to it, and whether a cluster answers at this moment.
 
 use std::error::Error;
 use std::io;
 use std::time::Duration;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Client;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Scope;
+use crate::engine::facts::Presence;
 use crate::engine::{Facts, Stop};
-use crate::k8s::{ApiError, ClientError, Kind, api};
+use crate::k8s::{ApiError, ClientError, Kind, Object, api};
 use crate::site::name::ClusterName;
 
 /// How long a cluster may take to give a sign of life.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(3);
-
-/// The hub cannot be asked whether it is done.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum HubError {
-    /// The connection cannot be set up.
-    #[error(transparent)]
-    Client(#[from] ClientError),
-    /// It may be there, and it does not answer.
-    #[error("the hub may still be there, but {0}")]
-    Silent(String),
-}
 
 /// The namespace of Argo CD on the hub.
 #[derive(Clone)]
@@ -39,12 +30,12 @@ impl Hub {
         Ok(Self { client: scope.client(scope.hub(), facts).await?, namespace: scope.namespace().to_owned() })
     }
 
-    /// The hub, or none if it is gone.
-    pub(super) async fn alive(scope: &Scope, facts: &Facts) -> Result<Option<Self>, HubError> {
-        match life(scope, facts, scope.hub()).await? {
-            Life::Alive(client) => Ok(Some(Self { client, namespace: scope.namespace().to_owned() })),
-            Life::Gone(_) => Ok(None),
-            Life::Silent(how) => Err(HubError::Silent(how)),
+    /// The hub of a teardown, or none if it is gone, given up, or destroyed with everything that it deployed. Which of
+    /// these it is has been settled before anything is changed; a hub that is silent now is a failure.
+    pub(super) async fn standing(scope: &Scope, facts: &Facts) -> Result<Option<Self>, Stop> {
+        match facts.presence(scope.hub()) {
+            None | Some(Presence::Seen) => Self::of(scope, facts).await.map(Some),
+            Some(_) => Ok(None),
         }
     }
 
@@ -60,9 +51,39 @@ impl Hub {
 
     /// Changes some fields of an object, which may be gone by now.
     pub(super) async fn change(&self, kind: &Kind, name: &str, patch: &Value) -> Result<(), ApiError> {
-        match api::merge(&self.client, kind, Some(&self.namespace), name, patch).await {
+        self.change_in(Some(&self.namespace), kind, name, patch).await
+    }
+
+    /// The same in any namespace.
+    pub(super) async fn change_in(
+        &self,
+        namespace: Option<&str>,
+        kind: &Kind,
+        name: &str,
+        patch: &Value,
+    ) -> Result<(), ApiError> {
+        match api::merge(&self.client, kind, namespace, name, patch).await {
             Err(error) if error.is_absent() => Ok(()),
             result => result,
+        }
+    }
+
+    /// Gives an object that was seen other finalizers; one that has others by now is left as it is.
+    pub(super) async fn set_finalizers(
+        &self,
+        kind: &Kind,
+        seen: &ObjectMeta,
+        finalizers: &[String],
+    ) -> Result<(), ApiError> {
+        api::set_finalizers(&self.client, kind, seen, finalizers).await
+    }
+
+    /// Deletes an object that was seen, and no other of its name.
+    pub(super) async fn delete_seen(&self, kind: &Kind, seen: &ObjectMeta) -> Result<(), ApiError> {
+        let named = json!({ "apiVersion": kind.api_version(), "kind": kind.name(), "metadata": seen });
+        match Object::from_value(named) {
+            Some(object) => api::delete_seen(&self.client, kind, &object).await,
+            None => Ok(()),
         }
     }
 

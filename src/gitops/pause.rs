@@ -1,7 +1,8 @@
 //! Steps that hold Argo CD's generator still and let it go on.
 //!
 //! An Application that is taken away by itself, or changed, would come back as its ApplicationSet wants it. What is
-//! paused says so, and every `up` lets it go on, so that a run that ends in between does no lasting harm.
+//! paused says so: the run that paused it lets it go on also when it fails or is interrupted, and after a kill the next
+//! `up` or `down` does.
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use super::fleet::Fleet;
 use super::hub::Hub;
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::env::Env;
-use crate::k8s::unready;
+use crate::k8s::{Object, unready};
 use crate::site::Site;
 use crate::site::name::ClusterName;
 
@@ -40,25 +41,28 @@ struct Pause {
 }
 
 impl Pause {
-    async fn changes(&self, hub: &Hub) -> Result<Vec<Change>, Failure> {
+    async fn look(&self, hub: Hub) -> Result<Observed<(Hub, Object)>, Failure> {
         let namespace = self.scope.namespace();
         let Some((deployment, has_pods)) = argocd::look(&hub.client, namespace).await? else {
-            return Ok(Vec::new());
+            return Ok(Observed::default());
         };
         let subject = deployment.to_string();
-        Ok(match (&self.wanted, argocd::is_paused(&deployment)) {
-            (Wanted::Paused(needed), _) if !needed(&Fleet::look(hub, &self.scope.site).await?) => Vec::new(),
-            (Wanted::Paused(_), false) => vec![Change::update(subject, "pause it")],
+        let changes = match (&self.wanted, argocd::is_paused(&deployment)) {
+            (Wanted::Paused(needed), _) if !needed(&Fleet::look(&hub, &self.scope.site).await?) => Vec::new(),
+            (Wanted::Paused(_), false) => vec![Change::ask(subject, "pause it")],
             (Wanted::Paused(_), true) if has_pods => vec![Change::wait(subject, "its pod is stopping")],
             (Wanted::Paused(_), true) => Vec::new(),
-            (Wanted::Resumed, true) => vec![Change::update(subject, "let it go on")],
-            (Wanted::Resumed, false) => unready(&hub.client, namespace, &[deployment]).await?,
-        })
+            (Wanted::Resumed, true) => vec![Change::ask(subject, "let it go on")],
+            (Wanted::Resumed, false) => {
+                unready(&hub.client, namespace, std::slice::from_ref(&deployment)).await?
+            }
+        };
+        Ok(Observed::differs(changes, (hub, deployment)))
     }
 }
 
 impl Step for Pause {
-    type Work = ();
+    type Work = (Hub, Object);
 
     fn id(&self) -> StepId {
         let path = match &self.wanted {
@@ -73,19 +77,17 @@ impl Step for Pause {
         None
     }
 
-    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
-        match Hub::alive(&self.scope, facts).await? {
-            Some(hub) => Ok(Observed::differs(self.changes(&hub).await?, ())),
+    async fn observe(&self, facts: &Facts) -> Result<Observed<Self::Work>, Stop> {
+        match Hub::standing(&self.scope, facts).await? {
+            Some(hub) => Ok(self.look(hub).await?),
             None => Ok(Observed::default()),
         }
     }
 
-    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
-        let hub = Hub::of(&self.scope, facts).await.map_err(Stop::into_failure)?;
-        let namespace = self.scope.namespace();
+    async fn apply(&self, (hub, generator): Self::Work, _: &Facts, writer: &Writer) -> Result<(), Failure> {
         match &self.wanted {
-            Wanted::Paused(_) => argocd::pause(&hub.client, namespace, writer).await?,
-            Wanted::Resumed => argocd::resume(&hub.client, namespace, writer).await?,
+            Wanted::Paused(_) => argocd::pause(&hub.client, &generator, writer).await?,
+            Wanted::Resumed => argocd::resume(&hub.client, &generator, writer).await?,
         }
         Ok(())
     }

@@ -19,7 +19,7 @@ use super::{Scope, part};
 use crate::engine::facts::ClusterFacts;
 use crate::engine::{Access, Change, Credentials, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::env::Env;
-use crate::k8s::{Kind, Object, ObjectSet, Prune, api};
+use crate::k8s::{Differences, Kind, Object, ObjectSet, Prune, api};
 use crate::site::Site;
 use crate::site::name::ClusterName;
 use crate::site::secret::Secret;
@@ -65,7 +65,7 @@ pub struct Work {
     /// The token, where the one that is there is not accepted: another is made in its place.
     renewed: Option<Object>,
     /// The account, and then its token: the controller manager deletes one whose account it does not find.
-    sets: [ObjectSet; 2],
+    sets: [Differences; 2],
 }
 
 /// The credentials of somebody else's Secret do not work.
@@ -128,7 +128,8 @@ impl Register {
         let sets =
             [names.account(site), vec![names.token(site)]].map(|objects| ObjectSet::new(site, objects));
         let (account, secret) = futures::try_join!(sets[0].observe(&client), sets[1].observe(&client))?;
-        let mut changes = [account, secret].concat();
+        let mut changes = [account.changes(), secret.changes()].concat();
+        let sets = [account, secret];
         match self.account(names, token, access).await {
             // An account that works is known even where something about it differs.
             Ok(account) => {
@@ -177,7 +178,8 @@ impl Register {
             Ok(Rights::Some) => format!("it may not do everything at {} yet", account.server),
             Err(error) if error.is_unauthorized() && !self.made.load(Ordering::Relaxed) => {
                 let subject = subject(Kind::SECRET, &names.token);
-                return Err(Change::update(subject, "the API server does not accept its token"));
+                let update = Change::update(subject, "the API server does not accept its token");
+                return Err(update.with_secret_content(names.token(&self.scope.site.name).fields()));
             }
             Err(error) => error.reason(),
         };
@@ -207,7 +209,7 @@ impl Step for Register {
             writer.perform(api::apply(&client, &Kind::SECRET, &token)).await?;
         }
         for set in sets {
-            set.apply(&client, writer).await?;
+            set.apply(writer).await?;
         }
         self.made.store(true, Ordering::Relaxed);
         Ok(())
@@ -237,7 +239,7 @@ impl Unregister {
 }
 
 impl Step for Unregister {
-    type Work = (Client, ObjectSet);
+    type Work = Differences;
 
     fn id(&self) -> StepId {
         id(&self.cluster)
@@ -249,11 +251,10 @@ impl Step for Unregister {
 
     async fn observe(&self, facts: &Facts) -> Result<Observed<Self::Work>, Stop> {
         let Some(client) = self.client(facts).await? else { return Ok(Observed::default()) };
-        let set = self.set();
-        Ok(Observed::differs(set.observe(&client).await?, (client, set)))
+        Ok(self.set().observe(&client).await?.into())
     }
 
-    async fn apply(&self, (client, set): Self::Work, _: &Facts, writer: &Writer) -> Result<(), Failure> {
-        set.apply(&client, writer).await
+    async fn apply(&self, work: Differences, _: &Facts, writer: &Writer) -> Result<(), Failure> {
+        work.apply(writer).await
     }
 }

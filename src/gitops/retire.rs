@@ -32,20 +32,33 @@ pub(super) fn difference(
     objects: &Objects,
     remains: &[Tracked],
 ) -> Change {
-    let subject = hub.subject(&Kind::APPLICATION, application.name());
+    let namespace = application.metadata.namespace.as_deref().unwrap_or(hub.namespace());
+    let subject = Kind::APPLICATION.subject(Some(namespace), application.name());
     match objects {
-        Objects::Stay(why) if !application.is_deleting() => Change::delete(subject).with_detail(why),
+        Objects::Stay(why) if !application.is_deleting() => Change::delete(subject)
+            .with_detail(format!("without removing what it deployed: {why}{}", deployed(application)))
+            .with_content(&"orphan"),
         Objects::Go if !application.is_deleting() => {
             let stays = application.made_namespace().map(|name| format!(" but the namespace {name}"));
             Change::delete(subject)
                 .with_detail("with everything that it deployed".to_owned() + &stays.unwrap_or_default())
+                .with_content(&"cascade")
         }
-        Objects::Stay(why) if patch(application, objects).is_some() => Change::update(subject, why.clone()),
+        Objects::Stay(why) if finalizers(application, objects).is_some() => {
+            Change::update(subject, format!("let it go without removing what it deployed: {why}"))
+                .with_content(&"orphan")
+        }
         Objects::Go if application.is_retrying() => {
-            Change::update(subject, "end the sync that it is in the middle of")
+            Change::ask(subject, "end the sync that it is in the middle of")
         }
         _ => Change::wait(subject, reason(application, remains)),
     }
+}
+
+/// What an Application deployed, as Argo CD remembers it.
+fn deployed(application: &Application) -> String {
+    let objects: Vec<_> = application.resources().map(|resource| resource.object().to_string()).collect();
+    if objects.is_empty() { String::new() } else { format!("; that is {}", objects.join(", ")) }
 }
 
 /// Takes an Application away. Its ApplicationSet must be paused, or have let go of it: otherwise it comes back.
@@ -55,33 +68,35 @@ pub(super) async fn retire(
     objects: &Objects,
     writer: &Writer,
 ) -> Result<(), ApiError> {
-    let (kind, name) = (Kind::APPLICATION, application.name());
-    if let Some(patch) = patch(application, objects) {
-        writer.perform(hub.change(&kind, name, &patch)).await?;
+    let (kind, seen) = (Kind::APPLICATION, &application.metadata);
+    if let Some(finalizers) = finalizers(application, objects) {
+        writer.perform(hub.set_finalizers(&kind, seen, &finalizers)).await?;
+    }
+    // Argo CD finishes a sync, and all its retries, before it deletes anything.
+    if let Some(status) = termination(application).filter(|_| *objects == Objects::Go) {
+        let patch = json!({ "status": status });
+        writer.perform(hub.change_in(seen.namespace.as_deref(), &kind, application.name(), &patch)).await?;
     }
     if !application.is_deleting() {
-        writer.perform(hub.delete(&kind, name)).await?;
+        writer.perform(hub.delete_seen(&kind, seen)).await?;
     }
     Ok(())
 }
 
-/// What must be written into an Application so that its deletion does what it should.
+/// What must be written into an Application that somebody else deletes, so that its deletion does what it should.
 pub(super) fn patch(application: &Application, objects: &Objects) -> Option<Value> {
-    let mut patch = json!({});
+    finalizers(application, objects).map(|finalizers| json!({ "metadata": { "finalizers": finalizers } }))
+}
+
+/// The finalizers that an Application must have so that its deletion does what it should, where it has others.
+fn finalizers(application: &Application, objects: &Objects) -> Option<Vec<String>> {
     let present: Vec<_> = application.metadata.finalizers.iter().flatten().cloned().collect();
     let wanted: Vec<_> = match objects {
         Objects::Go if application.cascades() || application.is_deleting() => present.clone(),
         Objects::Go => present.iter().cloned().chain([RESOURCES_FINALIZER.to_owned()]).collect(),
         Objects::Stay(_) => present.iter().filter(|name| !name.contains(ARGOCD)).cloned().collect(),
     };
-    if wanted != present {
-        patch["metadata"] = json!({ "finalizers": wanted });
-    }
-    // Argo CD finishes a sync, and all its retries, before it deletes anything.
-    if let Some(termination) = termination(application).filter(|_| *objects == Objects::Go) {
-        patch["status"] = termination;
-    }
-    (patch != json!({})).then_some(patch)
+    (wanted != present).then_some(wanted)
 }
 
 /// The objects that hold up Applications on their way out, asked from their cluster.
@@ -132,19 +147,17 @@ impl Tracked {
 mod tests {
     use super::*;
 
-    fn application(metadata: &Value, phase: &str) -> Application {
-        let value =
-            json!({ "metadata": metadata, "spec": {}, "status": { "operationState": { "phase": phase } } });
+    fn application(metadata: &Value) -> Application {
+        let value = json!({ "metadata": metadata, "spec": {} });
         serde_json::from_value(value).expect("it is an Application")
     }
 
     #[test]
     fn one_that_would_leave_its_objects_behind_is_told_to_take_them_along() {
-        let preserved = application(&json!({ "name": "a" }), "Succeeded");
-        let finalizers = json!({ "metadata": { "finalizers": [RESOURCES_FINALIZER] } });
-        assert_eq!(patch(&preserved, &Objects::Go), Some(finalizers));
+        let preserved = application(&json!({ "name": "a" }));
+        assert_eq!(finalizers(&preserved, &Objects::Go), Some(vec![RESOURCES_FINALIZER.to_owned()]));
         let cascading = json!({ "name": "a", "finalizers": [format!("{RESOURCES_FINALIZER}/background")] });
-        assert_eq!(patch(&application(&cascading, "Succeeded"), &Objects::Go), None);
+        assert_eq!(finalizers(&application(&cascading), &Objects::Go), None);
     }
 
     #[test]
@@ -152,14 +165,6 @@ mod tests {
         let held = json!({ "name": "a", "deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers":
             [RESOURCES_FINALIZER, "post-delete-finalizer.argocd.argoproj.io", "example.com/theirs"] });
         let stay = Objects::Stay("it is gone".to_owned());
-        let left = json!({ "metadata": { "finalizers": ["example.com/theirs"] } });
-        assert_eq!(patch(&application(&held, ""), &stay), Some(left));
-    }
-
-    #[test]
-    fn a_sync_is_ended_before_a_deletion() {
-        let metadata = json!({ "name": "a", "finalizers": [RESOURCES_FINALIZER] });
-        let ended = json!({ "status": { "operationState": { "phase": "Terminating" } } });
-        assert_eq!(patch(&application(&metadata, "Running"), &Objects::Go), Some(ended));
+        assert_eq!(finalizers(&application(&held), &stay), Some(vec!["example.com/theirs".to_owned()]));
     }
 }

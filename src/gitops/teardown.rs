@@ -6,6 +6,7 @@
 
 mod applications;
 mod installation;
+mod others;
 mod ours;
 mod secret;
 mod sets;
@@ -13,7 +14,9 @@ mod sets;
 use std::sync::Arc;
 
 use applications::Applications;
-use installation::{Uninstalled, Unused};
+use installation::Uninstalled;
+pub use others::Going;
+use others::Others;
 use ours::Ours;
 use secret::Unregistered;
 use sets::Sets;
@@ -22,6 +25,7 @@ use super::Scope;
 use super::fleet::Fleet;
 use super::pause::{paused, resumed};
 use crate::engine::Tree;
+use crate::engine::tree::{finally, rescue};
 use crate::env::Env;
 use crate::seq;
 use crate::site::Site;
@@ -29,9 +33,9 @@ use crate::site::name::ClusterName;
 
 /// Takes away everything that the site's ApplicationSets made, the sets, and the cluster Secrets.
 ///
-/// The generator stays paused: whoever leaves the hub standing adds [`resumed`].
+/// The generator goes on only if that fails: otherwise the hub is about to go.
 #[must_use]
-pub fn site(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
+pub fn site(site: &Arc<Site>, env: &Arc<Env>, with_others: bool) -> Tree {
     let scope = Scope::new(site, env);
     let ours = scope.clone();
     let is_needed = move |fleet: &Fleet| {
@@ -39,43 +43,45 @@ pub fn site(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
         !Ours::of(site, fleet).is_empty()
             || is_registered(fleet, site.clusters().map(|cluster| &cluster.name))
     };
-    seq![
+    let gone = seq![
         paused(&scope, is_needed),
-        each(site.spokes.iter().map(|spoke| Applications::of_spoke(&scope, &spoke.name))),
-        Applications::of_hub(&scope),
+        each(site.spokes.iter().map(|spoke| Applications::of_spoke(&scope, &spoke.name, with_others))),
+        Applications::of_hub(&scope, with_others),
         Applications::roots(&scope),
         Sets(scope.clone()),
         each(site.clusters().map(|cluster| Unregistered::new(&scope, &cluster.name))),
-    ]
+    ];
+    rescue(gone, resumed(site, env).into())
 }
 
-/// Makes sure that nobody else uses the Argo CD of a hub that stays, before anything of it is taken away.
+/// Makes sure that nobody else uses what goes, before anything of it is taken away.
 #[must_use]
-pub fn unused(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
-    Unused(Scope::new(site, env)).into()
+pub fn unused(site: &Arc<Site>, env: &Arc<Env>, going: Going) -> Tree {
+    Others { scope: Scope::new(site, env), going, name: "gitops/others" }.into()
 }
 
 /// Takes Argo CD itself, and whatever else carries the site's mark, away from a hub that stays.
 #[must_use]
-pub fn argocd(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
+pub fn argocd(site: &Arc<Site>, env: &Arc<Env>, with_others: bool) -> Tree {
     let scope = Scope::new(site, env);
-    seq![Uninstalled::release(&scope), Uninstalled::foundation(&scope)]
+    // What others have made since they were first asked about would go with the definitions.
+    let others = Others { scope: scope.clone(), going: Going::Site, name: "argocd/others" };
+    let still_unused = if with_others { seq![] } else { seq![others] };
+    seq![Uninstalled::release(&scope), still_unused, Uninstalled::foundation(&scope)]
 }
 
 /// Takes away everything that is deployed to some spokes, and their Secrets. Everything else goes on.
 #[must_use]
-pub fn spokes(site: &Arc<Site>, env: &Arc<Env>, spokes: &[ClusterName]) -> Tree {
+pub fn spokes(site: &Arc<Site>, env: &Arc<Env>, spokes: &[ClusterName], with_others: bool) -> Tree {
     let scope = Scope::new(site, env);
     let going = spokes.to_vec();
-    seq![
+    let gone = seq![
         paused(&scope, move |fleet| is_registered(fleet, &going)),
-        each(
-            spokes.iter().map(|spoke| {
-                seq![Applications::of_spoke(&scope, spoke), Unregistered::new(&scope, spoke)]
-            })
-        ),
-        resumed(site, env),
-    ]
+        each(spokes.iter().map(|spoke| {
+            seq![Applications::of_spoke(&scope, spoke, with_others), Unregistered::new(&scope, spoke)]
+        })),
+    ];
+    finally(gone, resumed(site, env).into())
 }
 
 fn is_registered<'a>(fleet: &Fleet, clusters: impl IntoIterator<Item = &'a ClusterName>) -> bool {

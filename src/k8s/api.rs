@@ -1,17 +1,18 @@
 //! The few calls that we make to an API server, each error naming what was asked.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{APIResource, APIResourceList};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{APIResource, APIResourceList, ListMeta, ObjectMeta};
 use kube::Client;
-use kube::api::{DeleteParams, GetParams, ListParams, Patch, PatchParams};
+use kube::api::{DeleteParams, GetParams, ListParams, Patch, PatchParams, Preconditions};
 use kube::core::{Request, Status};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::FIELD_MANAGER;
 use super::kind::{Kind, KindName};
 use super::object::Object;
 use super::plugin;
+use crate::engine::Hint;
 
 /// A call to an API server failed.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +42,14 @@ pub enum ApiError {
     Malformed {
         /// What was asked about.
         subject: String,
+    },
+    /// An object was to be deleted, and is another one by now.
+    #[error("{subject} was replaced since it was looked at: what is there now was not deleted")]
+    Replaced {
+        /// The object.
+        subject: String,
+        /// What to do about it.
+        source: Hint,
     },
     /// The server does not serve a kind of object.
     #[error("the API server does not know the kind {kind} of {api_version}")]
@@ -119,17 +128,32 @@ pub async fn list_of<T: DeserializeOwned>(
     namespace: Option<&str>,
     labels: &str,
 ) -> Result<Vec<T>, ApiError> {
-    #[derive(Deserialize)]
-    struct List<T> {
-        items: Vec<T>,
+    let mut page = ListParams::default().labels(labels).limit(PAGE);
+    let mut items = Vec::new();
+    loop {
+        let request = Request::new(kind.path(namespace)).list(&page);
+        let answer = send::<List<T>>(client, request).await;
+        let list = match answer.map_err(|error| ApiError::of("list", kind.name(), error)) {
+            Ok(list) => list,
+            Err(error) if error.is_absent() => return Ok(items),
+            Err(error) => return Err(error),
+        };
+        items.extend(list.items);
+        match list.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => page = page.continue_token(&token),
+            None => return Ok(items),
+        }
     }
-    let request = Request::new(kind.path(namespace)).list(&ListParams::default().labels(labels));
-    let answer = send::<List<T>>(client, request).await;
-    match answer.map_err(|error| ApiError::of("list", kind.name(), error)) {
-        Ok(list) => Ok(list.items),
-        Err(error) if error.is_absent() => Ok(Vec::new()),
-        Err(error) => Err(error),
-    }
+}
+
+/// How many objects are asked for at once: what `kubectl` asks for.
+const PAGE: u32 = 500;
+
+#[derive(Deserialize)]
+struct List<T> {
+    #[serde(default)]
+    metadata: ListMeta,
+    items: Vec<T>,
 }
 
 /// One object, if it is there.
@@ -200,6 +224,34 @@ pub async fn merge(
     answer.map(|_| ()).map_err(|error| ApiError::of("change", kind.subject(namespace, name), error))
 }
 
+/// Gives an object that was seen other finalizers, in place of those that it had then. It may be gone already.
+///
+/// # Errors
+/// When it was replaced or has other finalizers by now, or the server does not answer or does not allow it.
+pub async fn set_finalizers(
+    client: &Client,
+    kind: &Kind,
+    seen: &ObjectMeta,
+    finalizers: &[String],
+) -> Result<(), ApiError> {
+    let (namespace, name) = (seen.namespace.as_deref(), seen.name.as_deref().unwrap_or_default());
+    let patch = json!([
+        { "op": "test", "path": "/metadata/uid", "value": seen.uid },
+        { "op": "test", "path": "/metadata/finalizers", "value": seen.finalizers },
+        { "op": "add", "path": "/metadata/finalizers", "value": finalizers },
+    ]);
+    let subject = || kind.subject(namespace, name);
+    let patch = serde_json::from_value(patch).map_err(|_| ApiError::Malformed { subject: subject() })?;
+    let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    let request =
+        Request::new(kind.path(namespace)).patch_metadata(name, &parameters, &Patch::<()>::Json(patch));
+    let answer = send::<IgnoredAny>(client, request).await;
+    match answer.map_err(|error| ApiError::of("change the finalizers of", subject(), error)) {
+        Err(error) if !error.is_absent() => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Deletes an object that may be gone already; what it owns goes after it.
 ///
 /// # Errors
@@ -210,7 +262,37 @@ pub async fn delete(
     namespace: Option<&str>,
     name: &str,
 ) -> Result<(), ApiError> {
-    let request = Request::new(kind.path(namespace)).delete(name, &DeleteParams::background());
+    delete_with(client, kind, namespace, name, &DeleteParams::background()).await
+}
+
+/// Deletes an object that was seen, and no other that may have its name by now. It may be gone already; what it owns
+/// goes after it.
+///
+/// # Errors
+/// When it was replaced, or the server does not answer or does not allow it.
+pub async fn delete_seen(client: &Client, kind: &Kind, seen: &Object) -> Result<(), ApiError> {
+    let uid = seen.text(&["metadata", "uid"]).map(ToOwned::to_owned);
+    let preconditions = Some(Preconditions { uid, resource_version: None });
+    let parameters = DeleteParams { preconditions, ..DeleteParams::background() };
+    let deleted = delete_with(client, kind, seen.namespace(), seen.name(), &parameters).await;
+    deleted.map_err(|error| match error.status() {
+        // A namespace that is being emptied is a conflict, too.
+        Some(status) if status.code == 409 && status.message.contains("UID in") => {
+            let source = Hint("run the command again: it looks at what is there now".to_owned());
+            ApiError::Replaced { subject: kind.subject(seen.namespace(), seen.name()), source }
+        }
+        _ => error,
+    })
+}
+
+async fn delete_with(
+    client: &Client,
+    kind: &Kind,
+    namespace: Option<&str>,
+    name: &str,
+    parameters: &DeleteParams,
+) -> Result<(), ApiError> {
+    let request = Request::new(kind.path(namespace)).delete(name, parameters);
     let answer = send::<IgnoredAny>(client, request).await;
     match answer.map_err(|error| ApiError::of("delete", kind.subject(namespace, name), error)) {
         Ok(_) => Ok(()),

@@ -8,6 +8,7 @@
 use serde_json::{Map, Value};
 
 use super::FIELD_MANAGER;
+use super::fields::title;
 use super::object::Object;
 
 /// Paths of the fields that seem to differ; none: an apply would change nothing.
@@ -21,20 +22,8 @@ pub(super) fn seeming_differences(desired: &Object, live: &Object) -> Vec<String
     walk.differences
 }
 
-/// Paths of the fields that an apply would change, given its outcome. Ownership of fields counts as well.
-#[must_use]
-pub(super) fn differences(live: &Object, outcome: &Object) -> Vec<String> {
-    let mut found = Vec::new();
-    let (old, new) = (settled(live), settled(outcome));
-    changed("", &old, &new, &mut found);
-    if found.is_empty() && owned_fields(live) != owned_fields(outcome) {
-        found.push("ownership of fields".to_owned());
-    }
-    found
-}
-
 /// The fields that our last apply named.
-fn owned_fields(live: &Object) -> Option<&Value> {
+pub(super) fn owned_fields(live: &Object) -> Option<&Value> {
     let entries = live.get(&["metadata", "managedFields"])?.as_array()?;
     let ours = entries.iter().find(|entry| {
         entry["manager"] == FIELD_MANAGER
@@ -153,50 +142,9 @@ fn contains(live: &Value, desired: &Value) -> bool {
     }
 }
 
-/// An object without what the server changes by itself.
-fn settled(object: &Object) -> Value {
-    let mut fields = object.fields().clone();
-    fields.remove("status");
-    if let Some(metadata) = fields.get_mut("metadata").and_then(Value::as_object_mut) {
-        for key in ["managedFields", "resourceVersion", "generation", "creationTimestamp", "uid"] {
-            metadata.remove(key);
-        }
-    }
-    Value::Object(fields)
-}
-
-fn changed(path: &str, old: &Value, new: &Value, found: &mut Vec<String>) {
-    match (old, new) {
-        _ if old == new => {}
-        (Value::Object(old), Value::Object(new)) => {
-            let keys: std::collections::BTreeSet<_> = old.keys().chain(new.keys()).collect();
-            for key in keys {
-                let (old, new) = (old.get(key).unwrap_or(&Value::Null), new.get(key).unwrap_or(&Value::Null));
-                changed(&format!("{path}{}", step(key)), old, new, found);
-            }
-        }
-        (Value::Array(old), Value::Array(new)) if old.len() == new.len() => {
-            for (old, new) in old.iter().zip(new) {
-                changed(&format!("{path}[{}]", title(new)), old, new, found);
-            }
-        }
-        _ => found.push(path.to_owned()),
-    }
-}
-
 /// A key as part of a path: quoted where it has dots of its own.
 fn step(key: &str) -> String {
     if key.contains(['.', '/']) { format!("[{key}]") } else { format!(".{key}") }
-}
-
-/// What tells a list item apart for a person.
-fn title(item: &Value) -> String {
-    let key = ["name", "mountPath", "port", "containerPort"].into_iter().find_map(|key| item.get(key));
-    match key.unwrap_or(item) {
-        Value::String(text) => text.clone(),
-        Value::Object(_) | Value::Array(_) => "*".to_owned(),
-        scalar => scalar.to_string(),
-    }
 }
 
 #[cfg(test)]
@@ -256,15 +204,5 @@ mod tests {
     fn what_was_never_applied_differs() {
         let desired = desired(&json!({ "selector": { "app": "web" } }));
         assert_eq!(seeming_differences(&desired, &desired.clone()).len(), 1);
-    }
-
-    #[test]
-    fn an_outcome_differs_by_value_or_by_ownership() {
-        let mut outcome = live();
-        assert_eq!(differences(&live(), &outcome), Vec::<String>::new());
-        outcome.set_label("a.example/b", "d");
-        assert_eq!(differences(&live(), &outcome), [".metadata.labels[a.example/b]"]);
-        let owned_more = service(&live().fields()["spec"], &json!({ "f:clusterIP": {} }));
-        assert_eq!(differences(&live(), &owned_more), ["ownership of fields"]);
     }
 }

@@ -57,6 +57,7 @@ kinds! {
     DAEMON_SET: "apps/v1" "DaemonSet" "daemonsets" NAMESPACE;
     DEPLOYMENT: "apps/v1" "Deployment" "deployments" NAMESPACE;
     INGRESS: "networking.k8s.io/v1" "Ingress" "ingresses" NAMESPACE;
+    LEASE: "coordination.k8s.io/v1" "Lease" "leases" NAMESPACE;
     NAMESPACE: "v1" "Namespace" "namespaces" CLUSTER;
     NETWORK_POLICY: "networking.k8s.io/v1" "NetworkPolicy" "networkpolicies" NAMESPACE;
     POD: "v1" "Pod" "pods" NAMESPACE;

@@ -3,6 +3,7 @@
 mod context;
 mod edit;
 mod file;
+mod lock;
 mod yaml;
 
 use base64::Engine as _;
@@ -11,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 pub use context::access;
 pub use file::{KubeconfigError, KubeconfigFile, paths, read};
+pub use lock::KubectlLock;
 pub use yaml::YamlError;
 
 use crate::engine::{Access, Credentials};

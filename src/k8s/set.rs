@@ -1,9 +1,9 @@
 //! A set of objects that should be in a cluster: compared with what is there, and applied.
 
 mod definition;
+mod differences;
 mod world;
 
-use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use futures::FutureExt as _;
@@ -14,10 +14,11 @@ use serde_json::Value;
 use super::api::{self, ApiError};
 use super::kind::Kind;
 use super::object::Object;
-use super::{PART_LABEL, SITE_LABEL, compare};
-use crate::engine::ChangeKind;
-use crate::engine::{Change, Failure, Writer};
+use super::{PART_LABEL, SITE_LABEL, compare, fields};
+use crate::engine::{Change, Failure};
 use crate::site::name::SiteName;
+use differences::Difference;
+pub use differences::Differences;
 use world::World;
 
 /// How many calls are under way at once.
@@ -114,13 +115,6 @@ impl SetError {
     }
 }
 
-/// One object that is not as it should be.
-struct Difference {
-    kind: Kind,
-    object: Object,
-    change: Change,
-}
-
 impl ObjectSet {
     /// A set that refuses strangers, restores edited data and prunes nothing.
     #[must_use]
@@ -134,38 +128,14 @@ impl ObjectSet {
         }
     }
 
-    /// What differs between the set and the cluster. Nothing is written.
+    /// What differs between the set and the cluster. Nothing is written. A definition of a kind still differs until
+    /// that is served.
     ///
     /// # Errors
     /// When the cluster cannot be asked, or an object is somebody else's.
-    pub async fn observe(&self, client: &Client) -> Result<Vec<Change>, Failure> {
-        let differences = self.differences(client).await.map_err(SetError::into_failure)?;
-        Ok(differences.into_iter().map(|difference| difference.change).collect())
-    }
-
-    /// Applies what differs: namespaces, then what pods read when they start, then everything else side by side,
-    /// then what is no longer wanted. A definition of a kind still differs until that is served.
-    ///
-    /// # Errors
-    /// When the cluster refuses an object. The others have been applied all the same.
-    pub async fn apply(&self, client: &Client, writer: &Writer) -> Result<(), Failure> {
-        let differences = self.differences(client).await.map_err(SetError::into_failure)?;
-        let mut stages: [Vec<Difference>; 4] = Default::default();
-        for difference in differences {
-            match (difference.change.kind, difference.object.kind()) {
-                (ChangeKind::Wait, _) => {}
-                (ChangeKind::Delete, _) => stages[3].push(difference),
-                (_, "Namespace") => stages[0].push(difference),
-                (_, "ConfigMap" | "Secret") => stages[1].push(difference),
-                _ => stages[2].push(difference),
-            }
-        }
-        stages[2].sort_by_cached_key(|difference| Reverse(difference.weight()));
-        for stage in stages {
-            let calls = stage.iter().map(|difference| difference.write(client, writer)).collect();
-            side_by_side(calls).await.into_iter().collect::<Result<(), _>>()?;
-        }
-        Ok(())
+    pub async fn observe(&self, client: &Client) -> Result<Differences, Failure> {
+        let found = self.differences(client).await.map_err(SetError::into_failure)?;
+        Ok(Differences::new(client, found))
     }
 
     async fn differences(&self, client: &Client) -> Result<Vec<Difference>, SetError> {
@@ -186,7 +156,7 @@ impl ObjectSet {
         let difference = |object, change| Ok(Some(Difference { kind: kind.clone(), object, change }));
         let subject = desired.to_string();
         let Some(live) = world.find(desired) else {
-            let create = Change::create(subject);
+            let create = written(Change::create(subject), desired);
             let change = match secret_keys(desired) {
                 Some(keys) => create.with_detail(keys),
                 None => create,
@@ -197,14 +167,13 @@ impl ObjectSet {
             return difference(desired.clone(), Change::wait(subject, BEING_DELETED));
         }
         let desired = self.adapted(desired, live)?;
-        let mut paths = Vec::new();
+        let mut detail = None;
         if !compare::seeming_differences(&desired, live).is_empty() {
-            paths = compare::differences(live, &api::try_apply(client, kind, &desired).await?);
+            detail = fields::difference(live, &api::try_apply(client, kind, &desired).await?);
         }
-        let change = if paths.is_empty() {
-            definition::unserved(client, live).await?
-        } else {
-            Some(Change::update(subject, summary(&paths)))
+        let change = match detail {
+            Some(detail) => Some(written(Change::update(subject, detail), &desired)),
+            None => definition::unserved(client, live).await?,
         };
         Ok(change.map(|change| Difference { kind: kind.clone(), object: desired, change }))
     }
@@ -241,7 +210,7 @@ impl ObjectSet {
         });
         let change = |live: &Object| match live.get(&["metadata", "deletionTimestamp"]) {
             Some(_) => Change::wait(live.to_string(), BEING_DELETED),
-            None => Change::delete(live.to_string()),
+            None => Change::delete(live.to_string()).with_content(&"cascade"),
         };
         leftovers.map(|(kind, object)| Difference { kind, change: change(&object), object }).collect()
     }
@@ -257,25 +226,11 @@ async fn side_by_side<F: Future>(calls: Vec<F>) -> Vec<F::Output> {
     results.into_iter().map(|(_, result)| result).collect()
 }
 
-impl Difference {
-    /// How early to start: a definition costs the server by its size, and Services get their addresses one
-    /// after the other.
-    fn weight(&self) -> usize {
-        match self.object.kind() {
-            "CustomResourceDefinition" => {
-                serde_json::to_string(self.object.fields()).map_or(0, |text| text.len())
-            }
-            "Service" => 1,
-            _ => 0,
-        }
-    }
-
-    async fn write(&self, client: &Client, writer: &Writer) -> Result<(), ApiError> {
-        let Self { kind, object, change } = self;
-        if change.kind == ChangeKind::Delete {
-            return writer.perform(api::delete(client, kind, object.namespace(), object.name())).await;
-        }
-        writer.perform(api::apply(client, kind, object)).await
+/// A change that writes this whole object.
+fn written(change: Change, object: &Object) -> Change {
+    match object.kind() {
+        "Secret" => change.with_secret_content(object.fields()),
+        _ => change.with_content(object.fields()),
     }
 }
 
@@ -301,16 +256,6 @@ fn keep_edited_data(desired: &mut Object, live: &Object, except: &BTreeSet<(Stri
 
 fn is_same(one: &Object, other: &Object) -> bool {
     one.kind_name() == other.kind_name() && one.name() == other.name() && one.namespace() == other.namespace()
-}
-
-/// The first few paths: a plan is read by people.
-fn summary(paths: &[String]) -> String {
-    const SHOWN: usize = 4;
-    let shown = paths.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match paths.len().checked_sub(SHOWN) {
-        Some(more @ 1..) => format!("{shown} and {more} more"),
-        _ => shown,
-    }
 }
 
 #[cfg(test)]
@@ -354,12 +299,5 @@ mod tests {
         let except = BTreeSet::from([("settings".to_owned(), "asked".to_owned())]);
         keep_edited_data(&mut desired, &live, &except);
         assert_eq!(desired.get(&["data"]), Some(&json!({ "new": "1", "asked": "2" })));
-    }
-
-    #[test]
-    fn a_plan_names_a_few_fields() {
-        let paths: Vec<_> = (1..=6).map(|number| format!(".{number}")).collect();
-        assert_eq!(summary(&paths), ".1, .2, .3, .4 and 2 more");
-        assert_eq!(summary(&paths[..4]), ".1, .2, .3, .4");
     }
 }

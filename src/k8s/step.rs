@@ -4,7 +4,7 @@ use std::future::Future;
 
 use kube::Client;
 
-use super::set::ObjectSet;
+use super::set::{Differences, ObjectSet};
 use crate::engine::{Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::site::name::ClusterName;
 
@@ -27,15 +27,8 @@ pub trait Desired: Send + Sync {
 #[derive(Debug)]
 pub struct ApplyObjects<D>(pub D);
 
-impl<D: Desired> ApplyObjects<D> {
-    async fn change(&self, facts: &Facts, writer: &Writer) -> Result<(), Failure> {
-        let (client, set) = self.0.objects(facts).await.map_err(Stop::into_failure)?;
-        set.apply(&client, writer).await
-    }
-}
-
 impl<D: Desired> Step for ApplyObjects<D> {
-    type Work = ();
+    type Work = Differences;
 
     fn id(&self) -> StepId {
         self.0.id()
@@ -45,12 +38,12 @@ impl<D: Desired> Step for ApplyObjects<D> {
         Some(self.0.cluster())
     }
 
-    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+    async fn observe(&self, facts: &Facts) -> Result<Observed<Differences>, Stop> {
         let (client, set) = self.0.objects(facts).await?;
-        Ok(Observed::differs(set.observe(&client).await?, ()))
+        Ok(set.observe(&client).await?.into())
     }
 
-    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
-        self.change(facts, writer).await
+    async fn apply(&self, work: Differences, _: &Facts, writer: &Writer) -> Result<(), Failure> {
+        work.apply(writer).await
     }
 }

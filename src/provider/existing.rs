@@ -2,14 +2,15 @@
 
 mod context;
 mod preflight;
-mod reachable;
 
 use std::sync::Arc;
 
+use super::presence::{Sighting, unknown};
+use crate::engine::facts::WithoutApi;
 use crate::engine::{Failure, Tree};
 use crate::env::Env;
 use crate::seq;
-use crate::site::{Cluster, Existing, Role, Site};
+use crate::site::{Cluster, Existing, Site};
 
 /// Makes sure of what can be known before anything is changed: that the kubeconfig leads to the hub, and that the
 /// hub's Argo CD can do something with the address of a spoke.
@@ -46,12 +47,16 @@ pub fn ready(_cluster: &Cluster, _env: &Arc<Env>) -> Tree {
     seq![]
 }
 
-/// The cluster stays; what is ours there has to be taken from it by now, which nobody could do if it did not answer.
-/// Of a hub that has been made sure of before.
-#[must_use]
-pub fn remove(_site: &Arc<Site>, cluster: &Cluster, _env: &Arc<Env>) -> Tree {
-    match cluster.role {
-        Role::Hub => seq![],
-        Role::Spoke => seq![reachable::Reachable::new(cluster)],
+/// How its context leads to the cluster. Whether it is there is nobody's to prove who did not make it.
+pub(super) fn sight(site: &Site, cluster: &Cluster, existing: &Existing) -> Sighting {
+    match context::access(site, &cluster.name, existing) {
+        Ok(access) => Sighting::At(access, WithoutApi::Nothing),
+        Err(failure) => Sighting::Unknown(unknown(&failure, false, WithoutApi::Nothing)),
     }
+}
+
+/// The cluster stays; what is ours there has been taken from it by now.
+#[must_use]
+pub fn remove() -> Tree {
+    seq![]
 }

@@ -13,6 +13,7 @@ mod preflight;
 mod release;
 mod remove;
 mod service;
+mod sight;
 pub mod status;
 mod unit;
 
@@ -21,8 +22,9 @@ use std::sync::Arc;
 use crate::engine::Tree;
 use crate::engine::tree::gate;
 use crate::env::Env;
+use crate::provider::presence::Sighting;
 use crate::seq;
-use crate::site::{Cluster, K3s, Provider, Site};
+use crate::site::{Cluster, K3s, Site};
 
 use access::{Access, access_id};
 use files::{Files, files_id};
@@ -33,17 +35,10 @@ use release::Release;
 use remove::Remove;
 use service::Service;
 
-/// Looks at all hosts of the site at once, before anything is changed anywhere.
+/// Looks at all hosts of the cluster at once, before anything of it is changed.
 #[must_use]
-pub fn preflight(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
-    let subjects: Vec<_> = site
-        .clusters()
-        .filter_map(|cluster| match &cluster.provider {
-            Provider::K3s(k3s) => Some(Subject::new(site, cluster, k3s, env)),
-            _ => None,
-        })
-        .collect();
-    if subjects.is_empty() { Tree::Seq(Vec::new()) } else { Preflight::new(site, subjects).into() }
+pub fn preflight(site: &Arc<Site>, cluster: &Cluster, k3s: &K3s, env: &Arc<Env>) -> Tree {
+    Preflight::new(&Subject::new(site, cluster, k3s, env)).into()
 }
 
 /// Makes the cluster until its API serves. Its last step yields how to reach it, and how further hosts join.
@@ -77,6 +72,19 @@ pub fn join(site: &Arc<Site>, cluster: &Cluster, k3s: &K3s, env: &Arc<Env>) -> T
 pub fn ready(site: &Arc<Site>, cluster: &Cluster, k3s: &K3s, env: &Arc<Env>) -> Tree {
     let subject = Subject::new(site, cluster, k3s, env);
     Tree::Par(subject.servers().iter().map(|server| Node::new(server).into()).collect())
+}
+
+/// Whether the cluster is there: asked of all its hosts at once, because all of them are to be taken out of it. It is
+/// gone when no server has both the site's mark and k3s' data.
+pub(super) async fn sight(site: &Site, cluster: &Cluster, k3s: &K3s, env: &Arc<Env>) -> Sighting {
+    let subject = Subject::new(site, cluster, k3s, env);
+    match sight::servers(&subject).await {
+        Ok(servers) if servers.is_empty() => {
+            Sighting::Gone("no server has k3s' data with the site's mark".to_owned())
+        }
+        Ok(_) => Access::new(&subject).sight().await,
+        Err(unreachable) => Sighting::Unknown(unreachable),
+    }
 }
 
 /// Takes the cluster away: agents side by side, then the servers, the first one last.

@@ -69,6 +69,7 @@ pub(super) struct K3sTable {
     pub(super) channel: Option<Spanned<String>>,
     pub(super) channel_server: Option<Spanned<String>>,
     pub(super) mirror: Option<Spanned<String>>,
+    pub(super) sha256: Vec<Spanned<String>>,
     pub(super) images: bool,
     pub(super) config: Map<serde_json::Value>,
 }

@@ -2,14 +2,15 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use openssh::{ChildStdin, ChildStdout};
 use tokio::sync::{Mutex, OnceCell, Semaphore};
 
 use super::error::{SshError, label};
-use super::exchange::{Output, Started, Task, start, write};
+use super::exchange::{Outcome, Output, Started, Task, start, write};
+use super::frame::Frame;
 use super::hosts::Settings;
 use super::master::Master;
 use super::privilege::Privilege;
@@ -25,7 +26,7 @@ const SLOWEST: u64 = 64 << 10;
 
 /// How many scripts run at once on a host. `sshd` allows ten sessions in a connection if nobody says less
 /// (`MaxSessions`).
-const SESSIONS: usize = 4;
+const SESSIONS: u32 = 4;
 
 /// The status with which our scripts say that a file is absent. `cat` ends with 1 at most.
 const ABSENT: i32 = 44;
@@ -39,6 +40,8 @@ pub struct Connection {
     folder: PathBuf,
     link: Mutex<Option<Arc<Link>>>,
     sessions: Semaphore,
+    /// Whether the host has refused a second session.
+    alone: AtomicBool,
     opened: AtomicUsize,
 }
 
@@ -57,7 +60,8 @@ impl Connection {
             settings,
             folder,
             link: Mutex::default(),
-            sessions: Semaphore::new(SESSIONS),
+            sessions: Semaphore::new(SESSIONS as usize),
+            alone: AtomicBool::new(false),
             opened: AtomicUsize::new(0),
         }
     }
@@ -96,9 +100,9 @@ impl Connection {
         operation: &str,
         script: &str,
     ) -> Result<Output, SshError> {
-        let script = format!("{{\n{script}\n}} </dev/null\n");
         let task = Task { host: &self.label, operation, patience };
-        self.converse(&task, &script, None).await
+        let frame = Frame::new();
+        self.converse(&task, &frame, &frame.around(script, "</dev/null"), None).await
     }
 
     /// Puts a file into place at once, as the inventory's `ansible_become_user`: whoever reads it sees the old
@@ -114,9 +118,10 @@ impl Connection {
     ) -> Result<(), SshError> {
         let source = Source::open(content.into(), &self.label).await?;
         let patience = PATIENCE + Duration::from_secs(source.size() / SLOWEST);
-        let script = format!("{{\n{}\n}}\n", put::script(path, mode, source.size()));
+        let frame = Frame::new();
+        let script = frame.around(&put::script(&frame, path, mode, source.size()), "");
         let task = Task { host: &self.label, operation: &format!("write `{path}`"), patience };
-        self.converse(&task, &script, Some(source)).await?.success().map(drop)
+        self.converse(&task, &frame, &script, Some(source)).await?.success().map(drop)
     }
 
     /// The content of a file; `None` if it is absent.
@@ -170,12 +175,14 @@ impl Connection {
     async fn converse(
         &self,
         task: &Task<'_>,
+        frame: &Frame,
         script: &str,
         source: Option<Source<'_>>,
     ) -> Result<Output, SshError> {
-        let _session = self.sessions.acquire().await;
         let mut is_new = false;
         loop {
+            let alone = self.alone.load(Ordering::Relaxed);
+            let _session = self.sessions.acquire_many(if alone { SESSIONS } else { 1 }).await;
             let link = self.open().await?;
             let privilege = link.privilege(&self.host, &self.settings).await?;
             let command = privilege.command(&self.host.become_user);
@@ -185,35 +192,56 @@ impl Connection {
                     self.forget(&link).await;
                     is_new = true;
                 }
+                // It takes fewer sessions than others do: from now on, one after the other.
+                Err(SshError::SessionRefused { .. }) if !alone => self.alone.store(true, Ordering::Relaxed),
                 Err(error) => return Err(error),
-                Ok(started) => return self.talk(task, started, privilege, script, source).await,
+                Ok(started) => {
+                    let conversation = Talk { frame, privilege, script };
+                    return self.conversation(task, started, talk, source).await;
+                }
             }
         }
     }
 
-    async fn talk(
+    async fn conversation(
         &self,
         task: &Task<'_>,
         started: Started<'_>,
-        privilege: Privilege,
-        script: &str,
+        Talk { frame, privilege, script }: Talk<'_>,
         source: Option<Source<'_>>,
     ) -> Result<Output, SshError> {
         let begun = Instant::now();
         let script = privilege.before(&self.settings) + script;
         let feed = async |stdin: &mut ChildStdin, stdout: &mut ChildStdout| {
-            if let Some(source) = source {
-                return source.feed(&self.label, &script, stdin, stdout).await;
-            }
             write(stdin, script.as_bytes()).await;
-            Ok(())
+            match source {
+                Some(source) => source.feed(&self.label, frame, stdin, stdout).await,
+                None => Ok(Vec::new()),
+            }
         };
-        let mut output = task.within(started.finish(task, feed)).await?;
-        output.stderr = privilege.without_password(&output.stderr, &self.settings);
-        let (operation, milliseconds) = (task.operation, begun.elapsed().as_millis());
-        tracing::debug!(host = self.label, operation, status = output.status, milliseconds, "ran");
-        Ok(output)
+        let outcome = task.within(started.finish(task, frame, feed)).await?;
+        let clean = |output: Output| Output {
+            stderr: privilege.without_password(&output.stderr, &self.settings),
+            ..output
+        };
+        match outcome {
+            Outcome::Answered(output) => {
+                let output = clean(output);
+                let (operation, milliseconds) = (task.operation, begun.elapsed().as_millis());
+                tracing::debug!(host = self.label, operation, status = output.status, milliseconds, "ran");
+                Ok(output)
+            }
+            Outcome::Refused(output) if output.status == 0 => Err(clean(output).into_no_shell()),
+            Outcome::Refused(output) => Err(clean(output).into_error()),
+        }
     }
+}
+
+/// What a script is run with.
+struct Talk<'a> {
+    frame: &'a Frame,
+    privilege: Privilege,
+    script: &'a str,
 }
 
 impl Link {

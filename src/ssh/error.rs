@@ -81,6 +81,14 @@ pub enum SshError {
         #[source]
         hint: Hint,
     },
+    /// `ssh` does not say where the host is.
+    #[error("cannot find out what `ssh` makes of the address of {host}: {reason}")]
+    NoAddress {
+        /// Alias and address.
+        host: String,
+        /// What `ssh` says.
+        reason: String,
+    },
     /// `ssh` failed for another reason.
     #[error("cannot connect to {host}: {reason}")]
     Connect {
@@ -114,6 +122,36 @@ pub enum SshError {
         operation: String,
         /// How long it was waited for.
         seconds: u64,
+    },
+    /// The connection is there, and the host takes no session more over it.
+    #[error("cannot {operation} on {host}: its `sshd` refuses a session, although none of ours is open")]
+    SessionRefused {
+        /// Alias and address.
+        host: String,
+        /// What was being done.
+        operation: String,
+        /// What to do.
+        #[source]
+        hint: Hint,
+    },
+    /// Nothing there runs scripts.
+    #[error("no shell on {host} runs what it is told: {reason}")]
+    NoShell {
+        /// Alias and address.
+        host: String,
+        /// What was said instead.
+        reason: String,
+        /// What to do.
+        #[source]
+        hint: Hint,
+    },
+    /// The answer has no end.
+    #[error("cannot {operation} on {host}: its answer broke off")]
+    BrokenOff {
+        /// Alias and address.
+        host: String,
+        /// What was being done.
+        operation: String,
     },
     /// A signal ended the script.
     #[error("cannot {operation} on {host}: a signal ended it")]

@@ -6,8 +6,10 @@ use openssh::{Child, ChildStderr, ChildStdin, ChildStdout, Session, Stdio};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use super::error::SshError;
+use super::frame::{Answer, Frame};
 use super::master::Master;
 use crate::engine::Hint;
+use crate::engine::wait::Pace;
 
 /// More than anything of ours answers with.
 const LONGEST_OUTPUT: u64 = 64 << 20;
@@ -16,6 +18,9 @@ const LONGEST_MESSAGE: u64 = 1 << 20;
 
 /// The status with which a shell says that it did not find a command.
 const NOT_FOUND: i32 = 127;
+
+/// How long a host may refuse a session that it has room for once it has noticed that another one has ended.
+const REFUSALS: Duration = Duration::from_secs(3);
 
 /// What a script did.
 #[derive(Debug)]
@@ -26,8 +31,8 @@ pub struct Output {
     pub stdout: Vec<u8>,
     /// What it wrote to its standard error.
     pub stderr: String,
-    host: String,
-    operation: String,
+    pub(super) host: String,
+    pub(super) operation: String,
 }
 
 impl Output {
@@ -46,6 +51,16 @@ impl Output {
     /// When the status is another, with what it wrote to its standard error.
     pub fn success(self) -> Result<Self, SshError> {
         if self.status == 0 { Ok(self) } else { Err(self.into_error()) }
+    }
+
+    /// The error of a host where nothing runs scripts: a login that is for no shell, or a shell that is none.
+    pub(super) fn into_no_shell(self) -> SshError {
+        let said = [self.stderr.as_str(), &String::from_utf8_lossy(&self.stdout)].join("\n");
+        let said = said.lines().map(str::trim).rfind(|line| !line.is_empty()).map(ToOwned::to_owned);
+        let reason = said.unwrap_or_else(|| format!("the status is {}", self.status));
+        let hint =
+            Hint("the user who logs in needs a shell: see `ansible_user`, and /etc/passwd there".to_owned());
+        SshError::NoShell { host: self.host, reason, hint }
     }
 
     pub(super) fn into_error(self) -> SshError {
@@ -97,27 +112,56 @@ pub(super) async fn start<'a>(
     task: &Task<'_>,
     command: &str,
 ) -> Result<Started<'a>, SshError> {
-    let mut command = master.session().raw_command(command);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().await.map_err(|error| broken(master, task, &error))?;
-    match (child.stdin().take(), child.stdout().take(), child.stderr().take()) {
-        (Some(stdin), Some(stdout), Some(stderr)) => Ok(Started { master, child, stdin, stdout, stderr }),
-        _ => Err(broken(master, task, &openssh::Error::Disconnected)),
+    let mut pace = Pace::new(REFUSALS);
+    loop {
+        let mut command = master.session().raw_command(command);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let error = match command.spawn().await {
+            Ok(mut child) => {
+                let streams = (child.stdin().take(), child.stdout().take(), child.stderr().take());
+                let (Some(stdin), Some(stdout), Some(stderr)) = streams else {
+                    return Err(broken(master, task, &openssh::Error::Disconnected));
+                };
+                return Ok(Started { master, child, stdin, stdout, stderr });
+            }
+            Err(error) => error,
+        };
+        if !master.answers().await {
+            return Err(broken(master, task, &error));
+        }
+        // The connection is there, but the host does not take one session more.
+        tracing::debug!(host = task.host, %error, "a session was refused");
+        if !pace.pause().await {
+            let (host, operation) = task.owned();
+            return Err(SshError::SessionRefused { host, operation, hint: sessions() });
+        }
     }
 }
 
+fn sessions() -> Hint {
+    Hint("allow at least one in the host's sshd_config (MaxSessions), and see what its sshd logs".to_owned())
+}
+
+/// What came of a script: what it answered, or what was said although nothing ran it.
+pub(super) enum Outcome {
+    Answered(Output),
+    Refused(Output),
+}
+
 impl Started<'_> {
-    /// Lets `feed` talk to the command, and waits for its end.
+    /// Lets `feed` talk to the command, and waits for its end. What `feed` has read of the answer is what it returns.
     pub(super) async fn finish(
         self,
         task: &Task<'_>,
-        feed: impl AsyncFnOnce(&mut ChildStdin, &mut ChildStdout) -> Result<(), SshError>,
-    ) -> Result<Output, SshError> {
+        frame: &Frame,
+        feed: impl AsyncFnOnce(&mut ChildStdin, &mut ChildStdout) -> Result<Vec<u8>, SshError>,
+    ) -> Result<Outcome, SshError> {
         let Self { master, child, mut stdin, mut stdout, stderr } = self;
         let talking = async {
-            feed(&mut stdin, &mut stdout).await?;
+            let mut said = feed(&mut stdin, &mut stdout).await?;
             drop(stdin);
-            read(task, stdout, LONGEST_OUTPUT).await
+            said.extend(read(task, stdout, LONGEST_OUTPUT).await?);
+            Ok(said)
         };
         let (stdout, stderr) = tokio::try_join!(talking, read(task, stderr, LONGEST_MESSAGE))?;
         let (host, operation) = task.owned();
@@ -130,8 +174,15 @@ impl Started<'_> {
             }
             Err(error) => return Err(broken(master, task, &error)),
         };
-        let stderr = String::from_utf8_lossy(&stderr).into_owned();
-        Ok(Output { status, stdout, stderr, host, operation })
+        let stderr = frame.message(&stderr);
+        let output =
+            |stdout| Output { status, stdout, stderr, host: host.clone(), operation: operation.clone() };
+        match frame.answer(&stdout) {
+            Answer::Whole(stdout) => Ok(Outcome::Answered(output(stdout))),
+            Answer::BrokenOff(stdout) if status != 0 => Ok(Outcome::Answered(output(stdout))),
+            Answer::BrokenOff(_) => Err(SshError::BrokenOff { host, operation }),
+            Answer::Absent => Ok(Outcome::Refused(output(stdout))),
+        }
     }
 }
 

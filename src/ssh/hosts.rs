@@ -2,14 +2,20 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures::future::join_all;
 use tokio::sync::Mutex;
 
 use super::connection::Connection;
 use super::error::SshError;
 use super::folder::Folder;
+use super::options;
 use crate::site::inventory::Host;
 use crate::site::secret::Secret;
+
+/// How long closing all connections may take.
+const PARTING: Duration = Duration::from_secs(5);
 
 /// What all connections of a run have in common.
 #[derive(Debug, Default)]
@@ -58,11 +64,21 @@ impl Hosts {
         Ok(connection)
     }
 
-    /// Closes every connection and takes away what the run kept for them.
+    /// Where `ssh` finds a host: what it makes of the host's address, which may be a name of the user's `ssh_config`.
+    ///
+    /// # Errors
+    /// When `ssh` does not say it.
+    pub async fn address(&self, host: &Host) -> Result<String, SshError> {
+        options::address(host, &self.settings).await
+    }
+
+    /// Closes every connection, side by side, and takes away what the run kept for them. One that hangs is left to end
+    /// by itself: nothing is connected to it any more.
     pub async fn close(&self) {
         let Pool { connections, folder } = std::mem::take(&mut *self.pool.lock().await);
-        for connection in connections {
-            connection.close().await;
+        let closing = join_all(connections.iter().map(|connection| connection.close()));
+        if tokio::time::timeout(PARTING, closing).await.is_err() {
+            tracing::debug!("a connection does not close");
         }
         drop(folder);
     }

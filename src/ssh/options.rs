@@ -2,10 +2,18 @@
 
 use std::ffi::OsString;
 use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
 
+use tokio::process::Command;
+
+use super::error::{SshError, label};
 use super::hosts::Settings;
 use super::quote;
 use crate::site::inventory::Host;
+
+/// How long `ssh` may take to read its configuration, which may run programs (`Match exec`).
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How long the master outlives us when we are killed, in seconds. It lives as long as something is connected to its
 /// socket, which we are.
@@ -94,6 +102,23 @@ pub(super) fn command_line(host: &Host, settings: &Settings) -> String {
     let words = words.chain(destination(host).filter(|word| word != "--"));
     let words = words.map(|word| if is_plain(&word) { word } else { quote(&word) });
     std::iter::once("ssh".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+}
+
+/// What `ssh` makes of a host's address, with the user's `ssh_config`; nothing is connected to.
+pub(super) async fn address(host: &Host, settings: &Settings) -> Result<String, SshError> {
+    let failed = |reason: String| SshError::NoAddress { host: label(host), reason };
+    let mut command = Command::new("ssh");
+    command.args(configuration(settings)).arg("-G").args(destination(host));
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    let output = tokio::time::timeout(PATIENCE, command.output()).await;
+    let output = output.map_err(|_| failed(format!("no answer within {} s", PATIENCE.as_secs())))?;
+    let output = output.map_err(|source| failed(source.to_string()))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let address = text.lines().find_map(|line| line.strip_prefix("hostname "));
+    address.map(ToOwned::to_owned).ok_or_else(|| {
+        let said = String::from_utf8_lossy(&output.stderr);
+        failed(said.lines().next_back().unwrap_or("`ssh -G` names no host name").trim().to_owned())
+    })
 }
 
 fn configuration(settings: &Settings) -> Vec<OsString> {

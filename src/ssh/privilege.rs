@@ -5,7 +5,8 @@ use std::time::Duration;
 use openssh::{ChildStdin, ChildStdout};
 
 use super::error::{SshError, label};
-use super::exchange::{Output, Task, start, write};
+use super::exchange::{Outcome, Task, start, write};
+use super::frame::Frame;
 use super::hosts::Settings;
 use super::master::Master;
 use super::quote;
@@ -34,7 +35,10 @@ impl Privilege {
     /// Finds out how, with a password only if nothing else works.
     pub(super) async fn find(master: &Master, host: &Host, settings: &Settings) -> Result<Self, SshError> {
         let looking = Looking { master, host, settings };
-        let said = looking.run(SHELL, &question(&host.become_user)).await?.text()?;
+        let said = match looking.run(SHELL, "", &question(&host.become_user)).await? {
+            Outcome::Answered(output) => output.text()?,
+            Outcome::Refused(output) => return Err(output.into_no_shell()),
+        };
         let become_user = host.become_user.clone();
         match said.split_once('\n').map_or(said.as_str(), |(first, _)| first) {
             "own" => Ok(Self::Own),
@@ -103,7 +107,10 @@ fn question(become_user: &str) -> String {
 }
 
 fn asks_for_password(said: &str) -> bool {
-    said.contains("a password is required") || said.contains("a terminal is required")
+    // The last one is what `sudo-rs` says.
+    const WORDS: [&str; 3] =
+        ["a password is required", "a terminal is required", "authentication is required"];
+    WORDS.iter().any(|words| said.contains(words))
 }
 
 fn not_allowed(host: &Host, said: &str) -> SshError {
@@ -126,28 +133,33 @@ struct Looking<'a> {
 }
 
 impl Looking<'_> {
-    async fn run(&self, command: &str, input: &str) -> Result<Output, SshError> {
+    /// Runs a script by a command, which gets a line of its own before it.
+    async fn run(&self, command: &str, before: &str, script: &str) -> Result<Outcome, SshError> {
         let host = label(self.host);
         let operation = format!("find out how to become `{}`", self.host.become_user);
         let task = Task { host: &host, operation: &operation, patience: PATIENCE };
+        let frame = Frame::new();
+        let input = format!("{before}{}", frame.around(script, "</dev/null"));
         let started = task.within(start(self.master, &task, command)).await?;
         let feed = async |stdin: &mut ChildStdin, _: &mut ChildStdout| {
             write(stdin, input.as_bytes()).await;
-            Ok(())
+            Ok(Vec::new())
         };
-        task.within(started.finish(&task, feed)).await
+        task.within(started.finish(&task, &frame, feed)).await
     }
 
     /// Tries the password, once: after it there is nothing that could be taken for another one.
     async fn prove(&self, password: &Secret<String>) -> Result<Privilege, SshError> {
+        const WRONG: [&str; 4] =
+            ["try again", "incorrect password", "incorrect authentication", "Authentication failed"];
         let privilege = Privilege::SudoWithPassword;
         let command = privilege.command(&self.host.become_user);
-        let output = self.run(&command, &format!("{}\n", password.expose())).await?;
-        if output.status == 0 {
-            return Ok(privilege);
-        }
+        let output = match self.run(&command, &format!("{}\n", password.expose()), ":").await? {
+            Outcome::Answered(output) if output.status == 0 => return Ok(privilege),
+            Outcome::Answered(output) | Outcome::Refused(output) => output,
+        };
         let said = privilege.without_password(&output.stderr, self.settings);
-        Err(if said.contains("try again") || said.contains("incorrect password") {
+        Err(if WRONG.iter().any(|words| said.contains(words)) {
             let hint =
                 Hint("type the password of the user who logs in, as `sudo` would ask for it".to_owned());
             SshError::WrongPassword { host: label(self.host), hint }

@@ -9,6 +9,7 @@ use tokio::io::AsyncReadExt;
 
 use super::error::SshError;
 use super::exchange::write;
+use super::frame::Frame;
 use super::quote;
 
 /// What is put on a host.
@@ -38,14 +39,14 @@ impl<'a> From<&'a Path> for Content<'a> {
     }
 }
 
-/// What the script says when it has read itself to the end and takes the content. A shell reads its script in blocks,
-/// and would have swallowed what came with it.
-const READY: &[u8] = b"ready\n";
+/// The word that the script says when it has read itself to the end and takes the content. A shell reads its script in
+/// blocks, and would have swallowed what came with it.
+const READY: &str = "ready";
 
 /// The script that puts what follows it into place. It may be cut off anywhere: only the whole content gets the name,
 /// and the rest goes, also when the line is gone and what it says finds no listener. (A shell that a signal ends does
 /// not have to run its trap for `EXIT`.)
-pub(super) fn script(path: &str, mode: u32, size: u64) -> String {
+pub(super) fn script(frame: &Frame, path: &str, mode: u32, size: u64) -> String {
     format!(
         r#"set -e
 umask 077
@@ -54,7 +55,7 @@ temporary="$target.$$.new"
 trap 'rm -f -- "$temporary"' EXIT
 trap 'exit 1' HUP INT PIPE TERM
 : > "$temporary"
-echo ready
+{ready}
 cat > "$temporary"
 [ "$(wc -c < "$temporary")" -eq {size} ] || {{ echo 'the content did not arrive in full' >&2; exit 1; }}
 chmod {mode:o} -- "$temporary"
@@ -62,6 +63,7 @@ sync -- "$temporary"
 mv -fT -- "$temporary" "$target"
 sync -- "$(dirname -- "$target")""#,
         target = quote(path),
+        ready = frame.say(READY),
     )
 }
 
@@ -89,18 +91,18 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Talks to the script: waits until it is ready, and writes.
+    /// Waits until the script, which has been written, is ready, and writes. What the script has said by then.
     pub(super) async fn feed(
         self,
         host: &str,
-        script: &str,
+        frame: &Frame,
         stdin: &mut ChildStdin,
         stdout: &mut ChildStdout,
-    ) -> Result<(), SshError> {
-        write(stdin, script.as_bytes()).await;
-        if !is_ready(stdout).await {
+    ) -> Result<Vec<u8>, SshError> {
+        let said = until(stdout, &frame.word(READY)).await;
+        if !said.ends_with(&frame.word(READY)) {
             // Its status and standard error say why.
-            return Ok(());
+            return Ok(said);
         }
         match self {
             Self::Bytes(bytes) => write(stdin, bytes).await,
@@ -116,20 +118,20 @@ impl<'a> Source<'a> {
                 }
             }
         }
-        Ok(())
+        Ok(said)
     }
 }
 
-/// Whether the script says that it takes the content. What a shell's start-up files print comes before.
-async fn is_ready(stdout: &mut ChildStdout) -> bool {
+/// What a script says up to a word, or to its end.
+async fn until(stdout: &mut ChildStdout, word: &[u8]) -> Vec<u8> {
     let mut said = Vec::new();
-    while !said.ends_with(READY) {
+    while !said.ends_with(word) {
         match stdout.read_u8().await {
             Ok(byte) => said.push(byte),
-            Err(_) => return false,
+            Err(_) => break,
         }
     }
-    true
+    said
 }
 
 fn unreadable(host: &str, path: &Path, source: io::Error) -> SshError {

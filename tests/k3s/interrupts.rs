@@ -44,7 +44,7 @@ fn a_person_stops_a_run_or_says_no() {
     let host = &farm.hosts["one"];
     // Looking at a host that does not answer takes a while.
     host.unplug();
-    let at_once = interrupted(&farm, ("observing", "site/preflight"), &[Signal::INT, Signal::TERM]);
+    let at_once = interrupted(&farm, ("observing", "hub/provision/preflight"), &[Signal::INT, Signal::TERM]);
     assert!(at_once.stderr.contains("stopped at once"), "{}", at_once.stderr);
     host.plug();
 

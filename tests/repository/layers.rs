@@ -8,8 +8,8 @@ use bridgehead::files;
 use crate::kit::lab::REPOSITORY;
 
 /// Layer, and the layers (or modules of one) that it may name besides itself.
-const ARROWS: [(&str, &[&str]); 13] = [
-    // `provider::local` and `ssh::password` for the commands that bridgehead is re-executed with.
+const ARROWS: [(&str, &[&str]); 14] = [
+    // `node::process`, `provider::local` and `ssh::password` for the commands that bridgehead is re-executed with.
     (
         "cli",
         &[
@@ -18,6 +18,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
             "env",
             "files",
             "flow",
+            "node::process",
             "provider::local",
             "report",
             "site",
@@ -25,8 +26,10 @@ const ARROWS: [(&str, &[&str]); 13] = [
         ],
     ),
     ("flow", &["components", "engine", "env", "files", "gitops", "k8s", "provider", "site"]),
-    ("provider", &["components", "engine", "env", "files", "k8s", "site", "ssh"]),
+    ("provider", &["components", "engine", "env", "files", "k8s", "node", "site", "ssh"]),
     ("gitops", &["engine", "env", "files", "k8s", "site", "template"]),
+    // It knows no site and no profile.
+    ("node", &["engine", "files", "k8s", "site::secret"]),
     ("components", &["engine", "env", "files", "site"]),
     ("env", &["k8s", "site::name", "site::secret", "ssh"]),
     ("report", &["engine"]),

@@ -2,6 +2,7 @@
 
 mod network;
 mod password;
+mod shell;
 mod sudo;
 
 use bridgehead::site::inventory::Host;

@@ -80,3 +80,34 @@ async fn the_connection_of_a_run_that_was_killed_ends_by_itself() {
     eventually("ssh ends", async || sshd.clients().is_empty()).await;
     assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_allows_one_session_at_a_time_gets_one_at_a_time() {
+    let mut sshd = Sshd::start().await;
+    let config = bridgehead::files::read(&sshd.path("sshd_config")).unwrap();
+    sshd.write("sshd_config", &format!("MaxSessions 1\n{config}"));
+    sshd.kill();
+    sshd.serve().await;
+    let hosts = sshd.hosts();
+    let connection = hosts.get(&sshd.host()).await.unwrap();
+    let counts = (0..12).map(|number| {
+        let connection = &connection;
+        async move {
+            let output = connection.run("count", &format!("sleep 0.05; echo {number}")).await.unwrap();
+            assert_eq!(output.text().unwrap(), number.to_string());
+        }
+    });
+    futures::future::join_all(counts).await;
+    assert_eq!((connection.opened(), sshd.logins()), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn closing_ends_although_a_connection_hangs() {
+    let sshd = Sshd::start().await;
+    let hosts = sshd.hosts();
+    hosts.get(&sshd.host()).await.unwrap();
+    for client in sshd.clients() {
+        crate::kit::process::signal(client.pid, rustix::process::Signal::STOP);
+    }
+    tokio::time::timeout(Duration::from_secs(60), hosts.close()).await.unwrap();
+}

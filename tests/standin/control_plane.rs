@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bridgehead::files;
-use bridgehead::provider::local::process::{Child, Program};
+use bridgehead::node::process::{Child, Program};
 use bridgehead::provider::local::state::last_lines;
 use futures::FutureExt;
 use futures::future::select_all;

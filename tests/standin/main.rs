@@ -39,7 +39,7 @@ mod version;
 use std::path::Path;
 use std::process::ExitCode;
 
-use bridgehead::provider::local::process;
+use bridgehead::node::process;
 
 use fatal::Fatal;
 use options::{Options, Role};

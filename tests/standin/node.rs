@@ -7,7 +7,7 @@ use bridgehead::engine::wait::pause;
 use bridgehead::engine::{Access, Credentials};
 use bridgehead::files;
 use bridgehead::k8s::connect;
-use bridgehead::provider::local::node::{Agent, Config, NodeConfig};
+use bridgehead::node::{Agent, Config, NodeConfig};
 use bridgehead::site::secret::Secret;
 use k8s_openapi::api::core::v1::Node as NodeObject;
 use kube::api::{Patch, PatchParams};

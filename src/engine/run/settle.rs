@@ -8,6 +8,7 @@ use super::{Mode, Plan};
 use crate::engine::change::Change;
 use crate::engine::event::Event;
 use crate::engine::facts::Facts;
+use crate::engine::guard::Refusal;
 use crate::engine::step::{AnyStep, AnyWork, Observed, StepId};
 use crate::engine::stop::{Failure, Stop};
 use crate::engine::wait::Pace;
@@ -17,6 +18,8 @@ use crate::engine::writer::Writer;
 pub(super) enum Halt {
     Failed(Failure),
     TimedOut(Failure),
+    /// Another run is at work.
+    Locked(Failure),
     /// Neither done nor failed: it is not this run's to do.
     Left(Because),
 }
@@ -116,6 +119,7 @@ impl Walk<'_> {
                 self.pause(step, way, &mut pace, &told).await?;
             } else if due.is_disjoint(&applied) {
                 self.refuse_what_was_not_shown(step, way, &changes)?;
+                self.hold().await?;
                 let work = work.take().ok_or_else(|| StepError::NothingToDo(step.id(), list(&changes)))?;
                 step.apply(work, &self.facts(), writer).await?;
                 self.state().changed.insert(step.cluster().cloned());
@@ -140,6 +144,17 @@ impl Walk<'_> {
                 self.run.events.send(Event::Progress { subject: subject(step), message });
             }
         }
+    }
+
+    /// Makes sure that nobody else is at work.
+    async fn hold(&self) -> Result<(), Halt> {
+        let Some(guard) = &self.run.guard else { return Ok(()) };
+        guard.hold(&self.facts()).await.map_err(|refusal| match refusal {
+            Refusal::Failed(failure) => Halt::Failed(failure),
+            Refusal::Held(held) => {
+                Halt::Locked(Failure::from(held).with_hint("wait for the other run to end, then run again"))
+            }
+        })
     }
 
     fn refuse_what_was_not_shown(

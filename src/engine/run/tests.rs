@@ -172,7 +172,15 @@ async fn walk_confirmed(
     });
     let selection = selection.map(|name| BTreeSet::from([name.parse().unwrap()]));
     let confirmed = confirmed.map(Arc::new);
-    let run = Run { mode, selection, confirmed, events, cancel: CancellationToken::new(), fault: None };
+    let run = Run {
+        mode,
+        selection,
+        confirmed,
+        guard: None,
+        events,
+        cancel: CancellationToken::new(),
+        fault: None,
+    };
     let report = run.walk(tree).await;
     let events = seen.lock().unwrap().clone();
     (report, events)
@@ -298,7 +306,8 @@ async fn a_cancelled_run_starts_no_further_step() {
     let cancel = CancellationToken::new();
     cancel.cancel();
     let events = Events::new("home".parse().unwrap(), |_| {});
-    let run = Run { mode: Mode::Apply, selection: None, confirmed: None, events, cancel, fault: None };
+    let run =
+        Run { mode: Mode::Apply, selection: None, confirmed: None, guard: None, events, cancel, fault: None };
     let report = run.walk(&seq![make(&world, "hub", "one")]).await;
     assert_eq!(report.result, RunResult::Interrupted);
     assert!(world.lock().unwrap().is_empty());
@@ -360,7 +369,8 @@ async fn an_interruption_does_not_stop_what_puts_things_back() {
     let world = World::default();
     let (events, cancel) = (Events::new("home".parse().unwrap(), |_| {}), CancellationToken::new());
     cancel.cancel();
-    let run = Run { mode: Mode::Apply, selection: None, confirmed: None, events, cancel, fault: None };
+    let run =
+        Run { mode: Mode::Apply, selection: None, confirmed: None, guard: None, events, cancel, fault: None };
     let back = Make { looks_to_ready: 1, ..make(&world, "hub", "back") };
     let report = run.walk(&rescue(seq![make(&world, "hub", "body")], seq![back])).await;
     assert_eq!(report.result, RunResult::Interrupted);

@@ -46,6 +46,7 @@ pub(super) struct State {
     pub(super) failed: BTreeMap<StepId, Failed>,
     pub(super) skipped: BTreeMap<StepId, Because>,
     pub(super) timed_out: bool,
+    pub(super) locked: bool,
     /// The clusters of which this run has changed something; `None`: the whole site.
     pub(super) changed: BTreeSet<Option<ClusterName>>,
 }
@@ -78,6 +79,7 @@ impl<'a> Walk<'a> {
         let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         let result = match (&state, self.run.mode) {
             _ if self.run.cancel.is_cancelled() => RunResult::Interrupted,
+            (State { locked: true, .. }, _) => RunResult::Locked,
             (State { timed_out: true, .. }, _) => RunResult::TimedOut,
             (State { failed, .. }, _) if !failed.is_empty() => RunResult::Failed,
             (_, Mode::Plan) => RunResult::Planned,
@@ -165,6 +167,10 @@ impl<'a> Walk<'a> {
             }
             Err(Halt::TimedOut(failure)) => {
                 self.state().timed_out = true;
+                Err(self.fail(step, &failure))
+            }
+            Err(Halt::Locked(failure)) => {
+                self.state().locked = true;
                 Err(self.fail(step, &failure))
             }
             Err(Halt::Failed(failure)) => Err(self.fail(step, &failure)),

@@ -1,22 +1,24 @@
 //! The step `site/kubeconfig`: the site's contexts in the person's own kubeconfig, put in or taken out again.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::fs::{Access as May, access};
+use serde_json::Value;
 
 use super::Source;
-use crate::engine::lock::Lock;
+use crate::engine::wait::Pace;
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
-use crate::env::Env;
 use crate::files;
-use crate::k8s::kubeconfig::{KubeconfigError, KubeconfigFile, paths, read};
+use crate::k8s::kubeconfig::{KubeconfigError, KubeconfigFile, KubectlLock, paths, read};
 use crate::provider;
 use crate::site::Site;
-use crate::site::name::ClusterName;
+use crate::site::name::{ClusterName, SiteName};
 
-/// Held while a file is read and replaced.
-const LOCK: &str = "kubeconfig.lock";
+/// How long to wait for `kubectl`, which writes within moments.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the person's kubeconfig is to say of the site.
 pub(super) enum Wanted {
@@ -30,7 +32,6 @@ pub(super) enum Wanted {
 /// A context by which somebody else's cluster is reached is never touched.
 pub(super) struct PersonalFile {
     site: Arc<Site>,
-    env: Arc<Env>,
     wanted: Wanted,
 }
 
@@ -39,20 +40,29 @@ pub(super) struct PersonalFile {
 enum EditError {
     #[error("cannot write `{}`", .path.display())]
     NotWritable { path: PathBuf, source: std::io::Error },
+    #[error("`kubectl` has been writing for {} s: `{}` is still there", PATIENCE.as_secs(), .lock.display())]
+    Locked { lock: PathBuf },
     #[error("there is no file to merge into: the path of the kubeconfig is empty")]
     Nowhere,
 }
 
 impl PersonalFile {
-    pub(super) fn new(site: &Arc<Site>, env: &Arc<Env>, wanted: Wanted) -> Self {
-        Self { site: Arc::clone(site), env: Arc::clone(env), wanted }
+    pub(super) fn new(site: &Arc<Site>, wanted: Wanted) -> Self {
+        Self { site: Arc::clone(site), wanted }
     }
 }
 
-/// A file as it is, if it is there, and as it is to be.
-struct Edit {
-    before: Option<KubeconfigFile>,
-    after: KubeconfigFile,
+/// What is to be done to one file. It is done to the file as it is when nobody else writes it: what it holds besides is
+/// no decision of ours.
+#[derive(Clone)]
+pub(super) struct Edit {
+    path: PathBuf,
+    /// The contexts of the site that are not taken out.
+    stay: BTreeSet<String>,
+    /// What is put in.
+    document: Option<Value>,
+    /// The current context afterwards.
+    current: Option<String>,
 }
 
 impl PersonalFile {
@@ -60,110 +70,153 @@ impl PersonalFile {
         &self.site.kube.kubeconfig
     }
 
-    /// What is to be changed, in view of the clusters that answer.
-    fn edits(&self, facts: &Facts) -> Result<Vec<Edit>, Failure> {
+    /// The contexts by which clusters of somebody else are reached.
+    fn foreign(&self) -> impl Iterator<Item = String> {
+        self.site.clusters().filter_map(provider::foreign_context).map(ToOwned::to_owned)
+    }
+
+    /// What is to be changed, in view of the clusters that answer: each with the file as it is now.
+    fn edits(&self, facts: &Facts) -> Result<Vec<(Edit, Option<KubeconfigFile>)>, Failure> {
         let files = match (read(self.path()), &self.wanted) {
             // What cannot be read cannot have been merged into.
             (Err(KubeconfigError::File(_)), Wanted::Nothing) => Vec::new(),
             (files, _) => files.map_err(explained)?,
         };
-        let edits = match &self.wanted {
-            Wanted::Contexts { source, current } => {
-                self.merged(files, facts, source, *current)?.into_iter().collect()
+        match &self.wanted {
+            Wanted::Contexts { source, current } => self.merged(files, facts, source, *current),
+            Wanted::Nothing => {
+                let stay = self.foreign().collect();
+                Ok(files.into_iter().map(|file| without(file, &stay)).collect())
             }
-            Wanted::Nothing => files.into_iter().map(|file| self.without(file)).collect::<Vec<_>>(),
-        };
-        Ok(edits.into_iter().filter(|edit: &Edit| edit.before.as_ref() != Some(&edit.after)).collect())
+        }
     }
 
-    /// New entries go to the first of several files that is there, as with `kubectl`.
+    /// New entries go to the first of several files that is there, as with `kubectl`. Those of clusters that the site
+    /// has no more go.
     fn merged(
         &self,
         files: Vec<KubeconfigFile>,
         facts: &Facts,
         source: &Source,
         current: bool,
-    ) -> Result<Option<Edit>, Failure> {
+    ) -> Result<Vec<(Edit, Option<KubeconfigFile>)>, Failure> {
         let site = &self.site;
+        let known = site.clusters().map(|cluster| site.context(cluster)).chain([site.rke2_context()]);
+        let stay: BTreeSet<_> = known.chain(self.foreign()).collect();
         let made = site.clusters().filter(|cluster| provider::foreign_context(cluster).is_none());
         let made: Vec<_> = made.collect();
         if made.is_empty() && matches!(source, Source::Clusters) {
-            return Ok(None);
+            return Ok(files.into_iter().map(|file| without(file, &stay)).collect());
         }
         let document = source.document(site, facts, &made)?;
         for file in &files {
             file.refuse_strangers(&site.name, &document).map_err(explained)?;
         }
-        let first = paths(self.path()).into_iter().next().ok_or(EditError::Nowhere)?;
-        let before = files.into_iter().next();
-        let target = before.clone().unwrap_or_else(|| KubeconfigFile::new(&first));
-        let mut after = target.merged(&site.name, &document).map_err(explained)?;
-        if let Some(context) = document["current-context"].as_str().filter(|_| current) {
-            after = after.using(context);
+        let mut edits: Vec<_> = files.into_iter().map(|file| without(file, &stay)).collect();
+        if edits.is_empty() {
+            let path = paths(self.path()).into_iter().next().ok_or(EditError::Nowhere)?;
+            edits.push((Edit { path, stay, document: None, current: None }, None));
         }
-        Ok(Some(Edit { before, after }))
-    }
-
-    fn without(&self, file: KubeconfigFile) -> Edit {
-        let foreign: Vec<_> = self.site.clusters().filter_map(provider::foreign_context).collect();
-        let after = file.without(&self.site.name, |name| foreign.contains(&name));
-        Edit { before: Some(file), after }
-    }
-
-    async fn write(&self, facts: &Facts, writer: &Writer) -> Result<(), Failure> {
-        files::make_folder(&self.env.state)?;
-        let lock = Lock::take(&self.env.state.join(LOCK));
-        let lock = lock.map_err(|error| {
-            Failure::from(error).with_hint("wait for the other run to end, then run again")
-        })?;
-        for edit in self.edits(facts)? {
-            edit.write(writer).await?;
+        if let Some((first, _)) = edits.first_mut() {
+            first.current = document["current-context"].as_str().filter(|_| current).map(ToOwned::to_owned);
+            first.document = Some(document);
         }
-        lock.discard();
-        Ok(())
+        Ok(edits)
     }
 }
 
+fn without(file: KubeconfigFile, stay: &BTreeSet<String>) -> (Edit, Option<KubeconfigFile>) {
+    let (path, stay) = (file.path().to_owned(), stay.clone());
+    (Edit { path, stay, document: None, current: None }, Some(file))
+}
+
 impl Edit {
-    fn change(&self, site: &Site) -> Change {
-        let path = self.after.path();
-        if is_locked(path) {
-            let reason = format!(
-                "`{}` is there: `kubectl` is writing the file, or was killed then and left it behind",
-                lock_of_kubectl(path).display()
-            );
-            return Change::wait(path.display().to_string(), reason);
+    /// The file as it is to be.
+    fn of(&self, before: Option<&KubeconfigFile>, site: &SiteName) -> Result<KubeconfigFile, Failure> {
+        let before = before.cloned().unwrap_or_else(|| KubeconfigFile::new(&self.path));
+        let mut after = before.without(site, |name| self.stay.contains(name));
+        if let Some(document) = &self.document {
+            after = after.merged(site, document).map_err(explained)?;
         }
-        let (before, after) = (self.before.as_ref(), self.after.contexts_of(&site.name));
-        let gone = before.into_iter().flat_map(|file| file.contexts_of(&site.name));
-        let gone: Vec<_> = gone.filter(|name| !after.contains(name)).collect();
-        let detail = match gone.as_slice() {
-            [] => format!("contexts {}", after.join(", ")),
-            gone => format!("without the contexts {}", gone.join(", ")),
-        };
-        Change::update(path.display().to_string(), detail)
+        Ok(match &self.current {
+            Some(context) => after.using(context),
+            None => after,
+        })
     }
 
-    /// Keeps what was there, then replaces it at once: at every moment the file is the old one or the new one.
-    async fn write(&self, writer: &Writer) -> Result<(), Failure> {
+    /// What differs, if anything does.
+    fn change(&self, before: Option<&KubeconfigFile>, site: &SiteName) -> Result<Option<Change>, Failure> {
+        let after = self.of(before, site)?;
+        if before == Some(&after) {
+            return Ok(None);
+        }
+        let subject = self.path.display().to_string();
+        if KubectlLock::is_held(&self.path) {
+            return Ok(Some(Change::wait(subject, self.busy())));
+        }
+        let contexts = after.contexts_of(site);
+        let gone = before.into_iter().flat_map(|file| file.contexts_of(site));
+        let gone: Vec<_> = gone.filter(|name| !contexts.contains(name)).collect();
+        let mut detail = Vec::new();
+        if self.document.is_some() {
+            detail.push(format!("contexts {}", contexts.join(", ")));
+        }
+        if !gone.is_empty() {
+            detail.push(format!("without the contexts {}", gone.join(", ")));
+        }
+        let content = (&self.document, &self.current, &gone);
+        Ok(Some(Change::update(subject, detail.join("; ")).with_secret_content(&content)))
+    }
+
+    /// Why the file cannot be written now.
+    fn busy(&self) -> String {
+        format!(
+            "`{}` is there: `kubectl` is writing the file, or was killed then and left it behind",
+            KubectlLock::path_of(&self.path).display()
+        )
+    }
+
+    /// Reads, changes and writes the file while `kubectl` does not. What was there is kept, then replaced at once: at
+    /// every moment the file is the old one or the new one.
+    async fn write(&self, site: &SiteName, writer: &Writer) -> Result<(), Failure> {
         const MODE: u32 = 0o600;
-        let path = self.after.path();
-        let target = target(path);
-        if let Some(folder) = target.parent() {
+        let target = target(&self.path);
+        for folder in [self.path.parent(), target.parent()].into_iter().flatten() {
             files::make_folder(folder)?;
         }
-        if self.before.is_some() {
+        let _lock = self.lock(writer).await?;
+        let before = KubeconfigFile::read(&self.path).map_err(explained)?;
+        let after = self.of(before.as_ref(), site)?;
+        if before.is_some() {
             access(&target, May::WRITE_OK).map_err(|errno| {
                 let hint = "make it writable, or name another file with KUBECONFIG";
-                let error = EditError::NotWritable { path: path.to_owned(), source: errno.into() };
+                let error = EditError::NotWritable { path: self.path.clone(), source: errno.into() };
                 Failure::from(error).with_hint(hint)
             })?;
-            let backup = with_suffix(path, ".bak");
+            let backup = with_suffix(&self.path, ".bak");
             let content = files::read_bytes(&target)?;
             writer.perform(async { files::replace(&backup, &content, MODE) }).await?;
         }
-        writer.perform(async { files::replace(&target, self.after.text().as_bytes(), MODE) }).await?;
+        writer.perform(async { files::replace(&target, after.text().as_bytes(), MODE) }).await?;
         Ok(())
+    }
+
+    async fn lock(&self, writer: &Writer) -> Result<KubectlLock, Failure> {
+        let mut pace = Pace::new(PATIENCE);
+        let mut told = false;
+        loop {
+            if let Some(lock) = KubectlLock::take(&self.path)? {
+                return Ok(lock);
+            }
+            if !std::mem::replace(&mut told, true) {
+                writer.progress(format!("waiting for {}: {}", self.path.display(), self.busy()));
+            }
+            if !pace.pause().await {
+                let lock = KubectlLock::path_of(&self.path);
+                let hint = format!("if no `kubectl` runs, remove `{}`, then run again", lock.display());
+                return Err(Failure::from(EditError::Locked { lock }).with_hint(hint));
+            }
+        }
     }
 }
 
@@ -176,15 +229,6 @@ fn target(path: &Path) -> PathBuf {
         Ok(to) => path.parent().unwrap_or(Path::new("")).join(to),
         Err(_) => path.to_owned(),
     }
-}
-
-/// What `kubectl` makes while it writes a kubeconfig.
-fn lock_of_kubectl(path: &Path) -> PathBuf {
-    with_suffix(path, ".lock")
-}
-
-fn is_locked(path: &Path) -> bool {
-    lock_of_kubectl(path).exists()
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
@@ -212,7 +256,7 @@ fn explained(error: KubeconfigError) -> Failure {
 }
 
 impl Step for PersonalFile {
-    type Work = ();
+    type Work = Vec<Edit>;
 
     fn id(&self) -> StepId {
         StepId::site("kubeconfig")
@@ -222,17 +266,26 @@ impl Step for PersonalFile {
         None
     }
 
-    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
-        let edits = self.edits(facts)?;
-        Ok(Observed::differs(edits.iter().map(|edit| edit.change(&self.site)).collect(), ()))
+    async fn observe(&self, facts: &Facts) -> Result<Observed<Vec<Edit>>, Stop> {
+        let (mut changes, mut work) = (Vec::new(), Vec::new());
+        for (edit, file) in self.edits(facts)? {
+            if let Some(change) = edit.change(file.as_ref(), &self.site.name)? {
+                changes.push(change);
+                work.push(edit);
+            }
+        }
+        Ok(Observed::differs(changes, work))
     }
 
-    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
-        self.write(facts, writer).await
+    async fn apply(&self, work: Vec<Edit>, _: &Facts, writer: &Writer) -> Result<(), Failure> {
+        for edit in work {
+            edit.write(&self.site.name, writer).await?;
+        }
+        Ok(())
     }
 
     /// `kubectl` writes within moments.
-    fn patience(&self) -> std::time::Duration {
-        std::time::Duration::from_secs(10)
+    fn patience(&self) -> Duration {
+        PATIENCE
     }
 }

@@ -52,7 +52,7 @@ impl Saved {
 }
 
 impl Step for Saved {
-    type Work = ();
+    type Work = String;
 
     fn id(&self) -> StepId {
         StepId::site("kubeconfig/saved")
@@ -62,20 +62,19 @@ impl Step for Saved {
         None
     }
 
-    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+    async fn observe(&self, facts: &Facts) -> Result<Observed<String>, Stop> {
         let text = self.text(facts)?;
         let subject = self.path.display().to_string();
         let change = match self.present()? {
-            Some(present) if present == text => None,
-            Some(_) => Some(Change::update(subject, "how to reach the clusters")),
-            None => Some(Change::create(subject)),
+            Some(present) if present == text => return Ok(Observed::default()),
+            Some(_) => Change::update(subject, "how to reach the clusters"),
+            None => Change::create(subject),
         };
-        Ok(Observed::differs(change.into_iter().collect(), ()))
+        Ok(Observed::differs(vec![change.with_secret_content(&text)], text))
     }
 
-    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
+    async fn apply(&self, text: String, _: &Facts, writer: &Writer) -> Result<(), Failure> {
         const MODE: u32 = 0o600;
-        let text = self.text(facts)?;
         if let Some(folder) = self.path.parent() {
             files::make_folder(folder)?;
         }

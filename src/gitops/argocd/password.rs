@@ -64,6 +64,15 @@ pub struct Password {
     password: Secret<String>,
 }
 
+/// What there is to do.
+pub struct Work {
+    client: Client,
+    /// Whether another password is stored.
+    is_new: bool,
+    /// The one that Argo CD made up.
+    initial: Option<Object>,
+}
+
 impl Password {
     /// Sets this password.
     #[must_use]
@@ -75,9 +84,12 @@ impl Password {
         Kind::SECRET.subject(Some(self.scope.namespace()), name)
     }
 
-    async fn changes(&self, client: &Client) -> Result<Vec<Change>, Failure> {
+    async fn look(&self, client: Client) -> Result<Observed<Work>, Failure> {
         let namespace = Some(self.scope.namespace());
-        let get = |kind, name| async move { api::get(client, kind, namespace, name).await };
+        let get = |kind, name| {
+            let client = &client;
+            async move { api::get(client, kind, namespace, name).await }
+        };
         let (hashed, initial, settings) = futures::try_join!(
             get(&Kind::SECRET, HASHED),
             get(&Kind::SECRET, INITIAL),
@@ -89,12 +101,15 @@ impl Password {
             return Err(Failure::from(error).with_hint(hint));
         };
         let mut changes = Vec::new();
-        if !self.is_stored(&hashed) {
+        let is_new = !self.is_stored(&hashed);
+        if is_new {
             self.check(settings.as_ref())?;
-            changes.push(Change::update(self.subject(HASHED), format!("{HASH}, {CHANGED}")));
+            let update = Change::update(self.subject(HASHED), format!("{HASH}, {CHANGED}"));
+            // Its hash is another each time.
+            changes.push(update.with_secret_content(self.password.expose()));
         }
-        changes.extend(initial.map(|_| Change::delete(self.subject(INITIAL))));
-        Ok(changes)
+        changes.extend(initial.as_ref().map(|_| Change::delete(self.subject(INITIAL))));
+        Ok(Observed::differs(changes, Work { client, is_new, initial }))
     }
 
     fn is_stored(&self, hashed: &Object) -> bool {
@@ -117,20 +132,13 @@ impl Password {
         })
     }
 
-    async fn change(&self, client: &Client, writer: &Writer) -> Result<(), Failure> {
+    async fn store(&self, client: &Client, writer: &Writer) -> Result<(), Failure> {
+        let patch = json!({ "stringData": {
+            HASH: hash(self.password.expose())?,
+            CHANGED: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        }});
         let namespace = Some(self.scope.namespace());
-        for change in self.changes(client).await? {
-            if change.subject == self.subject(INITIAL) {
-                writer.perform(api::delete(client, &Kind::SECRET, namespace, INITIAL)).await?;
-            } else {
-                let patch = json!({ "stringData": {
-                    HASH: hash(self.password.expose())?,
-                    CHANGED: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-                }});
-                writer.perform(api::merge(client, &Kind::SECRET, namespace, HASHED, &patch)).await?;
-            }
-        }
-        Ok(())
+        Ok(writer.perform(api::merge(client, &Kind::SECRET, namespace, HASHED, &patch)).await?)
     }
 }
 
@@ -141,7 +149,7 @@ fn hash(password: &str) -> Result<String, PasswordError> {
 }
 
 impl Step for Password {
-    type Work = ();
+    type Work = Work;
 
     fn id(&self) -> StepId {
         StepId::of(self.scope.hub(), "argocd/password")
@@ -151,14 +159,19 @@ impl Step for Password {
         Some(self.scope.hub())
     }
 
-    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+    async fn observe(&self, facts: &Facts) -> Result<Observed<Work>, Stop> {
         let client = self.scope.standing_hub(facts).await?;
-        Ok(Observed::differs(self.changes(&client).await?, ()))
+        Ok(self.look(client).await?)
     }
 
-    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
-        let client = self.scope.standing_hub(facts).await.map_err(Stop::into_failure)?;
-        self.change(&client, writer).await
+    async fn apply(&self, work: Work, _: &Facts, writer: &Writer) -> Result<(), Failure> {
+        if work.is_new {
+            self.store(&work.client, writer).await?;
+        }
+        if let Some(initial) = &work.initial {
+            writer.perform(api::delete_seen(&work.client, &Kind::SECRET, initial)).await?;
+        }
+        Ok(())
     }
 }
 

@@ -11,30 +11,28 @@ const GENERATOR: &str = "argocd-applicationset-controller";
 /// Says that we paused it, and how many replicas it had.
 const PAUSED: &str = "bridgehead/paused";
 
-/// Pauses the controller that makes Applications.
+/// Pauses the controller that makes Applications, as it was looked at.
 ///
 /// # Errors
 /// When the hub cannot be asked or does not allow it.
-pub async fn pause(client: &Client, namespace: &str, writer: &Writer) -> Result<(), ApiError> {
-    let Some(generator) = generator(client, namespace).await?.filter(|generator| !is_paused(generator))
-    else {
-        return Ok(());
-    };
+pub async fn pause(client: &Client, generator: &Object, writer: &Writer) -> Result<(), ApiError> {
     let replicas = generator.get(&["spec", "replicas"]).and_then(Value::as_u64).unwrap_or(1);
-    let patch = patch(&json!(replicas.to_string()), 0);
-    writer.perform(api::merge(client, &Kind::DEPLOYMENT, Some(namespace), GENERATOR, &patch)).await
+    change(client, generator, &patch(&json!(replicas.to_string()), 0), writer).await
 }
 
-/// Lets it go on, if it is paused.
+/// Lets it go on with as many replicas as it had.
 ///
 /// # Errors
 /// When the hub cannot be asked or does not allow it.
-pub async fn resume(client: &Client, namespace: &str, writer: &Writer) -> Result<(), ApiError> {
-    let Some(replicas) = generator(client, namespace).await?.as_ref().and_then(replicas_before) else {
-        return Ok(());
-    };
-    let patch = patch(&Value::Null, replicas);
-    writer.perform(api::merge(client, &Kind::DEPLOYMENT, Some(namespace), GENERATOR, &patch)).await
+pub async fn resume(client: &Client, generator: &Object, writer: &Writer) -> Result<(), ApiError> {
+    match replicas_before(generator) {
+        Some(replicas) => change(client, generator, &patch(&Value::Null, replicas), writer).await,
+        None => Ok(()),
+    }
+}
+
+async fn change(client: &Client, generator: &Object, patch: &Value, writer: &Writer) -> Result<(), ApiError> {
+    writer.perform(api::merge(client, &Kind::DEPLOYMENT, generator.namespace(), generator.name(), patch)).await
 }
 
 /// Whether we paused a Deployment.

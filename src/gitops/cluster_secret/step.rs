@@ -11,7 +11,7 @@ use super::existing::{Existing, find};
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::env::Env;
 use crate::gitops::Scope;
-use crate::k8s::{ObjectSet, Stranger};
+use crate::k8s::{Differences, ObjectSet, Stranger};
 use crate::site::name::ClusterName;
 use crate::site::{Cluster, Role, Site};
 
@@ -65,7 +65,7 @@ impl Registered {
 }
 
 impl Step for Registered {
-    type Work = (Client, ObjectSet);
+    type Work = Differences;
 
     fn id(&self) -> StepId {
         StepId::of(&self.cluster.name, "registration/secret")
@@ -78,12 +78,14 @@ impl Step for Registered {
     async fn observe(&self, facts: &Facts) -> Result<Observed<Self::Work>, Stop> {
         let hub = self.scope.client(self.scope.hub(), facts).await?;
         let (set, remark) = self.desired(&hub, facts).await?;
-        let changes = set.observe(&hub).await?.into_iter().map(|change| remarked(change, remark.as_deref()));
-        Ok(Observed::differs(changes.collect(), (hub, set)))
+        let differences = set.observe(&hub).await?;
+        let changes =
+            differences.changes().into_iter().map(|change| remarked(change, remark.as_deref())).collect();
+        Ok(Observed::differs(changes, differences))
     }
 
-    async fn apply(&self, (hub, set): Self::Work, _: &Facts, writer: &Writer) -> Result<(), Failure> {
-        set.apply(&hub, writer).await
+    async fn apply(&self, work: Differences, _: &Facts, writer: &Writer) -> Result<(), Failure> {
+        work.apply(writer).await
     }
 }
 

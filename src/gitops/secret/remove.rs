@@ -7,7 +7,7 @@ use crate::engine::{Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::env::Env;
 use crate::gitops::hub::Hub;
 use crate::gitops::{Scope, part};
-use crate::k8s::{Kind, ObjectSet, Prune};
+use crate::k8s::{Differences, Kind, ObjectSet, Prune};
 use crate::site::Site;
 use crate::site::name::ClusterName;
 
@@ -28,7 +28,7 @@ impl Removed {
 }
 
 impl Step for Removed {
-    type Work = ();
+    type Work = Differences;
 
     fn id(&self) -> StepId {
         StepId::of(self.0.hub(), "gitops/secrets")
@@ -38,15 +38,14 @@ impl Step for Removed {
         Some(self.0.hub())
     }
 
-    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
-        match Hub::alive(&self.0, facts).await? {
-            Some(hub) => Ok(Observed::differs(self.set().observe(&hub.client).await?, ())),
+    async fn observe(&self, facts: &Facts) -> Result<Observed<Differences>, Stop> {
+        match Hub::standing(&self.0, facts).await? {
+            Some(hub) => Ok(self.set().observe(&hub.client).await?.into()),
             None => Ok(Observed::default()),
         }
     }
 
-    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
-        let hub = Hub::of(&self.0, facts).await.map_err(Stop::into_failure)?;
-        self.set().apply(&hub.client, writer).await
+    async fn apply(&self, work: Differences, _: &Facts, writer: &Writer) -> Result<(), Failure> {
+        work.apply(writer).await
     }
 }

@@ -1,15 +1,18 @@
 //! The steps that take Applications away.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::ours::Ours;
+use crate::engine::facts::{Presence, WithoutApi};
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::gitops::Scope;
 use crate::gitops::application::Application;
 use crate::gitops::fleet::{Fleet, is_marked};
-use crate::gitops::hub::{Hub, Life, life};
+use crate::gitops::hub::Hub;
 use crate::gitops::overlooked::Overlooked;
 use crate::gitops::retire::{Objects, difference, remains, retire};
+use crate::k8s::{ApiError, Kind, api};
 use crate::site::name::ClusterName;
 
 /// Which Applications a step takes away.
@@ -28,10 +31,20 @@ pub(super) struct Applications {
     scope: Scope,
     cluster: ClusterName,
     which: Which,
+    /// Whether those of others go as well.
+    others: bool,
 }
 
-/// What an observation found.
-struct Found {
+/// Its Applications are kept: nobody knows what would be left behind.
+#[derive(Debug, thiserror::Error)]
+#[error("the cluster `{cluster}` cannot be reached: {cause}")]
+struct Silent {
+    cluster: ClusterName,
+    cause: String,
+}
+
+/// What an observation found, which is what is done about it.
+pub(super) struct Found {
     hub: Hub,
     applications: Vec<Application>,
     objects: Objects,
@@ -40,28 +53,35 @@ struct Found {
 }
 
 impl Applications {
-    pub(super) fn of_spoke(scope: &Scope, spoke: &ClusterName) -> Self {
-        Self { scope: scope.clone(), cluster: spoke.clone(), which: Which::Spoke }
+    pub(super) fn of_spoke(scope: &Scope, spoke: &ClusterName, others: bool) -> Self {
+        Self { scope: scope.clone(), cluster: spoke.clone(), which: Which::Spoke, others }
     }
 
-    pub(super) fn of_hub(scope: &Scope) -> Self {
-        Self { scope: scope.clone(), cluster: scope.hub().clone(), which: Which::Hub }
+    pub(super) fn of_hub(scope: &Scope, others: bool) -> Self {
+        Self { scope: scope.clone(), cluster: scope.hub().clone(), which: Which::Hub, others }
     }
 
     pub(super) fn roots(scope: &Scope) -> Self {
-        Self { scope: scope.clone(), cluster: scope.hub().clone(), which: Which::Roots }
+        Self { scope: scope.clone(), cluster: scope.hub().clone(), which: Which::Roots, others: false }
     }
 
     fn goes(&self, fleet: &Fleet, ours: &Ours, application: &Application) -> bool {
         let target = fleet.target(&application.spec.destination);
-        let is_here = target.is_some_and(|target| target.cluster.as_ref() == Some(&self.cluster));
-        let is_elsewhere =
-            target.and_then(|target| target.cluster.as_ref()).is_some_and(|name| *name != self.cluster);
+        let cluster = target.and_then(|target| target.cluster.as_ref());
+        let is_ours = ours.has(application);
         match self.which {
-            // A registration of ours ends, and with it whatever anybody deployed by it.
-            Which::Spoke => is_here && (ours.has(application) || target.is_some_and(|target| target.ours)),
-            Which::Hub => !is_elsewhere && ours.has(application) && !self.is_root(fleet, application),
-            Which::Roots => !is_elsewhere && self.is_root(fleet, application),
+            Which::Spoke => {
+                let ends = self.others && target.is_some_and(|target| target.ours);
+                cluster == Some(&self.cluster) && (is_ours || ends)
+            }
+            // Argo CD lets one go whose cluster it does not know. What is for a cluster that it knows and no profile
+            // names has been asked about.
+            Which::Hub | Which::Roots => {
+                let is_here = target.is_none() || fleet.is_for_the_hub(&self.scope.site, application);
+                let is_elsewhere = cluster.is_some_and(|name| *name != self.cluster);
+                let goes = is_ours && is_here || self.others && !is_elsewhere;
+                goes && self.is_root(fleet, application) == (self.which == Which::Roots)
+            }
         }
     }
 
@@ -70,33 +90,73 @@ impl Applications {
         sets.any(|set| application.owner() == Some(set.name()))
     }
 
-    async fn look(&self, facts: &Facts) -> Result<Option<Found>, Failure> {
-        let Some(hub) = Hub::alive(&self.scope, facts).await? else { return Ok(None) };
+    async fn look(&self, facts: &Facts) -> Result<Option<Found>, Stop> {
+        let Some(hub) = Hub::standing(&self.scope, facts).await? else { return Ok(None) };
         let fleet = Fleet::look(&hub, &self.scope.site).await?;
         let ours = Ours::of(&self.scope.site, &fleet);
-        let applications =
-            fleet.applications.iter().filter(|application| self.goes(&fleet, &ours, application));
+        let all = self.applications(&hub, &fleet).await?;
+        let applications = all.iter().filter(|application| self.goes(&fleet, &ours, application));
         let applications: Vec<_> = applications.cloned().collect();
         if applications.is_empty() {
             return Ok(None);
         }
-        let (objects, left) = match life(&self.scope, facts, &self.cluster).await? {
-            Life::Alive(client) => (Objects::Go, remains(&hub, &client, applications.iter()).await?),
-            Life::Gone(how) | Life::Silent(how) => {
-                (Objects::Stay(format!("without removing what it deployed: {how}")), Vec::new())
+        let objects = self.objects(facts)?;
+        let left = match objects {
+            Objects::Go if is_seen(facts, &self.cluster) => {
+                let client = self.scope.client(&self.cluster, facts).await?;
+                Some(remains(&hub, &client, applications.iter()).await?)
             }
+            // Argo CD knows what is left, and this machine does not.
+            Objects::Go | Objects::Stay(_) => None,
         };
-        let registered = fleet.registered(&self.cluster).filter(|_| objects == Objects::Go);
-        let overlooked =
-            registered.and_then(|registered| Overlooked::among(registered, applications.iter(), &left));
+        let overlooked = fleet.registered(&self.cluster).zip(left.as_deref());
+        let overlooked = overlooked
+            .and_then(|(registered, left)| Overlooked::among(registered, applications.iter(), left));
+        let left = left.unwrap_or_default();
         let differences = applications.iter().map(|each| difference(&hub, each, &objects, &left));
         let differences = differences.chain(overlooked.iter().map(|each| each.change(&hub))).collect();
         Ok(Some(Found { hub, applications, objects, overlooked, differences }))
     }
+
+    /// All that may go: those of others may be in other namespaces as well.
+    async fn applications<'a>(
+        &self,
+        hub: &Hub,
+        fleet: &'a Fleet,
+    ) -> Result<Cow<'a, [Application]>, ApiError> {
+        if self.others {
+            return Ok(api::list_of(&hub.client, &Kind::APPLICATION, None, "").await?.into());
+        }
+        Ok(fleet.applications.as_slice().into())
+    }
+
+    /// What becomes of what the Applications deployed. It stays only where that has been proven to make no difference,
+    /// or where the person has said so; a cluster that merely does not answer never comes here.
+    fn objects(&self, facts: &Facts) -> Result<Objects, Stop> {
+        let cluster = &self.cluster;
+        Ok(match facts.presence(cluster) {
+            Some(Presence::Seen | Presence::ThroughArgoCd(_)) => Objects::Go,
+            Some(Presence::Gone(proof)) => Objects::Stay(format!("{cluster} is gone: {proof}")),
+            Some(Presence::Lost) => Objects::Stay(format!("{cluster} is taken for lost")),
+            Some(Presence::Unreachable(why)) if why.provider == WithoutApi::DestroyAll => {
+                Objects::Stay(format!("{cluster} is destroyed with everything in it"))
+            }
+            Some(Presence::Unreachable(why)) => {
+                return Err(Silent { cluster: cluster.clone(), cause: why.cause.clone() }.into());
+            }
+            None => {
+                return Err(Silent { cluster: cluster.clone(), cause: "nobody has looked".to_owned() }.into());
+            }
+        })
+    }
+}
+
+fn is_seen(facts: &Facts, cluster: &ClusterName) -> bool {
+    facts.presence(cluster) == Some(&Presence::Seen)
 }
 
 impl Step for Applications {
-    type Work = ();
+    type Work = Found;
 
     fn id(&self) -> StepId {
         let path = if self.which == Which::Roots { "gitops/roots" } else { "gitops/applications" };
@@ -107,13 +167,12 @@ impl Step for Applications {
         Some(&self.cluster)
     }
 
-    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
-        let found = self.look(facts).await?;
-        Ok(Observed::differs(found.map(|found| found.differences).unwrap_or_default(), ()))
+    async fn observe(&self, facts: &Facts) -> Result<Observed<Found>, Stop> {
+        let Some(mut found) = self.look(facts).await? else { return Ok(Observed::default()) };
+        Ok(Observed::differs(std::mem::take(&mut found.differences), found))
     }
 
-    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
-        let Some(found) = self.look(facts).await? else { return Ok(()) };
+    async fn apply(&self, found: Found, _facts: &Facts, writer: &Writer) -> Result<(), Failure> {
         for application in &found.applications {
             retire(&found.hub, application, &found.objects, writer).await?;
         }

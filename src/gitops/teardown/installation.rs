@@ -4,13 +4,9 @@ use std::time::Duration;
 
 use kube::Client;
 
-use super::ours::Ours;
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::gitops::Scope;
-use crate::gitops::application::Application;
-use crate::gitops::application_set::ApplicationSet;
 use crate::gitops::argocd::KINDS;
-use crate::gitops::fleet::Fleet;
 use crate::gitops::hub::Hub;
 use crate::k8s::{ApiError, Kind, Object, SITE_LABEL, api};
 use crate::site::name::ClusterName;
@@ -33,17 +29,6 @@ enum What {
 pub(super) struct Uninstalled {
     scope: Scope,
     what: What,
-}
-
-/// The step `<hub>/argocd/others`: nobody else uses the Argo CD that is to go. It comes before anything is changed.
-pub(super) struct Unused(pub(super) Scope);
-
-/// Somebody else would lose theirs.
-#[derive(Debug, thiserror::Error)]
-#[error("Argo CD on `{hub}` is the site's and would go, but others use it: {others}")]
-struct InUse {
-    hub: ClusterName,
-    others: String,
 }
 
 impl Uninstalled {
@@ -112,7 +97,7 @@ fn remaining(object: &Object) -> Option<&str> {
 }
 
 impl Step for Uninstalled {
-    type Work = ();
+    type Work = (Client, Vec<(Kind, Object)>);
 
     fn id(&self) -> StepId {
         let path = if self.what == What::Release { "argocd/install" } else { "argocd/namespace" };
@@ -123,17 +108,22 @@ impl Step for Uninstalled {
         Some(self.scope.hub())
     }
 
-    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
-        let client = self.scope.client(self.scope.hub(), facts).await?;
-        let left = self.left(&client).await?;
-        Ok(Observed::differs(left.iter().map(|(kind, object)| difference(kind, object)).collect(), ()))
+    async fn observe(&self, facts: &Facts) -> Result<Observed<Self::Work>, Stop> {
+        let Some(hub) = Hub::standing(&self.scope, facts).await? else { return Ok(Observed::default()) };
+        let left = self.left(&hub.client).await?;
+        let changes = left.iter().map(|(kind, object)| difference(kind, object)).collect();
+        Ok(Observed::differs(changes, (hub.client, left)))
     }
 
-    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
-        let client = self.scope.client(self.scope.hub(), facts).await.map_err(Stop::into_failure)?;
-        for (kind, object) in self.left(&client).await? {
+    async fn apply(
+        &self,
+        (client, left): Self::Work,
+        _facts: &Facts,
+        writer: &Writer,
+    ) -> Result<(), Failure> {
+        for (kind, object) in left {
             if !difference(&kind, &object).is_wait() {
-                writer.perform(api::delete(&client, &kind, object.namespace(), object.name())).await?;
+                writer.perform(api::delete_seen(&client, &kind, &object)).await?;
             }
         }
         Ok(())
@@ -142,65 +132,5 @@ impl Step for Uninstalled {
     /// The namespace's pods are given time to stop.
     fn patience(&self) -> Duration {
         Duration::from_mins(5)
-    }
-}
-
-impl Unused {
-    async fn others(&self, facts: &Facts) -> Result<Vec<String>, Stop> {
-        let hub = Hub::of(&self.0, facts).await?;
-        let definitions = [Kind::CUSTOM_RESOURCE_DEFINITION];
-        if marked(&hub.client, &definitions, &mark(&self.0)).await?.is_empty() {
-            return Ok(Vec::new());
-        }
-        let fleet = Fleet::look(&hub, &self.0.site).await?;
-        let ours = Ours::of(&self.0.site, &fleet);
-        let is_here = |namespace: Option<&str>| namespace == Some(hub.namespace());
-        // Without the definitions, those of other namespaces would go too.
-        let (sets, applications) = futures::try_join!(
-            api::list_of::<ApplicationSet>(&hub.client, &Kind::APPLICATION_SET, None, ""),
-            api::list_of::<Application>(&hub.client, &Kind::APPLICATION, None, ""),
-        )?;
-        let sets =
-            sets.iter().filter(|set| !(is_here(set.metadata.namespace.as_deref()) && ours.has_set(set)));
-        let sets =
-            sets.map(|set| Kind::APPLICATION_SET.subject(set.metadata.namespace.as_deref(), set.name()));
-        let others = applications.iter().filter(|found| {
-            !(is_here(found.metadata.namespace.as_deref()) && (ours.has(found) || self.goes(&fleet, found)))
-        });
-        let others =
-            others.map(|found| Kind::APPLICATION.subject(found.metadata.namespace.as_deref(), found.name()));
-        Ok(sets.chain(others).collect())
-    }
-
-    /// Whether an Application goes with the registration of the spoke that it is for.
-    fn goes(&self, fleet: &Fleet, application: &Application) -> bool {
-        let target = fleet.target(&application.spec.destination);
-        target.is_some_and(|target| target.ours && target.cluster.as_ref() != Some(self.0.hub()))
-    }
-}
-
-impl Step for Unused {
-    type Work = ();
-
-    fn id(&self) -> StepId {
-        StepId::of(self.0.hub(), "argocd/others")
-    }
-
-    fn cluster(&self) -> Option<&ClusterName> {
-        Some(self.0.hub())
-    }
-
-    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
-        let others = self.others(facts).await?;
-        if others.is_empty() {
-            return Ok(Observed::default());
-        }
-        let (hub, others) = (self.0.hub().clone(), others.join(", "));
-        let hint = "delete them, or move them to another Argo CD, then run again; nothing was changed";
-        Err(Failure::from(InUse { hub, others }).with_hint(hint).into())
-    }
-
-    async fn apply(&self, _work: (), _facts: &Facts, _writer: &Writer) -> Result<(), Failure> {
-        Ok(())
     }
 }

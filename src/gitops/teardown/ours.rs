@@ -26,14 +26,16 @@ impl Ours {
         };
         loop {
             let before = ours.sets.len() + ours.applications.len();
-            ours.follow(fleet);
+            ours.follow(site, fleet);
             if ours.sets.len() + ours.applications.len() == before {
                 return ours;
             }
         }
     }
 
-    fn follow(&mut self, fleet: &Fleet) {
+    /// An Application of the hub's Argo CD is made by what is deployed to its namespace there. One of the same name on
+    /// another cluster, or in another namespace, is that of another Argo CD.
+    fn follow(&mut self, site: &Site, fleet: &Fleet) {
         let made = fleet
             .applications
             .iter()
@@ -42,8 +44,12 @@ impl Ours {
         self.applications.extend(made);
         let mine =
             fleet.applications.iter().filter(|application| self.applications.contains(application.name()));
-        let deployed: Vec<_> =
-            mine.flat_map(Application::resources).filter(|found| found.group == "argoproj.io").collect();
+        let here = Some(site.argocd.namespace.as_str());
+        let deployed = mine
+            .filter(|application| fleet.is_for_the_hub(site, application))
+            .flat_map(Application::resources)
+            .filter(|found| found.group == "argoproj.io" && found.namespace.as_deref() == here);
+        let deployed: Vec<_> = deployed.collect();
         let named = |kind: &str| {
             let found = deployed.iter().filter(|found| found.kind == kind).map(|found| found.name.clone());
             found.collect::<Vec<_>>()
@@ -70,9 +76,13 @@ impl Ours {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::gitops::cluster_secret::HUB_SERVER;
+    use crate::gitops::fleet::Registered;
     use crate::site::load;
 
     fn set(name: &str, site: Option<&str>) -> ApplicationSet {
@@ -81,15 +91,31 @@ mod tests {
         serde_json::from_value(value).expect("it is an ApplicationSet")
     }
 
-    fn application(name: &str, owner: &str, deployed: &[[&str; 2]]) -> Application {
+    fn application(name: &str, owner: &str, to: &str, deployed: &[[&str; 2]]) -> Application {
         let owner = json!({ "apiVersion": "argoproj.io/v1alpha1", "kind": "ApplicationSet", "name": owner,
                             "uid": "x", "controller": true });
-        let resources =
-            deployed.iter().map(|[kind, name]| json!({ "group": "argoproj.io", "kind": kind, "name": name }));
+        let resources = deployed.iter().map(|[kind, name]| {
+            json!({ "group": "argoproj.io", "kind": kind, "name": name,
+                                                      "namespace": "argocd" })
+        });
         let resources: Vec<Value> = resources.collect();
-        let value = json!({ "metadata": { "name": name, "ownerReferences": [owner] }, "spec": {},
-                            "status": { "resources": resources } });
+        let value = json!({ "metadata": { "name": name, "ownerReferences": [owner] },
+                            "spec": { "destination": { "name": to } }, "status": { "resources": resources } });
         serde_json::from_value(value).expect("it is an Application")
+    }
+
+    fn cluster(name: &str, server: &str) -> Registered {
+        Registered {
+            name: name.to_owned(),
+            server: server.to_owned(),
+            secret: None,
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            cluster: None,
+            ours: false,
+            is_deleting: false,
+            managed: Vec::new(),
+        }
     }
 
     #[test]
@@ -97,7 +123,7 @@ mod tests {
         let name = "home".parse().expect("valid");
         let site = load::from_text(None, &name, "[hub.local]\n", &load::Overrides::default()).expect("valid");
         let fleet = Fleet {
-            registered: Vec::new(),
+            registered: vec![cluster("in-cluster", HUB_SERVER), cluster("dev", "https://dev")],
             sets: vec![
                 set("addons", Some("home")),
                 set("web", None),
@@ -105,10 +131,15 @@ mod tests {
                 set("x", Some("other")),
             ],
             applications: vec![
-                application("addons", "addons", &[["ApplicationSet", "web"], ["Application", "parent"]]),
-                application("web-dev", "web", &[]),
-                application("parent", "", &[["Application", "child"]]),
-                application("theirs-dev", "theirs", &[]),
+                application(
+                    "addons",
+                    "addons",
+                    "in-cluster",
+                    &[["ApplicationSet", "web"], ["Application", "parent"]],
+                ),
+                application("web-dev", "web", "dev", &[["ApplicationSet", "theirs"]]),
+                application("parent", "", "in-cluster", &[["Application", "child"]]),
+                application("theirs-dev", "theirs", "dev", &[]),
             ],
         };
         let ours = Ours::of(&site, &fleet);

@@ -49,7 +49,7 @@ impl Step for Unregistered {
     }
 
     async fn observe(&self, facts: &Facts) -> Result<Observed<Work>, Stop> {
-        let Some(hub) = Hub::alive(&self.scope, facts).await? else { return Ok(Observed::default()) };
+        let Some(hub) = Hub::standing(&self.scope, facts).await? else { return Ok(Observed::default()) };
         let Some((secret, is_made)) = registration_of(&self.scope, &hub.client, &self.cluster).await? else {
             return Ok(Observed::default());
         };

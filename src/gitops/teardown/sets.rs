@@ -1,7 +1,5 @@
 //! The step that takes the ApplicationSets away, once nothing is left of what they made.
 
-use serde_json::json;
-
 use super::ours::Ours;
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::gitops::Scope;
@@ -15,8 +13,8 @@ use crate::site::name::ClusterName;
 pub(super) struct Sets(pub(super) Scope);
 
 impl Sets {
-    async fn look(&self, facts: &Facts) -> Result<Option<(Hub, Vec<ApplicationSet>)>, Failure> {
-        let Some(hub) = Hub::alive(&self.0, facts).await? else { return Ok(None) };
+    async fn look(&self, facts: &Facts) -> Result<Option<(Hub, Vec<ApplicationSet>)>, Stop> {
+        let Some(hub) = Hub::standing(&self.0, facts).await? else { return Ok(None) };
         let fleet = Fleet::look(&hub, &self.0.site).await?;
         let ours = Ours::of(&self.0.site, &fleet);
         let sets = fleet.sets.iter().filter(|set| ours.has_set(set)).cloned().collect();
@@ -42,7 +40,7 @@ fn finalizers(set: &ApplicationSet) -> Vec<&str> {
 }
 
 impl Step for Sets {
-    type Work = ();
+    type Work = (Hub, Vec<ApplicationSet>);
 
     fn id(&self) -> StepId {
         StepId::of(self.0.hub(), "gitops/sets")
@@ -52,23 +50,22 @@ impl Step for Sets {
         Some(self.0.hub())
     }
 
-    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+    async fn observe(&self, facts: &Facts) -> Result<Observed<Self::Work>, Stop> {
         let Some((hub, sets)) = self.look(facts).await? else { return Ok(Observed::default()) };
-        Ok(Observed::differs(sets.iter().map(|set| difference(&hub, set)).collect(), ()))
+        let changes = sets.iter().map(|set| difference(&hub, set)).collect();
+        Ok(Observed::differs(changes, (hub, sets)))
     }
 
-    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
-        let Some((hub, sets)) = self.look(facts).await? else { return Ok(()) };
+    async fn apply(&self, (hub, sets): Self::Work, _facts: &Facts, writer: &Writer) -> Result<(), Failure> {
         for set in &sets {
-            if !finalizers(set).is_empty() {
-                let others = set.metadata.finalizers.iter().flatten();
-                let others: Vec<_> =
-                    others.filter(|name| !finalizers(set).contains(&name.as_str())).collect();
-                let patch = json!({ "metadata": { "finalizers": others } });
-                writer.perform(hub.change(&Kind::APPLICATION_SET, set.name(), &patch)).await?;
+            let ours = finalizers(set);
+            if !ours.is_empty() {
+                let all = set.metadata.finalizers.iter().flatten();
+                let others: Vec<_> = all.filter(|name| !ours.contains(&name.as_str())).cloned().collect();
+                writer.perform(hub.set_finalizers(&Kind::APPLICATION_SET, &set.metadata, &others)).await?;
             }
             if set.metadata.deletion_timestamp.is_none() {
-                writer.perform(hub.delete(&Kind::APPLICATION_SET, set.name())).await?;
+                writer.perform(hub.delete_seen(&Kind::APPLICATION_SET, &set.metadata)).await?;
             }
         }
         Ok(())

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::facts::ClusterFacts;
-use crate::engine::{Access, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::{Access, Facts, Failure, Observed, Step, StepId, Stop};
 use crate::env::Env;
 use crate::k8s::kubeconfig::{self, KubeconfigError};
 use crate::k8s::{ApiError, ClientError};
@@ -94,9 +94,5 @@ impl Step for Context {
 
     async fn observe(&self, _facts: &Facts) -> Result<Observed, Stop> {
         Ok(self.look().await?)
-    }
-
-    async fn apply(&self, _work: (), _facts: &Facts, _writer: &Writer) -> Result<(), Failure> {
-        Ok(())
     }
 }

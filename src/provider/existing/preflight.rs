@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::context::access;
-use crate::engine::{Access, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::{Access, Facts, Failure, Observed, Step, StepId, Stop};
 use crate::site::name::ClusterName;
 use crate::site::{Cluster, Existing, Provider, Role, Site};
 
@@ -63,9 +63,5 @@ impl Step for Preflight {
     async fn observe(&self, _facts: &Facts) -> Result<Observed, Stop> {
         check(&self.site, &self.cluster, &self.existing)?;
         Ok(Observed::default())
-    }
-
-    async fn apply(&self, _work: (), _facts: &Facts, _writer: &Writer) -> Result<(), Failure> {
-        Ok(())
     }
 }

@@ -9,9 +9,10 @@ use futures::StreamExt;
 use futures::stream::FuturesOrdered;
 
 use super::{Member, Memory, Subject, config};
-use crate::engine::facts::{ClusterFacts, Join};
-use crate::engine::{self, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::facts::{ClusterFacts, Join, Unreachable, WithoutApi};
+use crate::engine::{self, Change, Facts, Failure, Observed, Step, StepId, Stop};
 use crate::provider::api_server;
+use crate::provider::presence::{Sighting, unknown};
 use crate::site::name::ClusterName;
 use crate::site::secret::Secret;
 use kubeconfig::Identity;
@@ -38,10 +39,17 @@ impl Access {
 
     async fn look(&self) -> Result<Observed, Stop> {
         let Some(server) = self.subject.servers().into_iter().next() else { return Ok(Observed::default()) };
-        let look = server.service_look(self.memory.is_second()).await?;
+        let again = self.memory.is_second();
+        let look = match server.service_look(again).await {
+            // It comes back, or the wait ends.
+            Err(error) if again && error.is_absence() => {
+                return Ok(Observed::waits(vec![self.wait(error.to_string())]));
+            }
+            look => look?,
+        };
         let (Some(kubeconfig), Some(token)) = (&look.kubeconfig, &look.token) else {
             let reason = format!("k3s does not run on {} yet", server.host.name);
-            return Ok(Observed::differs(vec![self.wait(reason)], ()));
+            return Ok(Observed::waits(vec![self.wait(reason)]));
         };
         let identity = Identity::parse(server.host.name.as_str(), kubeconfig)?;
         let token = Secret::new(token.expose().trim().to_owned());
@@ -59,8 +67,35 @@ impl Access {
                 };
                 Ok(Observed::ready(Facts::of(&self.subject.cluster, learnt)))
             }
-            Err(reason) => Ok(Observed::differs(vec![self.wait(reason)], ())),
+            Err(reason) => Ok(Observed::waits(vec![self.wait(reason)])),
         }
+    }
+
+    /// How the API is reached of a cluster whose hosts have been looked at, for those that take it down.
+    pub(super) async fn sight(&self) -> Sighting {
+        self.address().await.unwrap_or_else(|stop| match stop {
+            Stop::Failed(failure) => Sighting::Unknown(unknown(&failure, false, WithoutApi::Destroy)),
+            Stop::Blocked(missing) => out_of_reach(format!("the {missing} is not known"), false),
+        })
+    }
+
+    async fn address(&self) -> Result<Sighting, Stop> {
+        let Some(server) = self.subject.servers().into_iter().next() else {
+            return Ok(out_of_reach("it has no server".to_owned(), false));
+        };
+        let look = server.service_look(false).await?;
+        let host = &server.host.name;
+        if !look.is_running() {
+            return Ok(out_of_reach(format!("k3s does not run on {host}: {}", look.state()), true));
+        }
+        let Some(kubeconfig) = &look.kubeconfig else {
+            return Ok(out_of_reach(format!("k3s on {host} has not written its kubeconfig"), true));
+        };
+        let identity = Identity::parse(host.as_str(), kubeconfig)?;
+        Ok(match self.answering(&server, &identity).await? {
+            Ok((access, _)) => Sighting::At(access, WithoutApi::Destroy),
+            Err(reason) => out_of_reach(reason, true),
+        })
     }
 
     /// The first address that answers under the pinned authority, with the version; or why none does.
@@ -71,7 +106,7 @@ impl Access {
     ) -> Result<Result<(engine::Access, String), String>, Stop> {
         let port = config::port(&self.subject.k3s);
         let names = config::names(&self.subject.k3s);
-        let addresses = addresses(&server.host.address, &names);
+        let addresses = addresses(&server.address().await?, &names);
         if addresses.is_empty() {
             let failure = Failure::from(NoAddress(self.subject.cluster.clone()));
             let hint = "name an address of the server that others can use: `ansible_host`, or `tls-san` in its k3s table";
@@ -124,13 +159,13 @@ impl Step for Access {
         self.look().await
     }
 
-    async fn apply(&self, _work: (), _: &Facts, _: &Writer) -> Result<(), Failure> {
-        Ok(())
-    }
-
     fn patience(&self) -> Duration {
         Duration::from_mins(5)
     }
+}
+
+fn out_of_reach(cause: String, is_passing: bool) -> Sighting {
+    Sighting::Unknown(Unreachable { cause, hint: None, is_passing, provider: WithoutApi::Destroy })
 }
 
 /// The step that further hosts wait for.
@@ -145,7 +180,7 @@ fn authority_hash(token: &Secret<String>) -> Option<&str> {
 
 /// What the API may be reached at: the host's address, then the names of its certificate. What means this very
 /// machine is none: others are told the same address.
-fn addresses(host: &str, names: &[&str]) -> Vec<String> {
+pub(super) fn addresses(host: &str, names: &[&str]) -> Vec<String> {
     let mut addresses: Vec<String> = Vec::new();
     for name in std::iter::once(&host).chain(names).filter(|name| !is_loopback(name)) {
         let address = if name.contains(':') { format!("[{name}]") } else { (*name).to_owned() };

@@ -1,10 +1,10 @@
 //! The step `<cluster>/provision/<host>/files`: the mark, the binary, images, the unit and links are there.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use super::look::HostLook;
 use super::mark::Mark;
-use super::release::{Architecture, Artifact};
+use super::release::Artifact;
 use super::{IMAGES, Member, Memory, unit};
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::site::name::ClusterName;
@@ -27,14 +27,21 @@ pub(super) struct Files {
 }
 
 /// What a host lacks.
-struct Lacking {
+pub(super) struct Lacking {
     look: HostLook,
     tag: String,
-    architecture: Architecture,
-    marked: bool,
-    artifacts: Vec<(Artifact, String)>,
-    unit: bool,
+    mark: Option<Mark>,
+    artifacts: Vec<Upload>,
+    unit: Option<String>,
     links: Vec<&'static str>,
+}
+
+/// A file of the release that a host gets.
+struct Upload {
+    artifact: Artifact,
+    sum: String,
+    /// Where this machine has it.
+    kept: PathBuf,
 }
 
 impl Files {
@@ -52,16 +59,19 @@ impl Files {
         for artifact in architecture.artifacts(subject.k3s.images) {
             let sum = source.sum(&tag, architecture, &artifact.file).await?;
             if look.checksums.get(&artifact.path) != Some(&sum) {
-                artifacts.push((artifact, sum));
+                let kept = source.path(&tag, architecture, &artifact.file);
+                artifacts.push(Upload { artifact, sum, kept });
             }
         }
+        let is_marked = look.marks.iter().any(|mark| mark.is_of(&subject.site, &subject.cluster));
+        let unit = unit::text(*role);
+        let has_unit = look.checksums.get(&unit::path(*role)) == Some(&sha256(&unit));
         Ok(Lacking {
-            marked: look.marks.iter().any(|mark| mark.is_of(&subject.site, &subject.cluster)),
-            unit: look.checksums.get(&unit::path(*role)) != Some(&sha256(&unit::text(*role))),
+            mark: (!is_marked).then(|| Mark::new(&subject.site, &subject.cluster, *role, &look.traces)),
+            unit: (!has_unit).then_some(unit),
             links: LINKS.into_iter().filter(|name| !look.tools.contains(*name)).collect(),
             look,
             tag,
-            architecture,
             artifacts,
         })
     }
@@ -74,35 +84,33 @@ impl Files {
             if is_there { Change::update(on(path), detail) } else { Change::create(on(path)) }
         };
         let mut changes = Vec::new();
-        if !lacking.marked {
-            changes.push(Change::create(on("mark")));
+        if let Some(Mark { site, cluster, role, .. }) = &lacking.mark {
+            // What else is in it, the host says at that moment.
+            changes.push(Change::create(on("mark")).with_content(&(site, cluster, role)));
         }
-        for (artifact, _) in &lacking.artifacts {
+        for Upload { artifact, sum, .. } in &lacking.artifacts {
             let installed = lacking.look.version.as_deref().unwrap_or("another file");
-            changes.push(differs(&artifact.path, format!("{installed} -> {}", lacking.tag)));
+            let change = differs(&artifact.path, format!("{installed} -> {}", lacking.tag));
+            changes.push(change.with_content(sum));
         }
-        if lacking.unit {
-            changes.push(differs(&unit::path(*role), "other content".to_owned()));
+        if let Some(text) = &lacking.unit {
+            changes.push(differs(&unit::path(*role), "other content".to_owned()).with_content(text));
         }
         changes.extend(lacking.links.iter().map(|name| Change::create(on(&format!("link {name}")))));
         changes
     }
 
-    async fn write(&self, writer: &Writer) -> Result<(), Failure> {
+    async fn write(&self, lacking: Lacking, writer: &Writer) -> Result<(), Failure> {
         let Member { subject, role, .. } = &self.member;
-        let lacking = self.lacking(false).await?;
-        let connection = self.member.connection().await?;
-        if !lacking.marked {
-            let mark = Mark::new(&subject.site, &subject.cluster, *role, &lacking.look.traces);
+        if let Some(mark) = lacking.mark {
             writer.perform(self.member.run("write the mark", &mark.script())).await?;
         }
         writer.perform(self.member.run("make folders", &folders(subject.k3s.images))).await?;
-        for (artifact, sum) in &lacking.artifacts {
-            let kept = subject.source().path(&lacking.tag, lacking.architecture, &artifact.file);
-            self.upload(artifact, sum, &kept, writer).await?;
+        for upload in &lacking.artifacts {
+            self.upload(upload, writer).await?;
         }
-        if lacking.unit {
-            let text = unit::text(*role);
+        if let Some(text) = lacking.unit {
+            let connection = self.member.connection().await?;
             writer.perform(connection.put(&unit::path(*role), 0o644, text.as_str())).await?;
         }
         for name in lacking.links {
@@ -113,19 +121,14 @@ impl Files {
     }
 
     /// Puts a file of the release into place. Of a large one nobody waits for the end who wants to stop.
-    async fn upload(
-        &self,
-        artifact: &Artifact,
-        sum: &str,
-        kept: &Path,
-        writer: &Writer,
-    ) -> Result<(), Failure> {
+    async fn upload(&self, upload: &Upload, writer: &Writer) -> Result<(), Failure> {
+        let Upload { artifact, sum, kept } = upload;
         let (file, host) = (artifact.file.clone(), self.member.host.name.to_string());
         writer.progress(format!("uploading {file} to {host}"));
         let connection = self.member.connection().await?;
         let new = format!("{}.new", artifact.path);
         tokio::select! {
-            put = writer.perform(connection.put(&new, artifact.mode, kept)) => put?,
+            put = writer.perform(connection.put(&new, artifact.mode, kept.as_path())) => put?,
             () = writer.cancelled() => return Err(Stopped { file, host }.into()),
         }
         let script = take_place(&new, &artifact.path, sum);
@@ -135,7 +138,7 @@ impl Files {
 }
 
 impl Step for Files {
-    type Work = ();
+    type Work = Lacking;
 
     fn id(&self) -> StepId {
         files_id(&self.member)
@@ -145,12 +148,13 @@ impl Step for Files {
         Some(&self.member.subject.cluster)
     }
 
-    async fn observe(&self, _: &Facts) -> Result<Observed, Stop> {
-        Ok(Observed::differs(self.changes(&self.lacking(self.memory.is_second()).await?), ()))
+    async fn observe(&self, _: &Facts) -> Result<Observed<Lacking>, Stop> {
+        let lacking = self.lacking(self.memory.is_second()).await?;
+        Ok(Observed::differs(self.changes(&lacking), lacking))
     }
 
-    async fn apply(&self, _work: (), _: &Facts, writer: &Writer) -> Result<(), Failure> {
-        self.write(writer).await
+    async fn apply(&self, lacking: Lacking, _: &Facts, writer: &Writer) -> Result<(), Failure> {
+        self.write(lacking, writer).await
     }
 }
 

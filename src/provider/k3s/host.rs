@@ -134,6 +134,18 @@ impl Member {
         Ok(self.subject.env.hosts.get(&self.host).await?)
     }
 
+    /// Where this machine finds it: what `ssh` makes of its address, which may be a name of the user's `ssh_config`.
+    pub(super) async fn address(&self) -> Result<String, LookError> {
+        let answers = &self.subject.env.answers;
+        let key = self.key("address");
+        if let Some(known) = answers.known(&key) {
+            return Ok(known.expose().clone());
+        }
+        let address = self.subject.env.hosts.address(&self.host).await?;
+        answers.learn(&key, &address);
+        Ok(address)
+    }
+
     /// Runs a script that has to end well, and returns what it printed.
     pub(super) async fn run(&self, operation: &str, script: &str) -> Result<String, LookError> {
         Ok(self.connection().await?.run(operation, script).await?.text()?)

@@ -45,6 +45,16 @@ pub(super) enum LookError {
     },
 }
 
+impl LookError {
+    /// Whether the host is not there at the moment, as while it starts anew.
+    pub(super) fn is_absence(&self) -> bool {
+        matches!(
+            self,
+            Self::Ssh(SshError::Unreachable { .. } | SshError::Lost { .. } | SshError::TimedOut { .. })
+        )
+    }
+}
+
 /// The script that says what a host is like and how its service is: both in one round trip.
 pub(super) fn script(role: Role, ports: &str, files: &[String]) -> String {
     let host = format!("ports={} files={}\n{HOST}", quote(ports), quote(&files.join(" ")));

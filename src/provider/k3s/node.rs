@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1;
 use kube::Api;
 
 use super::Member;
-use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::{Change, Facts, Observed, Step, StepId, Stop};
 use crate::provider::nodes;
 use crate::site::name::ClusterName;
 
@@ -39,7 +39,7 @@ impl Node {
             Some(node) => nodes::unready(&node),
         };
         let changes = reason.map(|reason| Change::wait(format!("node {node}"), reason));
-        Ok(Observed::differs(changes.into_iter().collect(), ()))
+        Ok(Observed::waits(changes.into_iter().collect()))
     }
 }
 
@@ -56,10 +56,6 @@ impl Step for Node {
 
     async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
         self.look(facts).await
-    }
-
-    async fn apply(&self, _work: (), _: &Facts, _: &Writer) -> Result<(), Failure> {
-        Ok(())
     }
 
     fn patience(&self) -> Duration {

@@ -1,67 +1,68 @@
-//! The step `site/preflight`: every host of the site can have k3s. It comes before everything else that changes
-//! anything anywhere, and tells every fault of every host at once.
+//! The step `<cluster>/provision/preflight`: every host of the cluster can have k3s. It comes before everything else that
+//! changes anything of the cluster, and tells every fault of every host at once.
 
 mod fault;
 
-use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
+use std::{fmt, io};
 
 use futures::future::join_all;
 use jiff::Timestamp;
+use tokio::net::{UdpSocket, lookup_host};
 
-use super::{Member, Subject};
-use crate::engine::{Facts, Failure, Observed, Step, StepId, Stop, Writer};
-use crate::site::Site;
-use crate::site::name::{ClusterName, SiteName};
+use super::{Member, Subject, access, config};
+use crate::engine::{Facts, Failure, Observed, Step, StepId, Stop};
+use crate::site::name::ClusterName;
 use fault::{Candidate, Fault, duplicates};
 
-pub(super) struct Preflight {
-    site: SiteName,
-    subjects: Vec<Arc<Subject>>,
-}
+pub(super) struct Preflight(Arc<Subject>);
 
 /// What stands in the way.
 #[derive(Debug, thiserror::Error)]
 struct Unfit {
-    site: SiteName,
+    cluster: ClusterName,
     faults: Vec<Fault>,
 }
 
 impl fmt::Display for Unfit {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { site, faults } = self;
-        write!(formatter, "the hosts of `{site}` are not fit for k3s, nothing was changed:")?;
+        let Self { cluster, faults } = self;
+        write!(formatter, "the hosts of `{cluster}` are not fit for k3s, nothing of it was changed:")?;
         faults.iter().try_for_each(|fault| write!(formatter, "\n  {fault}"))
     }
 }
 
 impl Preflight {
-    pub(super) fn new(site: &Site, subjects: Vec<Arc<Subject>>) -> Self {
-        Self { site: site.name.clone(), subjects }
+    pub(super) fn new(subject: &Arc<Subject>) -> Self {
+        Self(Arc::clone(subject))
     }
 
     async fn look(&self) -> Result<(), Failure> {
-        let members: Vec<_> = self.subjects.iter().flat_map(Subject::members).collect();
+        let members = self.0.members();
         let looks = join_all(members.iter().map(look)).await;
-        let (mut faults, mut candidates, mut hints) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut candidates, mut unseen) = (Vec::new(), Vec::new());
         for (member, look) in members.iter().zip(looks) {
             match look {
                 Ok(candidate) => candidates.push(candidate),
-                Err(failure) => {
-                    faults.push(Fault::unreachable(member, &failure));
-                    hints.extend(failure.hint().map(ToOwned::to_owned));
-                }
+                Err(failure) => unseen.push((member, failure)),
             }
         }
-        faults.extend(candidates.iter().flat_map(Candidate::faults));
+        if candidates.iter().any(Candidate::serves) {
+            // Of a cluster that is there, an agent that is off holds up nothing but itself: its own steps say so.
+            unseen.retain(|(member, _)| !member.is_agent());
+        }
+        let mut faults: Vec<_> = candidates.iter().flat_map(Candidate::faults).collect();
         faults.extend(duplicates(&candidates));
+        faults.extend(unseen.iter().map(|(member, failure)| Fault::unreachable(member, failure)));
         if faults.is_empty() {
             return Ok(());
         }
         faults.sort();
-        hints.sort();
+        let mut hints: Vec<_> = unseen.iter().filter_map(|(_, failure)| failure.hint()).collect();
+        hints.sort_unstable();
         hints.dedup();
-        let failure = Failure::from(Unfit { site: self.site.clone(), faults });
+        let failure = Failure::from(Unfit { cluster: self.0.cluster.clone(), faults });
         Err(if hints.is_empty() { failure } else { failure.with_hint(hints.join("; ")) })
     }
 }
@@ -73,25 +74,53 @@ async fn look(member: &Member) -> Result<Candidate<'_>, Failure> {
     let before = Timestamp::now().as_second();
     let look = member.host_look(true).await?;
     let after = Timestamp::now().as_second();
-    Ok(Candidate::new(member, look, before..=after))
+    let hidden = if member.is_agent() { None } else { hidden(member).await? };
+    Ok(Candidate { hidden, ..Candidate::new(member, look, before..=after) })
+}
+
+/// Why the API of a server could not be reached from here; `None` if there is a way.
+async fn hidden(member: &Member) -> Result<Option<String>, Failure> {
+    let k3s = &member.subject.k3s;
+    let (address, names) = (member.address().await?, config::names(k3s));
+    let mut reasons = Vec::new();
+    for address in access::addresses(&address, &names) {
+        match route(&format!("{address}:{}", config::port(k3s))).await {
+            Ok(()) => return Ok(None),
+            Err(error) => reasons.push(format!("`{address}`: {error}")),
+        }
+    }
+    if reasons.is_empty() {
+        reasons.push(format!("`{address}` means this machine to everybody else"));
+    }
+    Ok(Some(reasons.join(", ")))
+}
+
+/// Whether this machine knows a way to an address, without sending anything there.
+async fn route(address: &str) -> io::Result<()> {
+    let mut last = io::Error::other("the name has no address");
+    for address in lookup_host(address).await? {
+        let any: IpAddr =
+            if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        match UdpSocket::bind((any, 0)).await?.connect(address).await {
+            Ok(()) => return Ok(()),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
 }
 
 impl Step for Preflight {
     type Work = ();
 
     fn id(&self) -> StepId {
-        StepId::site("preflight")
+        StepId::of(&self.0.cluster, "provision/preflight")
     }
 
     fn cluster(&self) -> Option<&ClusterName> {
-        None
+        Some(&self.0.cluster)
     }
 
     async fn observe(&self, _: &Facts) -> Result<Observed, Stop> {
         Ok(self.look().await.map(|()| Observed::default())?)
-    }
-
-    async fn apply(&self, _work: (), _: &Facts, _: &Writer) -> Result<(), Failure> {
-        Ok(())
     }
 }

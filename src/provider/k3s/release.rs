@@ -5,12 +5,13 @@ mod download;
 mod source;
 mod version;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) use artifact::{Architecture, Artifact};
 pub(super) use source::Source;
+use source::Wanted;
 use version::{Refusal, Version};
 
 use super::{Member, Subject};
@@ -27,9 +28,6 @@ struct Refused {
     refusal: Refusal,
 }
 
-/// A file of the release that a host lacks.
-type Lacking = BTreeMap<(Architecture, String), String>;
-
 /// Nothing that it does changes a host: what was seen of them before stays true.
 pub(super) struct Release {
     subject: Arc<Subject>,
@@ -40,26 +38,27 @@ impl Release {
         Self { subject: Arc::clone(subject) }
     }
 
-    async fn look(&self) -> Result<Observed, Stop> {
+    /// The files that this machine lacks of those that hosts lack.
+    async fn look(&self) -> Result<Observed<Work>, Stop> {
         let source = self.subject.source();
         let tag = source.tag().await?;
-        let lacking = self.lacking(&source, &tag).await?;
-        let mut changes = Vec::new();
-        for ((architecture, file), sum) in &lacking {
-            if !source.is_cached(&tag, *architecture, file, sum).await? {
-                changes.push(Change::create(format!("file {file} of the release {tag} on this machine")));
+        let (mut changes, mut missing) = (Vec::new(), Vec::new());
+        for wanted in self.lacking(&source, &tag).await? {
+            if !source.is_cached(&tag, &wanted).await? {
+                let subject = format!("file {} of the release {tag} on this machine", wanted.file);
+                changes.push(Change::create(subject).with_content(&wanted.sum));
+                missing.push(wanted);
             }
         }
-        Ok(Observed::differs(changes, ()))
+        Ok(Observed::differs(changes, Work { tag, missing }))
     }
 
     /// The files that any host lacks, with their checksums. Of hosts that do not answer only the server counts
     /// here: the others' own steps say so.
-    async fn lacking(&self, source: &Source<'_>, tag: &str) -> Result<Lacking, Stop> {
+    async fn lacking(&self, source: &Source<'_>, tag: &str) -> Result<BTreeSet<Wanted>, Stop> {
         let members = self.subject.members();
         let looks = members.iter().map(|member| async move { (member, member.host_look(false).await) });
-        let mut lacking = Lacking::new();
-        let mut known = BTreeSet::new();
+        let mut lacking = BTreeSet::new();
         for (member, look) in futures::future::join_all(looks).await {
             let look = match look {
                 Err(_) if member.is_agent() => continue,
@@ -67,30 +66,25 @@ impl Release {
             };
             refuse(member, look.version.as_deref(), tag)?;
             let architecture = member.architecture(&look)?;
-            for artifact in architecture.artifacts(self.subject.k3s.images) {
-                let sum = source.sum(tag, architecture, &artifact.file).await?;
-                if look.checksums.get(&artifact.path) != Some(&sum) && known.insert(artifact.clone()) {
-                    lacking.insert((architecture, artifact.file), sum);
+            for Artifact { file, path, .. } in architecture.artifacts(self.subject.k3s.images) {
+                let sum = source.sum(tag, architecture, &file).await?;
+                if look.checksums.get(&path) != Some(&sum) {
+                    lacking.insert(Wanted { architecture, file, sum });
                 }
             }
         }
         Ok(lacking)
     }
+}
 
-    async fn get(&self, writer: &Writer) -> Result<(), Failure> {
-        let source = self.subject.source();
-        let tag = source.tag().await?;
-        for ((architecture, file), sum) in self.lacking(&source, &tag).await.map_err(Stop::into_failure)? {
-            if !source.is_cached(&tag, architecture, &file, &sum).await? {
-                writer.perform(source.fetch(&tag, architecture, &file, writer)).await?;
-            }
-        }
-        Ok(())
-    }
+/// Files to be fetched of a release.
+pub(super) struct Work {
+    tag: String,
+    missing: Vec<Wanted>,
 }
 
 impl Step for Release {
-    type Work = ();
+    type Work = Work;
 
     fn id(&self) -> StepId {
         StepId::of(&self.subject.cluster, "provision/release")
@@ -100,12 +94,16 @@ impl Step for Release {
         Some(&self.subject.cluster)
     }
 
-    async fn observe(&self, _: &Facts) -> Result<Observed, Stop> {
+    async fn observe(&self, _: &Facts) -> Result<Observed<Work>, Stop> {
         self.look().await
     }
 
-    async fn apply(&self, _work: (), _: &Facts, writer: &Writer) -> Result<(), Failure> {
-        self.get(writer).await
+    async fn apply(&self, Work { tag, missing }: Work, _: &Facts, writer: &Writer) -> Result<(), Failure> {
+        let source = self.subject.source();
+        for wanted in &missing {
+            writer.perform(source.fetch(&tag, wanted, writer)).await?;
+        }
+        Ok(())
     }
 
     fn patience(&self) -> Duration {

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Member;
-use super::look::{LookError, TRACES};
+use super::look::TRACES;
 use super::mark::Mark;
+use crate::engine::facts::Presence;
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::site::name::ClusterName;
 use crate::ssh::quote;
@@ -26,7 +27,7 @@ struct Left {
 pub(super) struct Remove(Member);
 
 /// What a host has of ours.
-enum Ours {
+pub(super) enum Ours {
     /// Without a mark, nothing.
     Nothing,
     /// Only what an interrupted run left that was about to make the mark, which is the first thing that comes.
@@ -42,7 +43,7 @@ impl Remove {
 
     async fn ours(&self) -> Result<Ours, Failure> {
         let Member { subject, .. } = &self.0;
-        let look = self.0.host_look(true).await.map_err(|error| self.unseen(error))?;
+        let look = self.0.host_look(true).await?;
         let mark = look.marks.iter().find(|mark| mark.is_of(&subject.site, &subject.cluster));
         Ok(match mark {
             Some(mark) => Ours::Marked(mark.clone(), &look.traces - &mark.before),
@@ -51,18 +52,7 @@ impl Remove {
         })
     }
 
-    /// The servers wait for an agent that cannot be looked at, which may never come back.
-    fn unseen(&self, error: LookError) -> Failure {
-        let failure = Failure::from(error);
-        let Some(hint) = failure.hint().filter(|_| self.0.is_agent()).map(ToOwned::to_owned) else {
-            return failure;
-        };
-        let host = &self.0.host.name;
-        failure.with_hint(format!(
-            "{hint}; if it will not come back, take `{host}` out of `agents` in the profile: the others go without it"
-        ))
-    }
-
+    /// Processes, mounts and links come and go while the cluster runs: they are told, and decide nothing.
     fn changes(&self, ours: &Ours) -> Vec<Change> {
         let none = BTreeSet::new();
         let left = match ours {
@@ -75,23 +65,21 @@ impl Remove {
             let (kind, name) = trace.split_once(' ').unwrap_or((trace, ""));
             kinds.entry(kind).or_default().push(name);
         }
-        let delete = |what: String| Change::delete(self.0.subject_of(what));
-        let changes = kinds.into_iter().flat_map(|(kind, names)| match kind {
-            "paths" | "units" => names.into_iter().map(ToOwned::to_owned).map(delete).collect::<Vec<_>>(),
-            "processes" => vec![delete("processes of k3s".to_owned())],
-            "mounts" => vec![delete("mounts of containers".to_owned())],
-            "namespaces" => vec![delete("network namespaces of pods".to_owned())],
-            "links" => vec![delete(format!("network links {}", names.join(", ")))],
-            _ => vec![delete("packet filter chains of k3s".to_owned())],
+        let named = kinds.into_iter().map(|(kind, names)| match kind {
+            "paths" | "units" => names.join(", "),
+            "processes" => "processes".to_owned(),
+            "mounts" => "mounts of containers".to_owned(),
+            "namespaces" => "network namespaces of pods".to_owned(),
+            "links" => format!("network links {}", names.join(", ")),
+            _ => "packet filter chains".to_owned(),
         });
-        let mut changes: Vec<_> = changes.chain([delete("mark".to_owned())]).collect();
-        changes.sort();
-        changes.dedup();
-        changes
+        let named = named.collect::<Vec<_>>().join("; ");
+        let k3s = (!named.is_empty()).then(|| Change::delete(self.0.subject_of("k3s")).with_detail(named));
+        k3s.into_iter().chain([Change::delete(self.0.subject_of("mark"))]).collect()
     }
 
-    async fn take_away(&self, writer: &Writer) -> Result<(), Failure> {
-        let said = match self.ours().await? {
+    async fn take_away(&self, ours: Ours, writer: &Writer) -> Result<(), Failure> {
+        let said = match ours {
             Ours::Nothing => return Ok(()),
             Ours::MarkBegun => String::new(),
             Ours::Marked(mark, _) => self.uninstall(&mark, writer).await?,
@@ -128,7 +116,7 @@ impl Remove {
 }
 
 impl Step for Remove {
-    type Work = ();
+    type Work = Ours;
 
     fn id(&self) -> StepId {
         self.0.step("remove", "k3s")
@@ -138,11 +126,17 @@ impl Step for Remove {
         Some(&self.0.subject.cluster)
     }
 
-    async fn observe(&self, _: &Facts) -> Result<Observed, Stop> {
-        Ok(Observed::differs(self.changes(&self.ours().await?), ()))
+    /// A host of a cluster that the person takes for lost may not answer either: then it stays as it is.
+    async fn observe(&self, facts: &Facts) -> Result<Observed<Ours>, Stop> {
+        let is_lost = facts.presence(&self.0.subject.cluster) == Some(&Presence::Lost);
+        match self.ours().await {
+            Ok(ours) => Ok(Observed::differs(self.changes(&ours), ours)),
+            Err(_) if is_lost => Ok(Observed::default()),
+            Err(failure) => Err(failure.into()),
+        }
     }
 
-    async fn apply(&self, _work: (), _: &Facts, writer: &Writer) -> Result<(), Failure> {
-        self.take_away(writer).await
+    async fn apply(&self, ours: Ours, _: &Facts, writer: &Writer) -> Result<(), Failure> {
+        self.take_away(ours, writer).await
     }
 }

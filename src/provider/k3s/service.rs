@@ -3,11 +3,12 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::files::sha256;
+use super::config::{AGENT_TOKEN, Own};
 use super::look::ServiceLook;
 use super::{CONFIG, Member, Memory, config};
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::site::name::ClusterName;
+use crate::site::secret::Secret;
 
 /// It will not get better by waiting.
 #[derive(Debug, thiserror::Error)]
@@ -39,26 +40,53 @@ impl Service {
         Self { member: member.clone(), memory: Memory::default(), started: AtomicBool::new(false) }
     }
 
-    fn config(&self, facts: &Facts) -> Result<String, Stop> {
-        let Member { subject, host, role } = &self.member;
-        let join = if self.member.is_agent() { Some(facts.join(&subject.cluster)?) } else { None };
-        let text = config::text(&subject.k3s, *role, join);
+    /// What k3s is to be told, given what it is told now.
+    async fn config(&self, facts: &Facts, look: &ServiceLook) -> Result<String, Stop> {
+        let Member { subject, host, .. } = &self.member;
+        let text = if self.member.is_agent() {
+            config::agent(Some(facts.join(&subject.cluster)?))
+        } else {
+            let addresses = self.member.host_look(false).await?.addresses;
+            let own = Own::of(&self.member.address().await?, look.config.as_ref(), &addresses);
+            config::server(&subject.k3s, &own)
+        };
         Ok(text.map_err(|source| ConfigError { host: host.name.to_string(), source })?)
     }
 
-    async fn look(&self, facts: &Facts) -> Result<Observed, Stop> {
-        let look = self.member.service_look(self.memory.is_second()).await?;
+    async fn look(&self, facts: &Facts) -> Result<Observed<Work>, Stop> {
+        let unit = self.member.subject_of(self.member.role.unit());
+        let again = self.memory.is_second();
+        let look = match self.member.service_look(again).await {
+            // It comes back, or the wait ends.
+            Err(error) if again && error.is_absence() => {
+                return Ok(Observed::waits(vec![Change::wait(unit, error.to_string())]));
+            }
+            look => look?,
+        };
+        let text = self.config(facts, &look).await?;
+        let is_configured = look.config.as_ref().is_some_and(|present| *present.expose() == text);
         let mut changes = Vec::new();
-        let wanted = sha256(&self.config(facts)?);
-        if look.config.as_ref() != Some(&wanted) {
-            let path = self.member.subject_of(CONFIG);
-            changes.push(match look.config {
-                Some(_) => Change::update(path, "other content"),
-                None => Change::create(path),
-            });
+        if !is_configured {
+            changes.push(self.configuration(look.config.as_ref(), &text));
         }
         changes.extend(self.unit(&look)?);
-        Ok(Observed::differs(changes, ()))
+        let is_current = is_configured && look.is_running() && look.current;
+        let work = Work { config: (!is_configured).then_some(text), restart: !is_current };
+        let is_due = changes.iter().any(|change| !change.is_wait());
+        Ok(Observed { facts: Facts::default(), changes, work: is_due.then_some(work) })
+    }
+
+    fn configuration(&self, present: Option<&Secret<String>>, wanted: &str) -> Change {
+        let path = self.member.subject_of(CONFIG);
+        let change = match present {
+            Some(present) => Change::update(path, config::difference(present, wanted)),
+            None => Change::create(path),
+        };
+        if self.member.is_agent() {
+            change.with_secret_content(&wanted)
+        } else {
+            change.with_content(&wanted)
+        }
     }
 
     /// What is wrong with the unit.
@@ -94,18 +122,16 @@ impl Service {
             .with_hint(format!("its journal tells more: `journalctl -u {unit}` on {}", host.name))
     }
 
-    async fn start(&self, facts: &Facts, writer: &Writer) -> Result<(), Failure> {
-        let text = self.config(facts).map_err(Stop::into_failure)?;
-        let look = self.member.service_look(true).await?;
-        let is_configured = look.config == Some(sha256(&text));
-        if !is_configured {
+    async fn start(&self, Work { config, restart }: Work, writer: &Writer) -> Result<(), Failure> {
+        if let Some(text) = &config {
             let connection = self.member.connection().await?;
             writer.perform(connection.put(CONFIG, 0o600, text.as_str())).await?;
         }
-        let verb = if is_configured && look.is_running() && look.current { "start" } else { "restart" };
+        let verb = if restart { "restart" } else { "start" };
         let unit = self.member.role.unit();
         let script = format!(
             "rm -f {CONFIG}.*.new\n\
+             if grep -qs '^agent-token-file:' {CONFIG} && ! [ -s {AGENT_TOKEN} ]; then {MAKE_TOKEN}; fi || exit\n\
              systemctl daemon-reload && systemctl enable --quiet {unit} || exit\n\
              systemctl reset-failed {unit} 2>/dev/null\n\
              systemctl {verb} --no-block {unit}\n"
@@ -116,8 +142,20 @@ impl Service {
     }
 }
 
+/// Draws the token of agents, on the host, where nobody sees it.
+const MAKE_TOKEN: &str = "(umask 077; head -c 32 /dev/urandom | base64 | tr -dc 'A-Za-z0-9' > /etc/rancher/k3s/agent-token.new) \
+    && sync /etc/rancher/k3s/agent-token.new && mv /etc/rancher/k3s/agent-token.new /etc/rancher/k3s/agent-token";
+
+/// What there is to do about k3s on a host.
+pub(super) struct Work {
+    /// Its configuration, where that is another.
+    config: Option<String>,
+    /// Whether what runs is to start anew.
+    restart: bool,
+}
+
 impl Step for Service {
-    type Work = ();
+    type Work = Work;
 
     fn id(&self) -> StepId {
         self.member.step("provision", "service")
@@ -127,12 +165,12 @@ impl Step for Service {
         Some(&self.member.subject.cluster)
     }
 
-    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+    async fn observe(&self, facts: &Facts) -> Result<Observed<Work>, Stop> {
         self.look(facts).await
     }
 
-    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
-        self.start(facts, writer).await
+    async fn apply(&self, work: Work, _: &Facts, writer: &Writer) -> Result<(), Failure> {
+        self.start(work, writer).await
     }
 
     /// A small host unpacks for minutes.

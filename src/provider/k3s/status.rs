@@ -9,8 +9,9 @@ use k8s_openapi::api::core::v1::Node;
 use kube::Api;
 use serde::Serialize;
 
+use super::config::Own;
 use super::look::HostLook;
-use super::{Member, Role, Subject, config};
+use super::{Member, Subject, config};
 use crate::engine::{Facts, Failure};
 use crate::env::Env;
 use crate::provider::nodes;
@@ -60,17 +61,30 @@ impl fmt::Display for Certificate {
     }
 }
 
-/// Looks at every host of a cluster. Nodes are told of where `facts` say how to reach the API.
-pub async fn hosts(
+/// Looks at every host of a cluster, servers first; not yet at their nodes.
+pub async fn hosts(site: &Site, cluster: &Cluster, k3s: &K3s, env: &Arc<Env>) -> Vec<HostStatus> {
+    let subject = Subject::new(site, cluster, k3s, env);
+    let members = subject.members();
+    join_all(members.iter().map(host)).await
+}
+
+/// Adds how the nodes are of hosts that were looked at, where `facts` say how to reach the API.
+pub async fn add_nodes(
     site: &Site,
     cluster: &Cluster,
     k3s: &K3s,
     env: &Arc<Env>,
-    facts: &Facts,
-) -> Vec<HostStatus> {
+    (hosts, facts): (&mut [HostStatus], &Facts),
+) {
     let subject = Subject::new(site, cluster, k3s, env);
     let members = subject.members();
-    join_all(members.iter().map(|member| host(member, facts))).await
+    let seen = hosts.iter_mut().zip(&members).filter(|(status, _)| status.error.is_none());
+    join_all(seen.map(async |(status, member)| {
+        if let Ok(look) = member.host_look(false).await {
+            status.node = node(member, &member.node_name(&look), facts).await;
+        }
+    }))
+    .await;
 }
 
 /// The configuration of every host of a cluster, without the token.
@@ -78,18 +92,16 @@ pub async fn hosts(
 /// # Errors
 /// When it cannot be written as YAML.
 pub fn configurations(k3s: &K3s) -> Result<Vec<(HostName, String)>, Failure> {
-    let servers = k3s.servers.iter().map(|host| (host, Role::Server));
-    let agents = k3s.agents.iter().map(|host| (host, Role::Agent));
-    let texts = servers.chain(agents).map(|(host, role)| {
-        let text = config::text(k3s, role, None)?;
-        let rest =
-            if role == Role::Agent { "# and `server` and `token`, once the server runs\n" } else { "" };
-        Ok((host.name.clone(), text + rest))
-    });
-    texts.collect()
+    const SERVERS: &str = "# and, where it is new, `agent-token-file` and its address in `tls-san`\n";
+    const AGENTS: &str = "# and `server` and `token`, once the server runs\n";
+    let server = config::server(k3s, &Own { agent_token: false, address: None })? + SERVERS;
+    let agent = config::agent(None)? + AGENTS;
+    let servers = k3s.servers.iter().map(|host| (host.name.clone(), server.clone()));
+    let agents = k3s.agents.iter().map(|host| (host.name.clone(), agent.clone()));
+    Ok(servers.chain(agents).collect())
 }
 
-async fn host(member: &Member, facts: &Facts) -> HostStatus {
+async fn host(member: &Member) -> HostStatus {
     let status = HostStatus {
         host: member.host.name.clone(),
         address: member.host.address.clone(),
@@ -104,7 +116,6 @@ async fn host(member: &Member, facts: &Facts) -> HostStatus {
         async { Ok::<_, Failure>((member.host_look(false).await?, member.service_look(false).await?)) };
     match looks.await {
         Ok((look, service)) => HostStatus {
-            node: node(member, &member.node_name(&look), facts).await,
             unit: Some(service.state()),
             certificate: first_to_end(&look),
             version: look.version,

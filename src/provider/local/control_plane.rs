@@ -8,8 +8,8 @@ use serde_json::json;
 use super::layout::Layout;
 use super::pki::Pki;
 use super::ports::Ports;
-use super::process::Program;
 use crate::files::{self, FileError};
+use crate::node::process::Program;
 
 /// The range that Services get addresses from. Nobody routes them: the node agent translates.
 const SERVICE_RANGE: &str = "10.96.0.0/16";

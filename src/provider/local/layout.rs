@@ -73,6 +73,12 @@ impl Layout {
         self.folder.join("supervisor.json")
     }
 
+    /// Says that the cluster's removal has begun: its processes have been ended for that.
+    #[must_use]
+    pub fn leaving(&self) -> PathBuf {
+        self.folder.join("leaving")
+    }
+
     /// The supervisor's process id, for people.
     #[must_use]
     pub fn pid(&self) -> PathBuf {

@@ -17,11 +17,10 @@ use sha2::{Digest, Sha256};
 
 use super::layout::Layout;
 use crate::files::{self, FileError};
+use crate::site::MOST_NODES;
 
 /// How many ports a cluster has.
 const BLOCK: u16 = 192;
-/// How many nodes have a port in a block.
-pub const MOST_NODES: u16 = 16;
 const KUBELETS: u16 = 8;
 const SERVICES: u16 = KUBELETS + MOST_NODES;
 const PODS: u16 = 72;

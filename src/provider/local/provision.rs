@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::layout::Layout;
 use crate::components;
-use crate::engine::Tree;
+use crate::engine::{Access, Tree};
 use crate::env::Env;
 use crate::seq;
 use crate::site::name::ClusterName;
@@ -29,6 +29,11 @@ pub fn serve(site: &Arc<Site>, cluster: &Cluster, local: &Local, env: &Arc<Env>)
 #[must_use]
 pub fn ready(cluster: &Cluster, local: &Local, env: &Arc<Env>) -> Tree {
     Ready::new(cluster.name.clone(), nodes(cluster, local), Arc::clone(env)).into()
+}
+
+/// How this machine's user reaches the API of a cluster, if its files are there.
+pub(super) fn access(site: &Site, cluster: &Cluster, local: &Local, env: &Arc<Env>) -> Option<Access> {
+    supervisor::access(&Subject::new(site, cluster, local, env))
 }
 
 /// What the steps of one cluster are about.

@@ -64,8 +64,19 @@ struct Present {
     content: Content,
 }
 
+/// What is to stand in the bare repository.
+struct Work {
+    listing: Listing,
+    content: Content,
+}
+
+/// What was written is not what was looked at.
+#[derive(Debug, thiserror::Error)]
+#[error("the folder `{}` changed while it was read", .0.display())]
+struct Moving(PathBuf);
+
 impl Step for Source {
-    type Work = ();
+    type Work = Work;
 
     fn id(&self) -> StepId {
         StepId::site(&format!("repositories/{}", self.name))
@@ -75,17 +86,17 @@ impl Step for Source {
         None
     }
 
-    async fn observe(&self, _: &Facts) -> Result<Observed, Stop> {
+    async fn observe(&self, _: &Facts) -> Result<Observed<Work>, Stop> {
         match &self.kind {
             SourceKind::Elsewhere(url) => Ok(Observed::ready(self.facts(url.clone(), None))),
             SourceKind::Served(served) => self.compare(served).await,
         }
     }
 
-    async fn apply(&self, _work: (), _: &Facts, writer: &Writer) -> Result<(), Failure> {
+    async fn apply(&self, work: Work, _: &Facts, writer: &Writer) -> Result<(), Failure> {
         match &self.kind {
             SourceKind::Elsewhere(_) => Ok(()),
-            SourceKind::Served(served) => self.refresh(served, writer).await,
+            SourceKind::Served(served) => served.refresh(&work, writer).await,
         }
     }
 }
@@ -95,35 +106,20 @@ impl Source {
         Facts::of_repository(&self.name, RepositoryFacts { url, commit })
     }
 
-    async fn compare(&self, served: &Served) -> Result<Observed, Stop> {
+    async fn compare(&self, served: &Served) -> Result<Observed<Work>, Stop> {
         let subject = format!("repository {}", self.name);
-        let Some(present) = served.present().await.map_err(GitError::into_failure)? else {
-            return Ok(Observed {
-                facts: self.facts(served.url(), None),
-                changes: vec![Change::create(subject)],
-                work: Some(()),
-            });
-        };
+        let present = served.present().await.map_err(GitError::into_failure)?;
         let listing = list(&served.folder, &self.state).await?;
         let content = served.content(&listing, &[]).await.map_err(GitError::into_failure)?;
-        let changes = match difference(&present.content, &content) {
-            Some(detail) => vec![Change::update(subject, detail)],
-            None => Vec::new(),
+        let change = match &present {
+            None => Some(Change::create(subject)),
+            Some(present) => {
+                difference(&present.content, &content).map(|detail| Change::update(subject, detail))
+            }
         };
-        Ok(Observed { facts: self.facts(served.url(), Some(present.commit)), changes, work: Some(()) })
-    }
-
-    async fn refresh(&self, served: &Served, writer: &Writer) -> Result<(), Failure> {
-        let listing = list(&served.folder, &self.state).await?;
-        for path in &listing.left_out {
-            writer.progress(format!("left out, being a repository of its own: {}", path.display()));
-        }
-        writer.perform(served.make()).await?;
-        let content =
-            writer.perform(served.content(&listing, &["-w"])).await.map_err(GitError::into_failure)?;
-        let tree = writer.perform(served.write_tree(&content)).await?;
-        let commit = writer.perform(served.write_commit(&tree)).await.map_err(GitError::into_failure)?;
-        writer.perform(served.point_at(&commit)).await.map_err(GitError::into_failure)
+        let changes = change.map(|change| change.with_content(&shown(&content))).into_iter().collect();
+        let facts = self.facts(served.url(), present.map(|present| present.commit));
+        Ok(Observed { facts, changes, work: Some(Work { listing, content }) })
     }
 }
 
@@ -140,6 +136,20 @@ impl Served {
             }
         }
         url
+    }
+
+    async fn refresh(&self, Work { listing, content }: &Work, writer: &Writer) -> Result<(), Failure> {
+        for path in &listing.left_out {
+            writer.progress(format!("left out, being a repository of its own: {}", path.display()));
+        }
+        writer.perform(self.make()).await?;
+        let written = writer.perform(self.content(listing, &["-w"])).await.map_err(GitError::into_failure)?;
+        if written != *content {
+            return Err(Failure::from(Moving(self.folder.clone())).with_hint("run the same command again"));
+        }
+        let tree = writer.perform(self.write_tree(content)).await?;
+        let commit = writer.perform(self.write_commit(&tree)).await.map_err(GitError::into_failure)?;
+        writer.perform(self.point_at(&commit)).await.map_err(GitError::into_failure)
     }
 
     fn git(&self, command: &str) -> Git {
@@ -234,6 +244,12 @@ fn quoted(path: &[u8]) -> Vec<u8> {
         byte => vec![*byte],
     });
     [b'"'].into_iter().chain(escaped).chain(*b"\"\n").collect()
+}
+
+/// The content as plans compare it.
+fn shown(content: &Content) -> Vec<(String, &str)> {
+    let path = |path: &[u8]| String::from_utf8_lossy(path).into_owned();
+    content.iter().map(|(name, entry)| (path(name), entry.as_str())).collect()
 }
 
 /// What a person is told of the difference; `None` where there is none.

@@ -25,7 +25,6 @@ use super::configuration::{Configuration, ConfigurationError};
 use super::control_plane::ControlPlane;
 use super::layout::Layout;
 use super::leftovers::{self, EndError};
-use super::node::{self, Agent, AgentError, NodeConfig};
 use super::pki::{self, Pki, PkiError};
 use super::state::State;
 use crate::engine::Access;
@@ -33,6 +32,7 @@ use crate::engine::lock::{Lock, LockError};
 use crate::engine::wait::pause;
 use crate::files::{self, FileError};
 use crate::k8s;
+use crate::node::{self, Agent, AgentError, NodeConfig};
 use crate::provider::api_server;
 use keep::Kept;
 

@@ -125,6 +125,7 @@ const K3S: Table = Table {
         ("channel", Shape::Text),
         ("channel_server", Shape::Text),
         ("mirror", Shape::Text),
+        ("sha256", Shape::Texts),
         ("images", Shape::Flag),
         ("config", Shape::Map(&Shape::Any)),
     ],

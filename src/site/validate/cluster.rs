@@ -6,7 +6,7 @@ use super::{Check, labels};
 use crate::site::finding::Finding;
 use crate::site::name::ClusterName;
 use crate::site::profile::{ClusterTable, ExistingTable, K3sTable, LocalTable};
-use crate::site::{Cluster, Existing, Kube, Local, Provider, Role};
+use crate::site::{Cluster, Existing, Kube, Local, MOST_NODES, Provider, Role};
 
 /// The value of the label `environment` that sets select the hub by.
 const CONTROL_PLANE: &str = "control-plane";
@@ -17,9 +17,6 @@ const TAKEN: &[&str] = &["git", "lock", "site"];
 
 /// Argo CD's own name for the cluster that it runs on.
 const IN_CLUSTER: &str = "in-cluster";
-
-/// The most simulated nodes per cluster: each costs a lease and a status that are renewed all the time.
-const MOST_NODES: i64 = 50;
 
 impl Check<'_> {
     pub(super) fn hub(&mut self, kube: Option<&Kube>) -> Option<Cluster> {
@@ -174,7 +171,7 @@ impl Check<'_> {
     fn local(&mut self, table: &LocalTable) -> Option<Provider> {
         let nodes = match &table.nodes {
             Some(typed) => match u16::try_from(*typed.get_ref()) {
-                Ok(nodes) if (1..=MOST_NODES).contains(typed.get_ref()) => nodes,
+                Ok(nodes) if (1..=MOST_NODES).contains(&nodes) => nodes,
                 _ => {
                     let message = format!("a cluster has 1 to {MOST_NODES} simulated nodes");
                     return self.found(Finding::new(typed.span(), message));

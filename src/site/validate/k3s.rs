@@ -1,5 +1,7 @@
 //! The provider `k3s`: which hosts, which release, what configuration.
 
+use std::net::IpAddr;
+
 use serde_json::{Map, Value};
 use toml::Spanned;
 
@@ -41,9 +43,10 @@ impl Check<'_> {
         let agents: Vec<_> = table.agents.iter().map(|alias| self.host(alias, "an agent")).collect();
         let release = self.release(table);
         let mirror = match &table.mirror {
-            Some(typed) => self.url(typed, &["https", "http"]),
+            Some(typed) => self.origin(typed),
             None => Some(K3S_RELEASES.to_owned()),
         };
+        let sha256: Vec<_> = table.sha256.iter().map(|typed| self.sha256(typed)).collect();
         let config = self.config(table);
         Some(Provider::K3s(K3s {
             servers: servers.into_iter().collect::<Option<_>>()?,
@@ -51,6 +54,7 @@ impl Check<'_> {
             release: release?,
             config: config?,
             mirror: mirror?,
+            sha256: sha256.into_iter().collect::<Option<_>>()?,
             images: table.images,
         }))
     }
@@ -116,7 +120,7 @@ impl Check<'_> {
             }
             (None, Some(typed)) if is_channel(typed.get_ref()) => {
                 let server = match server {
-                    Some(typed) => self.url(typed, &["https", "http"])?,
+                    Some(typed) => self.origin(typed)?,
                     None => K3S_CHANNELS.to_owned(),
                 };
                 Some(K3sRelease::Channel { name: typed.get_ref().clone(), server })
@@ -150,6 +154,25 @@ impl Check<'_> {
             .then(|| table.config.iter().map(|(key, value)| (key.get_ref().clone(), value.clone())).collect())
     }
 
+    /// Where something comes from that runs as root on every host: nobody on the way may be able to change it.
+    fn origin(&mut self, typed: &Spanned<String>) -> Option<String> {
+        let url = self.url(typed, &["https", "http"])?;
+        if url.starts_with("https://") || is_of_this_machine(&url) {
+            return Some(url);
+        }
+        let message = "only this machine itself may be asked without TLS";
+        let help = "begin it with `https://`: what comes from there runs as root on every host";
+        self.found(Finding::new(typed.span(), message).with_help(help))
+    }
+
+    fn sha256(&mut self, typed: &Spanned<String>) -> Option<String> {
+        let sum = typed.get_ref().to_lowercase();
+        if sum.len() == 64 && sum.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Some(sum);
+        }
+        self.found(Finding::new(typed.span(), "a SHA-256 has 64 hexadecimal digits"))
+    }
+
     /// An URL without its last `/`, of one of the schemes.
     pub(super) fn url(&mut self, typed: &Spanned<String>, schemes: &[&str]) -> Option<String> {
         let url = typed.get_ref().trim_end_matches('/');
@@ -165,6 +188,17 @@ impl Check<'_> {
             };
         self.found(Finding::new(typed.span(), message))
     }
+}
+
+/// Whether a URL without user and password leads to loopback.
+fn is_of_this_machine(url: &str) -> bool {
+    let authority = url.split('/').nth(2).unwrap_or_default();
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => rest.split(']').next(),
+        None => authority.split(':').next(),
+    };
+    let host = host.unwrap_or_default();
+    host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 /// Whether it is `vX.Y.Z+k3sN`, as k3s tags its releases.

@@ -67,3 +67,30 @@ async fn a_password_that_is_missing_or_wrong_for_sudo_is_said_so() {
     let tries = machines["server"].ok("journalctl -q -t sudo | grep -c 'incorrect password attempt'");
     assert_eq!(tries, "1\n", "a script's lines were taken for passwords");
 }
+
+/// A `sudo` with other words, as those of `sudo-rs`.
+const OTHER_WORDS: &str = r#"
+cat >/usr/local/bin/sudo <<'END'
+#!/bin/sh
+case " $* " in *" -n "*) echo 'sudo: interactive authentication is required' >&2; exit 1 ;; esac
+/usr/bin/sudo "$@" 2>/tmp/said || {
+  status=$?
+  echo 'sudo: Authentication failed, maximum 3 incorrect authentication attempts' >&2
+  exit $status
+}
+END
+chmod 755 /usr/local/bin/sudo
+"#;
+
+#[tokio::test]
+async fn a_sudo_that_asks_in_other_words_is_told_the_password() {
+    let lab = Lab::new();
+    let machines = machine(&lab);
+    machines["server"].ok(OTHER_WORDS);
+    let keeper = host("server", KEEPER);
+    assert_eq!(identity(&lab, Some(&machines.password), &keeper).await.unwrap(), "root");
+    let error = identity(&lab, None, &keeper).await.unwrap_err();
+    assert!(matches!(error, SshError::PasswordNeeded { .. }), "{error}");
+    let error = identity(&lab, Some("canary"), &keeper).await.unwrap_err();
+    assert!(matches!(error, SshError::WrongPassword { .. }), "{error:?}");
+}

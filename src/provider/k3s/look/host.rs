@@ -1,6 +1,7 @@
 //! What a host is like.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv6Addr};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -16,6 +17,8 @@ use crate::provider::k3s::mark::Mark;
 pub(in crate::provider::k3s) struct HostLook {
     /// The name that it has for itself, as Kubernetes writes it: in lower case.
     pub(in crate::provider::k3s) name: String,
+    /// Its own addresses.
+    pub(in crate::provider::k3s) addresses: BTreeSet<IpAddr>,
     /// Its kind of processor, as `uname -m` says it.
     pub(in crate::provider::k3s) machine: String,
     /// The number of the user that scripts run as.
@@ -69,6 +72,11 @@ impl HostLook {
         let listener = |line| Listener::parse(line).ok_or_else(|| lines.value("listener", line));
         Ok(Self {
             name: lines.text("name").to_lowercase(),
+            addresses: lines
+                .all("address")
+                .filter_map(|address| address.parse().ok())
+                .chain(lines.all("address6").filter_map(address6))
+                .collect(),
             machine: lines.text("machine"),
             user: lines.number("user")?,
             clock: lines.number("clock")?,
@@ -85,6 +93,11 @@ impl HostLook {
             traces: lines.all("trace").map(ToOwned::to_owned).collect(),
         })
     }
+}
+
+/// 32 hexadecimal digits, as the kernel lists addresses.
+fn address6(digits: &str) -> Option<IpAddr> {
+    u128::from_str_radix(digits, 16).ok().map(|bits| Ipv6Addr::from_bits(bits).into())
 }
 
 /// `<path> <certificate in base64>`: the path and the certificate's end. What is none is not k3s' either.
@@ -121,10 +134,12 @@ pub(in crate::provider::k3s) mod tests {
     #[test]
     fn what_the_script_prints_is_understood() {
         let look = bare(
-            "tool=kubectl\nchecksum=ab12  /usr/local/bin/k3s\nversion=v1.34.4+k3s1\n\
+            "address=10.0.0.5\naddress6=fd000000000000000000000000000007\ntool=kubectl\nchecksum=ab12  /usr/local/bin/k3s\nversion=v1.34.4+k3s1\n\
              listener=tcp 192B other nginx\nlistener=udp 2118 ours\ntrace=links cni0",
         );
         assert_eq!((look.name.as_str(), look.clock, look.route), ("pi-1", 1000, true));
+        let addresses = ["10.0.0.5", "fd00::7"].map(|address| address.parse().unwrap());
+        assert_eq!(look.addresses, addresses.into());
         assert_eq!(look.checksums["/usr/local/bin/k3s"], "ab12");
         let nginx = Listener { port: "6443/tcp".into(), ours: false, program: Some("nginx".into()) };
         assert_eq!(look.listeners, [nginx, Listener { port: "8472/udp".into(), ours: true, program: None }]);

@@ -29,6 +29,8 @@ say name "$(uname -n)"
 say machine "$(uname -m)"
 say user "$(id -u)"
 say clock "$(date +%s)"
+awk '/\/32 host LOCAL/ { print "address=" address } { address = $2 }' /proc/net/fib_trie 2>/dev/null | sort -u
+awk '{ print "address6=" $1 }' /proc/net/if_inet6 2>/dev/null
 say memory "$(sed -n 's/^MemTotal: *\([0-9]*\) kB$/\1/p' /proc/meminfo)"
 [ -d /run/systemd/system ] && say systemd running
 awk '$2 == "00000000" && $8 == "00000000" { found = 1 } END { exit !found }' /proc/net/route 2>/dev/null && say route ipv4
@@ -38,7 +40,8 @@ folder=/usr/local/bin
 while [ ! -e "$folder" ]; do folder=$(dirname "$folder"); done
 [ -w "$folder" ] && say writable yes
 for tool in kubectl crictl ctr; do
-  [ -n "$(command -v "$tool")" ] && say tool "$tool"
+  # A link that leads nowhere has the name all the same.
+  if [ -n "$(command -v "$tool")" ] || [ -L "/usr/local/bin/$tool" ]; then say tool "$tool"; fi
 done
 for file in $files; do
   [ -f "$file" ] && say checksum "$(sha256sum "$file")"

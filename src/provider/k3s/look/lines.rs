@@ -20,7 +20,8 @@ impl<'a> Lines<'a> {
         if lines.contains(&("end", part)) {
             return Ok(Self { host, lines });
         }
-        let said = text.lines().last().unwrap_or("it printed nothing").to_owned();
+        // The values may be secret, whole or cut off.
+        let said = lines.last().map_or("it said nothing".to_owned(), |(key, _)| format!("after its {key}"));
         Err(LookError::BrokenOff { host: host.to_owned(), said })
     }
 
@@ -58,5 +59,19 @@ impl<'a> Lines<'a> {
     /// What is wrong with a value.
     pub(super) fn value(&self, key: &str, value: &str) -> LookError {
         LookError::Value { host: self.host.to_owned(), key: key.to_owned(), value: value.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_breaks_off_tells_nothing_of_its_values() {
+        for text in ["SubState=running\ntoken=SzEwYWI6OnNlcnZlcjpwYXNz", "token=SzEwYWI6OnNlcnZlcjpwYXNz\nen"]
+        {
+            let error = Lines::of("pi", text, "service").err().unwrap().to_string();
+            assert_eq!(error, "the look at the host pi broke off: after its token");
+        }
     }
 }

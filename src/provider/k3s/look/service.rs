@@ -7,8 +7,8 @@ use crate::site::secret::Secret;
 /// What `service.sh` says of a host.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::provider::k3s) struct ServiceLook {
-    /// The SHA-256 of k3s' configuration file.
-    pub(in crate::provider::k3s) config: Option<String>,
+    /// k3s' configuration file.
+    pub(in crate::provider::k3s) config: Option<Secret<String>>,
     /// systemd's `ActiveState`.
     pub(in crate::provider::k3s) active: String,
     /// systemd's `SubState`.
@@ -25,7 +25,7 @@ pub(in crate::provider::k3s) struct ServiceLook {
     pub(in crate::provider::k3s) fatal: Option<String>,
     /// The administrator's kubeconfig that k3s wrote.
     pub(in crate::provider::k3s) kubeconfig: Option<Secret<String>>,
-    /// The token with which hosts join.
+    /// The token with which agents join.
     pub(in crate::provider::k3s) token: Option<Secret<String>>,
 }
 
@@ -36,7 +36,7 @@ impl ServiceLook {
         let secret = |key| lines.contents(key).map(|found| found.into_iter().next().map(Secret::new));
         let owned = |key| lines.get(key).map(ToOwned::to_owned);
         Ok(Self {
-            config: owned("config"),
+            config: secret("config")?,
             active: lines.text("ActiveState"),
             sub: lines.text("SubState"),
             enabled: lines.get("UnitFileState") == Some("enabled"),

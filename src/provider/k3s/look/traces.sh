@@ -18,6 +18,7 @@ paths() {
     /etc/systemd/system/multi-user.target.wants/k3s.service \
     /etc/systemd/system/multi-user.target.wants/k3s-agent.service \
     /etc/rancher/k3s/config.yaml /etc/rancher/k3s/config.yaml.*.new /etc/rancher/k3s/k3s.yaml \
+    /etc/rancher/k3s/agent-token /etc/rancher/k3s/agent-token.new \
     /etc/rancher/k3s /etc/rancher/node /etc/rancher /etc/bridgehead \
     "$data/server" "$data/agent" "$data/data" "$data/storage" "$data" /var/lib/rancher \
     /var/lib/kubelet /var/lib/cni /var/log/pods /var/log/containers /usr/libexec/kubernetes \

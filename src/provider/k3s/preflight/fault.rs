@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use crate::engine::Failure;
 use crate::provider::k3s::look::HostLook;
 use crate::provider::k3s::release::Architecture;
-use crate::provider::k3s::{Member, Role};
+use crate::provider::k3s::{BINARY, Member, Role};
 use crate::site::inventory::Host;
 use crate::site::name::{ClusterName, SiteName};
 
@@ -71,22 +71,40 @@ pub(super) struct Candidate<'a> {
     pub(super) look: HostLook,
     /// This machine's clock before and after the look.
     pub(super) clock: RangeInclusive<i64>,
+    /// Why nobody here could reach its API.
+    pub(super) hidden: Option<String>,
 }
 
 impl<'a> Candidate<'a> {
     pub(super) fn new(member: &'a Member, look: HostLook, clock: RangeInclusive<i64>) -> Self {
         let Member { subject, host, role } = member;
-        Self { host, role: *role, site: &subject.site, cluster: &subject.cluster, look, clock }
+        Self { host, role: *role, site: &subject.site, cluster: &subject.cluster, look, clock, hidden: None }
     }
 
-    /// What is wrong with it.
+    /// What is wrong with it. What a host is short of matters before it gets k3s; one that has it has shown that it can
+    /// do with less, and a clock that is wrong for a moment is no reason to leave its cluster alone.
     pub(super) fn faults(&self) -> Vec<Fault> {
-        let all = [self.system(), self.ownership(), self.ports()].concat();
+        let mut all = [self.system(), self.ownership()].concat();
+        if !self.has_ours() {
+            all.extend([self.shortage(), self.ports()].concat());
+        }
         all.into_iter().map(|text| Fault::new(self.host, text)).collect()
     }
 
+    /// Whether it is a server that this cluster has already.
+    pub(super) fn serves(&self) -> bool {
+        self.role == Role::Server && self.has_ours()
+    }
+
+    /// Whether it has got its files before.
+    fn has_ours(&self) -> bool {
+        let is_ours = self.look.marks.iter().any(|mark| mark.is_of(self.site, self.cluster));
+        is_ours && self.look.traces.contains(&format!("paths {BINARY}"))
+    }
+
+    /// Without these nothing can be done there, or nothing that is done helps.
     fn system(&self) -> Vec<String> {
-        let Self { host, role, look, clock, .. } = self;
+        let Self { host, look, .. } = self;
         let mut faults = Vec::new();
         let mut unless = |is_fit: bool, fault: String| {
             if !is_fit {
@@ -101,6 +119,23 @@ impl<'a> Candidate<'a> {
             format!("k3s is not released for its processor, {machine}"),
         );
         unless(look.writable, "/usr/local/bin is read-only".to_owned());
+        faults
+    }
+
+    fn shortage(&self) -> Vec<String> {
+        let Self { role, look, clock, hidden, .. } = self;
+        let mut faults = Vec::new();
+        faults.extend(hidden.as_ref().map(|reasons| {
+            format!(
+                "its API could not be reached from here ({reasons}): name an address in `ansible_host`, or in `tls-san` \
+                 of the k3s table's `config`"
+            )
+        }));
+        let mut unless = |is_fit: bool, fault: String| {
+            if !is_fit {
+                faults.push(fault);
+            }
+        };
         unless(look.route, "it has no default route, which k3s takes its address from".to_owned());
         let least = memory(*role);
         unless(

@@ -38,14 +38,19 @@ impl Architecture {
         format!("sha256sum-{}.txt", self.name())
     }
 
-    /// The files that a host needs.
-    pub(in crate::provider::k3s) fn artifacts(self, images: bool) -> Vec<Artifact> {
-        let binary = match self {
+    /// The file that is the binary.
+    pub(in crate::provider::k3s) fn binary(self) -> &'static str {
+        match self {
             Self::Amd64 => "k3s",
             Self::Arm64 => "k3s-arm64",
             Self::Arm => "k3s-armhf",
-        };
-        let mut all = vec![Artifact { file: binary.to_owned(), path: BINARY.to_owned(), mode: 0o755 }];
+        }
+    }
+
+    /// The files that a host needs.
+    pub(in crate::provider::k3s) fn artifacts(self, images: bool) -> Vec<Artifact> {
+        let file = self.binary().to_owned();
+        let mut all = vec![Artifact { file, path: BINARY.to_owned(), mode: 0o755 }];
         if images {
             let file = format!("k3s-airgap-images-{}.tar.zst", self.name());
             all.push(Artifact { path: format!("{IMAGES}/{file}"), file, mode: 0o600 });

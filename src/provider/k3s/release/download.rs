@@ -1,6 +1,7 @@
 //! Downloads: to a file beside its place, checked, then moved there.
 
 use std::error::Error;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,10 +9,9 @@ use reqwest::header::LOCATION;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode};
 use sha2::{Digest, Sha256};
-use tokio::fs::{File, OpenOptions};
+use tempfile::NamedTempFile;
+use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
-
-use crate::files::{self, FileError};
 
 /// A download failed. Nothing of it is kept.
 #[derive(Debug, thiserror::Error)]
@@ -68,14 +68,6 @@ pub(in crate::provider::k3s) enum DownloadError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The file cannot be moved to its place.
-    #[error("cannot keep what was fetched from {url}")]
-    Keep {
-        /// Where it is from.
-        url: String,
-        /// What failed.
-        source: FileError,
-    },
 }
 
 impl DownloadError {
@@ -92,7 +84,7 @@ impl DownloadError {
             Self::Tampered { .. } => {
                 "do not use this mirror before you know why; nothing of the file was kept, no host has it"
             }
-            Self::Write { .. } | Self::Keep { .. } => "make room there, then run the same command again",
+            Self::Write { .. } => "make room there, then run the same command again",
         }
     }
 }
@@ -122,41 +114,34 @@ pub(super) async fn text(url: &str) -> Result<String, DownloadError> {
     })
 }
 
-/// A file with this checksum, to its place at `path`.
+/// A file with this checksum, to its place at `path`: under a name of its own until it is complete.
 pub(super) async fn file(
     url: &str,
     path: &Path,
     sum: &str,
     progress: &(dyn Fn(String) + Sync),
 ) -> Result<(), DownloadError> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".{}.new", std::process::id()));
-    let beside = Beside(beside.into());
-    fetch(url, &beside.0, sum, progress).await?;
-    files::rename(&beside.0, path).map_err(|source| DownloadError::Keep { url: url.to_owned(), source })
+    let folder = path.parent().unwrap_or(path);
+    let beside = NamedTempFile::new_in(folder).map_err(write(folder))?;
+    let file = beside.reopen().map_err(write(beside.path()))?;
+    fetch(url, (beside.path(), file.into()), sum, progress).await?;
+    beside.persist(path).map(drop).map_err(|error| write(path)(error.error))
 }
 
-/// A file that goes unless it gets its name, also when nobody waits for it any more.
-struct Beside(PathBuf);
-
-impl Drop for Beside {
-    fn drop(&mut self) {
-        // What failed is told; what cannot be removed besides is written over by the next attempt.
-        let _ = files::remove(&self.0);
-    }
+fn write(path: &Path) -> impl Fn(std::io::Error) -> DownloadError + use<> {
+    let path = path.to_owned();
+    move |source| DownloadError::Write { path: path.clone(), source }
 }
 
 async fn fetch(
     url: &str,
-    path: &Path,
+    (path, mut file): (&Path, File),
     sum: &str,
     progress: &(dyn Fn(String) + Sync),
 ) -> Result<(), DownloadError> {
     const STEP: u64 = 8 << 20;
     let mut response = get(url).await?;
     let total = response.content_length();
-    let write = |source| DownloadError::Write { path: path.to_owned(), source };
-    let mut file = create(path).await.map_err(write)?;
     let (mut digest, mut received, mut told) = (Sha256::new(), 0, 0);
     loop {
         let chunk = response.chunk().await.map_err(|error| DownloadError::BrokenOff {
@@ -166,14 +151,14 @@ async fn fetch(
         })?;
         let Some(chunk) = chunk else { break };
         digest.update(&chunk);
-        file.write_all(&chunk).await.map_err(write)?;
+        file.write_all(&chunk).await.map_err(write(path))?;
         received += chunk.len() as u64;
         if received - told >= STEP {
             told = received;
             progress(megabytes(received, total));
         }
     }
-    file.sync_all().await.map_err(write)?;
+    file.sync_all().await.map_err(write(path))?;
     let found: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     if found == sum {
         return Ok(());
@@ -189,15 +174,46 @@ fn megabytes(received: u64, total: Option<u64>) -> String {
     }
 }
 
-async fn create(path: &Path) -> std::io::Result<File> {
-    OpenOptions::new().write(true).create(true).truncate(true).mode(0o755).open(path).await
-}
-
 async fn get(url: &str) -> Result<Response, DownloadError> {
-    let response = client(Policy::default(), url)?.get(url).send().await.map_err(unreachable(url))?;
+    let response = client(within_https(), url)?.get(url).send().await.map_err(unreachable(url))?;
     match response.status() {
         status if status.is_success() => Ok(response),
         status => Err(DownloadError::Status { url: url.to_owned(), status }),
+    }
+}
+
+/// A mirror may lead elsewhere, but nobody on the way may be able to change what comes: only this machine is asked
+/// without TLS.
+fn within_https() -> Policy {
+    const MOST: usize = 10;
+    Policy::custom(|attempt| {
+        if attempt.previous().len() > MOST {
+            attempt.error(RedirectError::TooMany(MOST))
+        } else if attempt.url().scheme() == "https" || is_loopback(attempt.url()) {
+            attempt.follow()
+        } else {
+            let url = attempt.url().to_string();
+            attempt.error(RedirectError::WithoutTls(url))
+        }
+    })
+}
+
+/// Where a server leads us that we do not follow.
+#[derive(Debug, thiserror::Error)]
+enum RedirectError {
+    #[error("it redirects more than {0} times")]
+    TooMany(usize),
+    #[error("it redirects to {0}, which is not `https://`")]
+    WithoutTls(String),
+}
+
+fn is_loopback(url: &reqwest::Url) -> bool {
+    match url.host_str() {
+        Some("localhost") => true,
+        Some(host) => {
+            host.trim_matches(['[', ']']).parse().is_ok_and(|address: IpAddr| address.is_loopback())
+        }
+        None => false,
     }
 }
 
@@ -209,6 +225,7 @@ fn client(redirects: Policy, url: &str) -> Result<Client, DownloadError> {
         .connect_timeout(Duration::from_secs(10))
         .read_timeout(Duration::from_secs(30))
         .redirect(redirects)
+        .https_only(url.starts_with("https://"))
         .build()
         .map_err(unreachable(url))
 }

@@ -29,6 +29,18 @@ pub(in crate::provider::k3s) enum ReleaseError {
         /// The file.
         file: String,
     },
+    /// The release is another than the one that the profile was written for.
+    #[error(
+        "`{list}` says that `{file}` has the SHA-256 {sum}, which `sha256` of the k3s table does not name"
+    )]
+    NotPinned {
+        /// The URL of the list.
+        list: String,
+        /// The file.
+        file: String,
+        /// Its checksum there.
+        sum: String,
+    },
     /// The run was to stop while a file was on its way.
     #[error("stopped before {0} had been fetched")]
     Stopped(String),
@@ -38,6 +50,14 @@ pub(in crate::provider::k3s) enum ReleaseError {
     /// A file of the cache cannot be read.
     #[error("cannot check k3s on this machine")]
     Verify(#[from] VerifyError),
+}
+
+/// A file of a release that a host lacks, with its checksum.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::provider::k3s) struct Wanted {
+    pub(in crate::provider::k3s) architecture: Architecture,
+    pub(in crate::provider::k3s) file: String,
+    pub(in crate::provider::k3s) sum: String,
 }
 
 /// The releases that a cluster's profile points at.
@@ -68,6 +88,7 @@ impl Source<'_> {
         url: &str,
         get: impl AsyncFnOnce(&str) -> Result<String, DownloadError>,
     ) -> Result<String, Failure> {
+        let _turn = self.env.answers.turn(url).await;
         if let Some(answer) = self.env.answers.known(url) {
             return Ok(answer.expose().clone());
         }
@@ -85,8 +106,14 @@ impl Source<'_> {
     ) -> Result<String, Failure> {
         let list = self.list(tag, architecture).await?;
         let sum = artifact::checksum(&list, file).map(str::to_lowercase);
-        let url = self.url(tag, &architecture.checksums());
-        Ok(sum.ok_or_else(|| ReleaseError::NotListed { list: url, file: file.to_owned() })?)
+        let (list, file) = (self.url(tag, &architecture.checksums()), file.to_owned());
+        let Some(sum) = sum else { return Err(ReleaseError::NotListed { list, file }.into()) };
+        let pinned = &self.k3s.sha256;
+        if pinned.is_empty() || pinned.contains(&sum) || file != architecture.binary() {
+            return Ok(sum);
+        }
+        let hint = "do not use this mirror before you know why; after a change of the version, change `sha256` as well";
+        Err(Failure::from(ReleaseError::NotPinned { list, file, sum }).with_hint(hint))
     }
 
     /// The list of checksums: as it was kept, or else as the mirror has it.
@@ -102,39 +129,44 @@ impl Source<'_> {
     pub(in crate::provider::k3s) async fn is_cached(
         &self,
         tag: &str,
-        architecture: Architecture,
-        file: &str,
-        sum: &str,
+        wanted: &Wanted,
     ) -> Result<bool, Failure> {
-        let path = self.path(tag, architecture, file);
+        let path = self.path(tag, wanted.architecture, &wanted.file);
         if !path.is_file() {
             return Ok(false);
         }
         let found = tokio::task::spawn_blocking(move || sha256_of_file(&path)).await?;
-        Ok(found.map_err(ReleaseError::Verify)? == sum)
+        Ok(found.map_err(ReleaseError::Verify)? == wanted.sum)
     }
 
-    /// Fetches a file of the release, and keeps the list of checksums that it was checked against.
+    /// Fetches a file of the release, and keeps the list of checksums that it was checked against. Another cluster of
+    /// the release may be at it already: then there is only its end to be waited for.
     pub(in crate::provider::k3s) async fn fetch(
         &self,
         tag: &str,
-        architecture: Architecture,
-        file: &str,
+        wanted: &Wanted,
         writer: &Writer,
     ) -> Result<(), Failure> {
-        let path = self.path(tag, architecture, file);
-        files::make_folder(&self.folder(tag, architecture)).map_err(ReleaseError::Cache)?;
-        let sum = self.sum(tag, architecture, file).await?;
+        let Wanted { architecture, file, sum } = wanted;
+        let path = self.path(tag, *architecture, file);
         let what = format!("{file} of {tag}");
         let url = self.url(tag, file);
         let progress = |text| writer.progress(format!("{what}: {text}"));
+        let fetch = async {
+            let _turn = self.env.answers.turn(&url).await;
+            if !self.is_cached(tag, wanted).await? {
+                files::make_folder(&self.folder(tag, *architecture)).map_err(ReleaseError::Cache)?;
+                download::file(&url, &path, sum, &progress).await.map_err(with_hint)?;
+                let list = self.list(tag, *architecture).await?;
+                let kept = self.path(tag, *architecture, &architecture.checksums());
+                files::replace(&kept, list.as_bytes(), 0o600).map_err(ReleaseError::Cache)?;
+            }
+            Ok(())
+        };
         tokio::select! {
-            fetched = download::file(&url, &path, &sum, &progress) => fetched.map_err(with_hint)?,
-            () = writer.cancelled() => return Err(ReleaseError::Stopped(what.clone()).into()),
+            fetched = fetch => fetched,
+            () = writer.cancelled() => Err(ReleaseError::Stopped(what.clone()).into()),
         }
-        let list = self.list(tag, architecture).await?;
-        let kept = self.path(tag, architecture, &architecture.checksums());
-        Ok(files::replace(&kept, list.as_bytes(), 0o600).map_err(ReleaseError::Cache)?)
     }
 
     fn folder(&self, tag: &str, architecture: Architecture) -> PathBuf {

@@ -8,7 +8,7 @@ use crate::engine::wait::Pace;
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::files::{self, FileError};
 use crate::provider::local::pki::Pki;
-use crate::provider::local::ports::{MOST_NODES, Ports};
+use crate::provider::local::ports::Ports;
 use crate::provider::local::state;
 use crate::site::name::ClusterName;
 
@@ -17,9 +17,11 @@ const LETTING_GO: Duration = Duration::from_secs(3);
 
 pub(super) struct Files(pub(super) Subject);
 
-#[derive(Debug, thiserror::Error)]
-#[error("{0} has {1} nodes; a local cluster has at most {MOST_NODES}")]
-struct TooManyNodes(ClusterName, usize);
+/// What there is to make.
+pub(super) struct Work {
+    ports: bool,
+    certificates: bool,
+}
 
 impl Files {
     fn pki(&self) -> Pki {
@@ -41,22 +43,20 @@ impl Files {
         Ok(None)
     }
 
-    /// Whether other ports are needed. A process that was killed a moment ago may still be letting go of its own.
-    async fn lacks_ports(&self) -> Result<bool, FileError> {
+    /// The same, once a process that was killed a moment ago has had the time to let go of its ports.
+    async fn settled_ports(&self) -> Result<Option<Change>, FileError> {
         let mut pace = Pace::new(LETTING_GO);
         loop {
             match self.ports().await? {
-                None => return Ok(false),
-                Some(change) if change.kind == ChangeKind::Create => return Ok(true),
-                Some(_) if !pace.pause().await => return Ok(true),
-                Some(_) => {}
+                Some(change) if change.kind == ChangeKind::Update && pace.pause().await => {}
+                ports => return Ok(ports),
             }
         }
     }
 }
 
 impl Step for Files {
-    type Work = ();
+    type Work = Work;
 
     fn id(&self) -> StepId {
         StepId::of(&self.0.cluster, "provision/files")
@@ -66,29 +66,28 @@ impl Step for Files {
         Some(&self.0.cluster)
     }
 
-    async fn observe(&self, _facts: &Facts) -> Result<Observed, Stop> {
-        let Subject { cluster, nodes, layout, .. } = &self.0;
-        if nodes.len() > usize::from(MOST_NODES) {
-            return Err(TooManyNodes(cluster.clone(), nodes.len()).into());
-        }
+    async fn observe(&self, _facts: &Facts) -> Result<Observed<Work>, Stop> {
+        let Subject { cluster, layout, .. } = &self.0;
         let mut changes = Vec::new();
         if !layout.logs().is_dir() {
             changes.push(Change::create(format!("folder {}", layout.folder().display())));
         }
-        changes.extend(self.ports().await?);
-        if !self.pki().missing().is_empty() {
-            changes.push(Change::create(format!("certificates of {cluster}")));
+        let (ports, missing) = (self.settled_ports().await?, self.pki().missing());
+        let work = Work { ports: ports.is_some(), certificates: !missing.is_empty() };
+        changes.extend(ports);
+        if work.certificates {
+            changes.push(Change::create(format!("certificates of {cluster}")).with_content(&missing));
         }
-        Ok(Observed::differs(changes, ()))
+        Ok(Observed::differs(changes, work))
     }
 
-    async fn apply(&self, _work: (), _facts: &Facts, writer: &Writer) -> Result<(), Failure> {
+    async fn apply(&self, work: Work, _facts: &Facts, writer: &Writer) -> Result<(), Failure> {
         let Subject { layout, env, .. } = &self.0;
         writer.perform(async { files::make_folder(&layout.logs()) }).await?;
-        if self.lacks_ports().await? {
+        if work.ports {
             writer.perform(async { Ports::choose(layout, &env.sites_folder()) }).await?;
         }
-        if !self.pki().missing().is_empty() {
+        if work.certificates {
             writer.perform(async { self.pki().make() }).await?;
         }
         Ok(())

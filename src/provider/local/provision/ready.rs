@@ -51,20 +51,30 @@ impl Ready {
             .collect())
     }
 
-    fn differences(&self, nodes: &BTreeMap<String, Option<String>>) -> Vec<Change> {
+    /// The nodes that the profile does not count any more.
+    fn surplus(&self, nodes: &BTreeMap<String, Option<String>>) -> Vec<String> {
+        nodes.keys().filter(|name| !self.nodes.contains(name)).cloned().collect()
+    }
+
+    fn differences(&self, nodes: &BTreeMap<String, Option<String>>, surplus: &[String]) -> Vec<Change> {
         let subject = |name: &String| format!("node {name}");
-        let surplus = nodes.keys().filter(|name| !self.nodes.contains(name));
         let wanted = self.nodes.iter().filter_map(|name| match nodes.get(name) {
             None => Some(Change::wait(subject(name), "not registered yet")),
             Some(Some(reason)) => Some(Change::wait(subject(name), reason)),
             Some(None) => None,
         });
-        wanted.chain(surplus.map(|name| Change::delete(subject(name)))).collect()
+        wanted.chain(surplus.iter().map(|name| Change::delete(subject(name)))).collect()
     }
 }
 
+/// Nodes to be removed, and from which cluster. Everything else comes by itself.
+pub(super) struct Work {
+    client: Client,
+    surplus: Vec<String>,
+}
+
 impl Step for Ready {
-    type Work = ();
+    type Work = Work;
 
     fn id(&self) -> StepId {
         StepId::of(&self.cluster, "provision/ready")
@@ -74,32 +84,26 @@ impl Step for Ready {
         Some(&self.cluster)
     }
 
-    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+    async fn observe(&self, facts: &Facts) -> Result<Observed<Work>, Stop> {
         let client = self.client(facts).await?;
-        let mut changes = self.differences(&self.nodes(&client).await?);
+        let nodes = self.nodes(&client).await?;
+        let surplus = self.surplus(&nodes);
+        let mut changes = self.differences(&nodes, &surplus);
         // Made by the controllers in every namespace; pods are refused without it.
-        let accounts = Api::<ServiceAccount>::namespaced(client, "default");
+        let accounts = Api::<ServiceAccount>::namespaced(client.clone(), "default");
         let account = accounts.get_opt("default").await.map_err(self.failed("look at the ServiceAccount"))?;
         if account.is_none() {
             changes.push(Change::wait("ServiceAccount default/default", "not made by the controllers yet"));
         }
-        Ok(Observed::differs(changes, ()))
+        let work = (!surplus.is_empty()).then_some(Work { client, surplus });
+        Ok(Observed { facts: Facts::default(), changes, work })
     }
 
-    /// Removes nodes that the profile no longer counts. Everything else comes by itself.
-    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
-        let client = match self.client(facts).await {
-            Ok(client) => client,
-            Err(Stop::Failed(failure)) => return Err(failure),
-            // Then there is nothing to remove either.
-            Err(Stop::Blocked(_)) => return Ok(()),
-        };
-        let nodes = Api::<Node>::all(client.clone());
-        for name in self.nodes(&client).await?.keys().filter(|name| !self.nodes.contains(name)) {
-            writer
-                .perform(nodes.delete(name, &DeleteParams::default()))
-                .await
-                .map_err(self.failed("remove a node"))?;
+    async fn apply(&self, work: Work, _: &Facts, writer: &Writer) -> Result<(), Failure> {
+        let nodes = Api::<Node>::all(work.client);
+        for name in &work.surplus {
+            let removed = writer.perform(nodes.delete(name, &DeleteParams::default())).await;
+            removed.map_err(self.failed("remove a node"))?;
         }
         Ok(())
     }

@@ -57,11 +57,15 @@ impl Supervisor {
 
     /// What is wrong with the supervisor that runs, if one does.
     fn difference(&self, told: Result<Option<State>, StateError>) -> Result<Option<Change>, Stop> {
-        let restart = |why: String| Ok(Some(Change::update(self.name(), format!("restart, {why}"))));
+        // What a machine chooses for itself (ports, certificates) is no part of the plan.
+        let nodes = &self.subject.nodes;
+        let restart = |why: String| {
+            Ok(Some(Change::update(self.name(), format!("restart, {why}")).with_content(nodes)))
+        };
         let state = match told {
             Ok(Some(state)) => state,
             Ok(None) if self.started.load(Ordering::Relaxed) => return Err(self.ended().into()),
-            Ok(None) => return Ok(Some(Change::create(self.name()))),
+            Ok(None) => return Ok(Some(Change::create(self.name()).with_content(nodes))),
             Err(StateError::Connection { folder, source }) => {
                 return Err(StateError::Connection { folder, source }.into());
             }
@@ -109,17 +113,20 @@ impl Supervisor {
         let Subject { layout, nodes, components, env, .. } = &self.subject;
         Configuration::wanted(layout, nodes, components, &env.executable)
     }
-
-    /// How this machine's user reaches the API, if files and ports are there.
-    fn access(&self) -> Option<Access> {
-        let Subject { layout, nodes, .. } = &self.subject;
-        let port = Ports::read(layout).ok().flatten()?.api_server();
-        Pki::new(layout, nodes).access("admin.pem", port).ok()
-    }
 }
 
+/// How this machine's user reaches the API, if files and ports are there.
+pub(super) fn access(subject: &Subject) -> Option<Access> {
+    let Subject { layout, nodes, .. } = subject;
+    let port = Ports::read(layout).ok().flatten()?.api_server();
+    Pki::new(layout, nodes).access("admin.pem", port).ok()
+}
+
+/// What a supervisor is started with; why it cannot be known is for the run that would start one.
+pub(super) type Work = Result<Configuration, ConfigurationError>;
+
 impl Step for Supervisor {
-    type Work = ();
+    type Work = Work;
 
     fn id(&self) -> StepId {
         StepId::of(&self.subject.cluster, "provision/supervisor")
@@ -129,31 +136,33 @@ impl Step for Supervisor {
         Some(&self.subject.cluster)
     }
 
-    async fn observe(&self, _facts: &Facts) -> Result<Observed, Stop> {
+    async fn observe(&self, _facts: &Facts) -> Result<Observed<Work>, Stop> {
         let told = state::ask(&self.subject.layout).await;
         // Its API may still serve, but nothing that is asked of it there would happen to a pod.
         let is_silent = matches!(told, Err(StateError::Silent(_)));
         let mut changes: Vec<Change> = self.difference(told)?.into_iter().collect();
-        let Some(access) = self.access().filter(|_| !is_silent) else {
-            return Ok(Observed::differs(changes, ()));
+        let work = (!changes.is_empty()).then(|| self.wanted());
+        let Some(access) = access(&self.subject).filter(|_| !is_silent) else {
+            return Ok(Observed { facts: Facts::default(), changes, work });
         };
         let client = self.subject.env.clients.get(&access).await?;
         if let Some(reason) = api_server::unserving(&client).await {
             if changes.is_empty() {
                 changes.push(Change::wait(format!("API server of {}", self.subject.cluster), reason));
             }
-            return Ok(Observed::differs(changes, ()));
+            return Ok(Observed { facts: Facts::default(), changes, work });
         }
         let version = client.apiserver_version().await?.git_version;
         let learnt = ClusterFacts { access: Some(access), version: Some(version), ..ClusterFacts::default() };
-        Ok(Observed { facts: Facts::of(&self.subject.cluster, learnt), changes, work: Some(()) })
+        Ok(Observed { facts: Facts::of(&self.subject.cluster, learnt), changes, work })
     }
 
-    async fn apply(&self, _work: (), _facts: &Facts, writer: &Writer) -> Result<(), Failure> {
+    async fn apply(&self, work: Work, _facts: &Facts, writer: &Writer) -> Result<(), Failure> {
         let layout = &self.subject.layout;
-        let wanted = self.wanted().map_err(with_hint)?;
+        let wanted = work.map_err(with_hint)?;
         writer.perform(async { wanted.write(layout) }).await?;
         writer.perform(end(layout)).await?;
+        writer.perform(async { files::remove(&layout.leaving()) }).await?;
         let started = writer.perform(start(&self.subject)).await?;
         self.started.store(started, Ordering::Relaxed);
         if started { Ok(()) } else { Err(self.ended()) }

@@ -1,7 +1,7 @@
 //! The step `<cluster>/remove/audit`: proof that nothing is left.
 
 use super::Subject;
-use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::engine::{Change, Facts, Observed, Step, StepId, Stop};
 use crate::provider::local::leftovers;
 use crate::site::name::ClusterName;
 
@@ -41,9 +41,5 @@ impl Step for Audit {
             return Ok(Observed::default());
         }
         Err(Left(self.0.cluster.clone(), left.join(", ")).into())
-    }
-
-    async fn apply(&self, _work: (), _facts: &Facts, _writer: &Writer) -> Result<(), Failure> {
-        Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Subject;
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::files;
 use crate::provider::local::leftovers;
 use crate::provider::local::state;
 use crate::site::name::ClusterName;
@@ -21,18 +22,24 @@ impl Step for Supervisor {
 
     async fn observe(&self, _facts: &Facts) -> Result<Observed, Stop> {
         let processes = leftovers::find(&self.0.layout);
-        let change = |process| Change::delete(format!("process {process} of {}", self.0.cluster));
-        Ok(Observed::differs(processes.iter().map(change).collect(), ()))
+        let delete = Change::delete(format!("processes of {}", self.0.cluster));
+        let change = (!processes.is_empty()).then(|| delete.with_detail(leftovers::list(&processes)));
+        Ok(Observed::differs(change.into_iter().collect(), ()))
     }
 
     async fn apply(&self, _work: (), _facts: &Facts, writer: &Writer) -> Result<(), Failure> {
         writer
             .perform(async {
                 // One that does not answer or end is ended by force, like what a killed one has left.
-                let _ = state::stop(&self.0.layout).await;
-                leftovers::end(&self.0.layout).await
+                let layout = &self.0.layout;
+                let _ = state::stop(layout).await;
+                leftovers::end(layout).await?;
+                // Its files still hold a whole cluster: a run that goes on from here must not take it for a stopped one.
+                if layout.folder().exists() {
+                    files::replace(&layout.leaving(), b"", 0o600)?;
+                }
+                Ok(())
             })
-            .await?;
-        Ok(())
+            .await
     }
 }

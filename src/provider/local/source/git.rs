@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
@@ -28,6 +29,12 @@ pub(super) enum GitError {
         /// What the system said.
         source: io::Error,
     },
+    /// It does not end.
+    #[error("`git {command}` has not ended within {} s", PATIENCE.as_secs())]
+    Hangs {
+        /// What it was asked for.
+        command: String,
+    },
     /// It failed.
     #[error("`git {command}` ended with {status}: {said}")]
     Failed {
@@ -43,11 +50,21 @@ pub(super) enum GitError {
 impl GitError {
     /// Adds what to do about it.
     pub(super) fn into_failure(self) -> Failure {
-        let absent = matches!(self, Self::Absent { .. });
+        let hint = match self {
+            Self::Absent { .. } => Some("install git"),
+            Self::Hangs { .. } => Some("does the folder, or a program of git's configuration, answer?"),
+            Self::Run { .. } | Self::Failed { .. } => None,
+        };
         let failure = Failure::from(self);
-        if absent { failure.with_hint("install git") } else { failure }
+        match hint {
+            Some(hint) => failure.with_hint(hint),
+            None => failure,
+        }
     }
 }
+
+/// How long one call may take: the largest repositories are read within seconds, but a folder may be of a network.
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Variables with which a surrounding `git` (a hook, an alias) points its children at its own repository;
 /// `git rev-parse --local-env-vars` lists them.
@@ -148,7 +165,10 @@ impl Git {
                 None => Ok(()),
             }
         };
-        let (written, output) = tokio::join!(write, child.wait_with_output());
+        let ends = async { tokio::join!(write, child.wait_with_output()) };
+        let Ok((written, output)) = tokio::time::timeout(PATIENCE, ends).await else {
+            return Err(GitError::Hangs { command });
+        };
         let output = output.map_err(|source| GitError::Run { command: command.clone(), source })?;
         // What it failed at matters more than that it stopped reading.
         if let (Err(source), true) = (written, output.status.success()) {

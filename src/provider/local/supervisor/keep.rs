@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::EXECUTABLE;
 use crate::engine::wait::pause;
-use crate::provider::local::process::{Child, Program};
+use crate::node::process::{Child, Program};
 use crate::provider::local::state::{Process, last_lines};
 
 /// How long a program may take to end when asked to.

@@ -72,6 +72,7 @@ fn home() -> Site {
         release: K3sRelease::Version(K3S_VERSION.to_owned()),
         config: serde_json::Map::new(),
         mirror: K3S_RELEASES.to_owned(),
+        sha256: Vec::new(),
         images: false,
     };
     let existing =

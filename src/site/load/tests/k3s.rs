@@ -94,6 +94,13 @@ fn what_is_no_release_or_configuration_is_found() {
         ),
         (k3s("channel_server = \"https://x.example\""), "3:18 there is no channel to ask for"),
         (k3s("mirror = \"/srv/k3s\""), "3:10 this is not a URL that begins with `https://` or `http://`"),
+        (k3s("mirror = \"http://mirror.example\""), "3:10 only this machine itself may be asked without TLS"),
+        (k3s("mirror = \"http://127.0.0.1.example\""), "3:10 only this machine itself may be asked without"),
+        (
+            k3s("channel = \"stable\"\nchannel_server = \"http://x.example\""),
+            "4:18 only this machine itself may be asked",
+        ),
+        (k3s("sha256 = [\"ab\"]"), "3:11 a SHA-256 has 64 hexadecimal digits"),
         (k3s("mirror = \"https://a:b@x.example\""), "3:10 a profile holds no secrets"),
         (k3s("[hub.k3s.config]\ntoken = \"K10abc\""), "4:1 `token` is not a profile's to say"),
         (k3s("[hub.k3s.config]\n\"server+\" = \"https://x\""), "4:1 `server` is not a profile's to say"),

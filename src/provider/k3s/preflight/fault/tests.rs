@@ -19,7 +19,8 @@ fn host(alias: &str) -> Host {
 
 fn told(host: &Host, role: Role, look: HostLook) -> Vec<String> {
     let (site, cluster) = ("home".parse().unwrap(), "hub".parse().unwrap());
-    let candidate = Candidate { host, role, site: &site, cluster: &cluster, look, clock: 998..=1001 };
+    let candidate =
+        Candidate { host, role, site: &site, cluster: &cluster, look, clock: 998..=1001, hidden: None };
     candidate.faults().iter().map(ToString::to_string).collect()
 }
 
@@ -69,6 +70,19 @@ fn whose_a_host_is_its_mark_says() {
 }
 
 #[test]
+fn a_host_that_has_k3s_is_left_to_get_on_with_it() {
+    let mark = STANDARD.encode(r#"{"site":"home","cluster":"hub","role":"server","before":[]}"#);
+    let (mark, nginx) = (format!("mark={mark}"), "listener=tcp 192B other nginx");
+    let short = |more: &str| HostLook { memory: 1, clock: 99, route: false, ..bare(more) };
+    let texts = |look| told(&host("pi"), Role::Server, look);
+    assert_eq!(texts(short(&format!("{mark}\n{nginx}\ntrace=paths {BINARY}"))), Vec::<String>::new());
+    // A run that was interrupted before it had its files.
+    assert_eq!(texts(short(&format!("{mark}\n{nginx}"))).len(), 4);
+    let stranger = HostLook { user: 1000, ..short(&format!("{mark}\ntrace=paths {BINARY}")) };
+    assert_eq!(texts(stranger), ["pi: `root` is not root there: k3s needs root"]);
+}
+
+#[test]
 fn hosts_of_one_name_are_told_apart_by_nobody() {
     let hosts = ["one", "two"].map(host);
     let (site, cluster) = ("home".parse().unwrap(), "hub".parse().unwrap());
@@ -79,6 +93,7 @@ fn hosts_of_one_name_are_told_apart_by_nobody() {
         cluster: &cluster,
         look: bare(""),
         clock: 0..=0,
+        hidden: None,
     });
     let found: Vec<_> = duplicates(&candidates).iter().map(ToString::to_string).collect();
     assert_eq!(found, ["two: it has the same host name as one: `pi-1`"]);

@@ -2,6 +2,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 
 use super::*;
+use crate::files;
 
 /// A server on loopback that gives one answer and closes.
 fn answering(answer: &'static str) -> String {
@@ -57,4 +58,11 @@ async fn a_channel_is_where_it_redirects_to() {
     assert_eq!(redirect(&answering(to)).await.unwrap(), "v1.34.4+k3s1");
     let error = redirect(&answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")).await.unwrap_err();
     assert!(error.to_string().ends_with("answers 200 OK and leads to no release"), "{error}");
+}
+
+#[tokio::test]
+async fn a_mirror_does_not_lead_away_from_https() {
+    let elsewhere = "HTTP/1.1 302 Found\r\nLocation: http://192.0.2.1/k3s\r\nContent-Length: 0\r\n\r\n";
+    let error = text(&answering(elsewhere)).await.unwrap_err().to_string();
+    assert!(error.ends_with("it redirects to http://192.0.2.1/k3s, which is not `https://`"), "{error}");
 }

@@ -20,6 +20,7 @@ mod logs;
 mod pods;
 mod ports;
 mod probe;
+pub mod process;
 mod registration;
 mod report;
 mod services;

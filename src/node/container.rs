@@ -17,7 +17,7 @@ use super::status::{now, running, terminated, waiting};
 use super::worker::{Slot, Worker};
 use crate::engine::wait::pause;
 use crate::files;
-use crate::provider::local::process::Child;
+use crate::node::process::Child;
 
 /// Between two tries to start what refers to something absent.
 const RETRY: Backoff =

@@ -13,7 +13,7 @@ use super::sources::{Look, SourceError};
 use super::token::kubeconfig;
 use super::worker::Worker;
 use crate::files::{self, FileError};
-use crate::provider::local::process::Program;
+use crate::node::process::Program;
 
 /// The folder that is home and working folder in Argo CD's image.
 const HOME: &str = "/home/argocd";
