@@ -5,6 +5,7 @@ ADDON   ?=
 CLUSTER ?=
 OUTPUT  ?=
 YES     ?=
+LOST    ?=
 KEEP    ?=
 EXPECT  ?=
 
@@ -38,6 +39,7 @@ quote  = '$(subst ','\'',$(1))'
 option = $(if $(2), --$(1)=$(call quote,$(2)))
 
 flag_cluster = $(foreach cluster,$(CLUSTER),--cluster $(cluster))
+flag_lost    = $(foreach cluster,$(LOST),--lost $(cluster))
 flag_output  = $(if $(OUTPUT),--output $(OUTPUT))
 flag_yes     = $(if $(YES),--yes)
 flag_keep    = $(if $(KEEP),--keep)
@@ -66,7 +68,7 @@ run = @$(BRIDGEHEAD)$(if $(filter-out false no 0,$(ASK_PASS)), --ask-pass)$(\
 help: ## List the targets
 	@echo "make TARGET SITE=name   (default: local)"
 	@awk -F ':.*## ' '/^[a-z0-9\/-]+:.*## / { printf "  %-24s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
-	@echo "Variables: SITE, CLUSTER=\"dev staging\", ADDON=name, OUTPUT=live|lines|json, YES=1, KEEP=1, EXPECT=digest"
+	@echo "Variables: SITE, CLUSTER=\"dev staging\", ADDON=name, OUTPUT=live|lines|json, YES=1, KEEP=1, EXPECT=digest, LOST=\"gpu\""
 	@echo "Instead of what the profile says: ASK_PASS=true, KUBECONFIG, KUBECTX, CLUSTER_KUBECTX, K3S_TARGET_NAME,"
 	@echo "  K3S_KUBECONFIG_PATH, ARGOCD_TARGET_NAME, ARGOCD_SERVER, ARGOCD_LOGIN_ARGS, ARGOCD_AUTO_PORT_FORWARD,"
 	@echo "  KUBERNETES_SECRET"
@@ -81,7 +83,7 @@ status: ## Show clusters, Applications and drift
 	$(run) status $(SITE) $(flag_output)
 
 down: ## Take the site away
-	$(run) down $(SITE) $(flag_cluster) $(flag_output) $(flag_yes)
+	$(run) down $(SITE) $(flag_cluster) $(flag_lost) $(flag_output) $(flag_yes)
 
 check: ## Validate the profile
 	$(run) check $(SITE)
@@ -89,8 +91,8 @@ check: ## Validate the profile
 addon/list: ## Clusters and addons: profile, label, live
 	$(run) addon list $(SITE)
 
-addon/on: ## Switch ADDON on (CLUSTER=...)
-	$(run) addon on $(SITE) $(ADDON) $(flag_cluster) $(flag_output)
+addon/on: ## Switch ADDON on (CLUSTER=..., YES=1)
+	$(run) addon on $(SITE) $(ADDON) $(flag_cluster) $(flag_output) $(flag_yes)
 
 addon/off: ## Switch ADDON off (CLUSTER=..., KEEP=1, YES=1)
 	$(run) addon off $(SITE) $(ADDON) $(flag_cluster) $(flag_output) $(flag_yes) $(flag_keep)
@@ -154,7 +156,7 @@ components/fetch: ## Get the components of `local` now
 	@$(BRIDGEHEAD) components fetch
 
 test: test/parts components/fetch ## Run every test, on real servers
-	$(CARGO) test --locked
+	$(CARGO) test --locked --no-fail-fast
 
 test/parts: ## Install what the tests run (Debian, as root)
 	@missing=$$(for part in $(PARTS); do dpkg-query --show --showformat='$${db:Status-Status}' $$part 2>/dev/null \

@@ -1,12 +1,14 @@
 //! Reporters: the only code that prints a run. Progress goes to stderr; stdout is for data.
 
 mod json;
+mod left_out;
 mod lines;
 mod live;
 mod plan;
 
 use std::sync::{Mutex, PoisonError};
 
+pub use left_out::left_out;
 pub use plan::plan;
 
 use crate::engine::event::{Event, Stamped};

@@ -45,7 +45,6 @@ fn install(global: &Global, site: &SiteName) -> Result<Exit, CommandError> {
         let lock = session.lock()?;
         let report = session.walk(Mode::Apply, None, &flow::up::argocd(&session.site, &session.env)).await;
         drop(lock);
-        session.say_how_to_continue(&report, &format!("argocd install {}", session.site.name));
-        Ok(session.finish(&report))
+        Ok(session.conclude(&report))
     })
 }

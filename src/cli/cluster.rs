@@ -92,8 +92,7 @@ impl Add {
             };
             let report = session.walk(Mode::Apply, Some(edited.clusters), &edited.tree).await;
             drop(lock);
-            session.say_how_to_continue(&report, &format!("cluster add {}", self.site));
-            Ok(session.finish(&report))
+            Ok(session.conclude(&report))
         })
     }
 }

@@ -69,7 +69,6 @@ fn fetch(global: &Global) -> Result<Exit, CommandError> {
     Session::run(global, &site, Show::Events, async |session| {
         let report =
             session.walk(Mode::Apply, None, &components::step(&session.env, Needed::All).into()).await;
-        session.say_how_to_continue(&report, "components fetch");
-        Ok(session.finish(&report))
+        Ok(session.conclude(&report))
     })
 }

@@ -98,8 +98,7 @@ fn walk(
 ) -> Result<Exit, CommandError> {
     Session::run(global, site, Show::Events, async |session| {
         let report = session.walk(Mode::Apply, None, &tree(&session)).await;
-        session.say_how_to_continue(&report, &format!("kubeconfig {verb} {site}"));
-        Ok(session.finish(&report))
+        Ok(session.conclude(&report))
     })
 }
 
@@ -108,11 +107,10 @@ fn export(global: &Global, site: &SiteName) -> Result<Exit, CommandError> {
     Session::run(global, site, Show::Events, async |session| {
         let tree = flow::kubeconfig::save(&session.site, &session.env);
         let report = session.walk(Mode::Apply, None, &tree).await;
-        session.say_how_to_continue(&report, &format!("kubeconfig export {site}"));
         if report.result == RunResult::Converged && session.output != Output::Json {
             let _ = writeln!(std::io::stdout().lock(), "{}", line(&session.site.kube.saved));
         }
-        Ok(session.finish(&report))
+        Ok(session.conclude(&report))
     })
 }
 

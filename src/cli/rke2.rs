@@ -35,8 +35,7 @@ impl Rke2 {
             let tree = flow::rke2::kubeconfig(&session.site, &session.env, merge).await?;
             let report = session.walk(Mode::Apply, None, &tree).await;
             let merge = if merge { " --merge" } else { "" };
-            session.say_how_to_continue(&report, &format!("rke2 kubeconfig {site}{merge}"));
-            Ok(session.finish(&report))
+            Ok(session.conclude(&report))
         })
     }
 }

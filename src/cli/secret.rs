@@ -67,7 +67,6 @@ fn apply(global: &Global, which: &Which) -> Result<Exit, CommandError> {
         let report = session.walk(Mode::Apply, None, &tree).await;
         drop(lock);
         let name = which.name.iter().map(|name| format!(" {name}")).collect::<String>();
-        session.say_how_to_continue(&report, &format!("secret apply {}{name}", which.site));
-        Ok(session.finish(&report))
+        Ok(session.conclude(&report))
     })
 }

@@ -207,7 +207,7 @@ impl Session {
 
     /// Says how a run that did not converge goes on, sends the last event, and turns the report into an exit code.
     pub(super) fn conclude(&self, report: &Report) -> Exit {
-        self.say_how_to_continue(report, "");
+        self.say_how_to_continue(report);
         self.finish(report)
     }
 
@@ -219,9 +219,12 @@ impl Session {
     }
 
     /// Says on stderr how a run that did not converge goes on: by the command as it was typed.
-    pub(super) fn say_how_to_continue(&self, report: &Report, _command: &str) {
+    fn say_how_to_continue(&self, report: &Report) {
         if matches!(report.result, RunResult::Converged | RunResult::Planned) {
             return;
+        }
+        for line in report::left_out(report) {
+            report::say(&line);
         }
         let made = report.changes.len();
         if made > 0 {

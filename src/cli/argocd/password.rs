@@ -75,8 +75,7 @@ fn update(global: &Global, site: &SiteName, file: Option<&Path>) -> Result<Exit,
         let tree = flow::argocd::set_password(&session.site, &session.env, password);
         let report = session.walk(Mode::Apply, None, &tree).await;
         drop(lock);
-        session.say_how_to_continue(&report, &format!("argocd password update {}", session.site.name));
-        Ok(session.finish(&report))
+        Ok(session.conclude(&report))
     })
 }
 

@@ -160,6 +160,6 @@ pub(in crate::provider::k3s) mod tests {
     #[test]
     fn a_look_that_was_cut_off_is_none() {
         let error = HostLook::parse("pi", "name=pi\nmachine=x86_64\n").unwrap_err();
-        assert_eq!(error.to_string(), "the look at the host pi broke off: machine=x86_64");
+        assert_eq!(error.to_string(), "the look at the host pi broke off: after its machine");
     }
 }

@@ -16,7 +16,7 @@ fn read_k3s(profile: &str) -> Result<Site, Findings> {
 #[test]
 fn every_key_of_k3s_is_read() {
     let text = k3s(
-        "agents = [\"two\", \"three\"]\nchannel = \"stable\"\nchannel_server = \"http://10.0.0.9/channels/\"\n\
+        "agents = [\"two\", \"three\"]\nchannel = \"stable\"\nchannel_server = \"https://10.0.0.9/channels/\"\n\
         mirror = \"https://mirror.example/k3s/\"\nimages = true\n[hub.k3s.config]\ndisable = [\"traefik\"]\n\
         \"kubelet-arg+\" = [\"max-pods=50\"]\nflannel-iface = \"eth1\"\nburst = 3\nratio = 0.5\nsecrets-encryption = true",
     );
@@ -31,7 +31,7 @@ fn every_key_of_k3s_is_read() {
     );
     let channel = crate::site::K3sRelease::Channel {
         name: "stable".to_owned(),
-        server: "http://10.0.0.9/channels".to_owned(),
+        server: "https://10.0.0.9/channels".to_owned(),
     };
     assert_eq!(
         (&k3s.release, k3s.mirror.as_str(), k3s.images),
