@@ -24,7 +24,10 @@ pub(super) async fn an_account(lab: &Lab) -> world::World {
     let account = json!({ "metadata": metadata("argocd-manager") });
     let role = json!({ "metadata": metadata(ROLE), "rules": rules });
     let token = json!({
-        "metadata": { "name": TOKEN, "annotations": { "kubernetes.io/service-account.name": "argocd-manager" } },
+        "metadata": {
+            "name": TOKEN, "labels": { "team": "blue" },
+            "annotations": { "kubernetes.io/service-account.name": "argocd-manager" },
+        },
         "type": "kubernetes.io/service-account-token",
     });
     let now = PostParams::default();
