@@ -1,5 +1,7 @@
 //! `down` of one spoke, and of a site with a dead spoke and a hub whose pods nobody looks after.
 
+mod mix;
+mod others;
 mod unseen;
 
 use k8s_openapi::api::core::v1::Secret;
@@ -33,7 +35,11 @@ async fn spokes_go_one_by_one_and_dead_ones_do_not_hang_the_rest() {
 
     process::kill_below(&lab.state("fleet").join("staging"));
     process::signal(process::supervisor(&lab.state("fleet").join("hub")), Signal::STOP);
-    lab.ok(&["down", "fleet"]);
+    // Nothing outlives them: both are destroyed here with everything in them, and that is said.
+    let down = lab.ok(&["down", "fleet", "--output", "json"]);
+    let told = down.events_of("applied").into_iter().find(|event| event["step"] == "site/presence");
+    let told = told.unwrap().to_string();
+    assert!(told.contains("all clusters of the site are destroyed with everything in them"), "{told}");
     assert!(lab.processes().is_empty(), "{:?}", lab.processes());
     assert!(!lab.state("fleet").exists());
     lab.ok(&["down", "fleet"]);

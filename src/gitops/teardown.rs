@@ -8,6 +8,7 @@ mod applications;
 mod installation;
 mod others;
 mod ours;
+mod rank;
 mod secret;
 mod sets;
 
@@ -18,6 +19,7 @@ use installation::Uninstalled;
 pub use others::Going;
 use others::Others;
 use ours::Ours;
+use rank::Rank;
 use secret::Unregistered;
 use sets::Sets;
 
@@ -45,8 +47,9 @@ pub fn site(site: &Arc<Site>, env: &Arc<Env>, with_others: bool) -> Tree {
     };
     let gone = seq![
         paused(&scope, is_needed),
-        each(site.spokes.iter().map(|spoke| Applications::of_spoke(&scope, &spoke.name, with_others))),
-        Applications::of_hub(&scope, with_others),
+        each(site.spokes.iter().map(|spoke| of_spoke(&scope, &spoke.name, with_others))),
+        Applications::of_hub(&scope, Rank::First, with_others),
+        Applications::of_hub(&scope, Rank::Last, with_others),
         Applications::roots(&scope),
         Sets(scope.clone()),
         each(site.clusters().map(|cluster| Unregistered::new(&scope, &cluster.name))),
@@ -75,13 +78,22 @@ pub fn argocd(site: &Arc<Site>, env: &Arc<Env>, with_others: bool) -> Tree {
 pub fn spokes(site: &Arc<Site>, env: &Arc<Env>, spokes: &[ClusterName], with_others: bool) -> Tree {
     let scope = Scope::new(site, env);
     let going = spokes.to_vec();
-    let gone = seq![
-        paused(&scope, move |fleet| is_registered(fleet, &going)),
-        each(spokes.iter().map(|spoke| {
-            seq![Applications::of_spoke(&scope, spoke, with_others), Unregistered::new(&scope, spoke)]
-        })),
-    ];
+    let gone =
+        seq![
+            paused(&scope, move |fleet| is_registered(fleet, &going)),
+            each(spokes.iter().map(|spoke| {
+                seq![of_spoke(&scope, spoke, with_others), Unregistered::new(&scope, spoke)]
+            })),
+        ];
     finally(gone, resumed(site, env).into())
+}
+
+/// Takes the Applications of a spoke away: those that others may need go last.
+fn of_spoke(scope: &Scope, spoke: &ClusterName, with_others: bool) -> Tree {
+    seq![
+        Applications::of_spoke(scope, spoke, Rank::First, with_others),
+        Applications::of_spoke(scope, spoke, Rank::Last, with_others),
+    ]
 }
 
 fn is_registered<'a>(fleet: &Fleet, clusters: impl IntoIterator<Item = &'a ClusterName>) -> bool {

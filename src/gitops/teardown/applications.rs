@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::ours::Ours;
+use super::rank::Rank;
 use crate::engine::facts::{Presence, WithoutApi};
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::gitops::Scope;
@@ -27,11 +28,13 @@ enum Which {
     Roots,
 }
 
-/// The step `<cluster>/gitops/applications` of a teardown, or `<hub>/gitops/roots`.
+/// The steps `<cluster>/gitops/applications` and `<cluster>/gitops/controllers` of a teardown, or `<hub>/gitops/roots`.
 pub(super) struct Applications {
     scope: Scope,
     cluster: ClusterName,
     which: Which,
+    /// Which of them; `None`: all.
+    rank: Option<Rank>,
     /// Whether those of others go as well.
     others: bool,
 }
@@ -54,19 +57,34 @@ pub(super) struct Found {
 }
 
 impl Applications {
-    pub(super) fn of_spoke(scope: &Scope, spoke: &ClusterName, others: bool) -> Self {
-        Self { scope: scope.clone(), cluster: spoke.clone(), which: Which::Spoke, others }
+    pub(super) fn of_spoke(scope: &Scope, spoke: &ClusterName, rank: Rank, others: bool) -> Self {
+        Self { scope: scope.clone(), cluster: spoke.clone(), which: Which::Spoke, rank: Some(rank), others }
     }
 
-    pub(super) fn of_hub(scope: &Scope, others: bool) -> Self {
-        Self { scope: scope.clone(), cluster: scope.hub().clone(), which: Which::Hub, others }
+    pub(super) fn of_hub(scope: &Scope, rank: Rank, others: bool) -> Self {
+        Self {
+            scope: scope.clone(),
+            cluster: scope.hub().clone(),
+            which: Which::Hub,
+            rank: Some(rank),
+            others,
+        }
     }
 
     pub(super) fn roots(scope: &Scope) -> Self {
-        Self { scope: scope.clone(), cluster: scope.hub().clone(), which: Which::Roots, others: false }
+        Self {
+            scope: scope.clone(),
+            cluster: scope.hub().clone(),
+            which: Which::Roots,
+            rank: None,
+            others: false,
+        }
     }
 
     fn goes(&self, fleet: &Fleet, ours: &Ours, application: &Application) -> bool {
+        if self.rank.is_some_and(|rank| rank != Rank::of(fleet, application)) {
+            return false;
+        }
         let target = fleet.target(&application.spec.destination);
         let cluster = target.and_then(|target| target.cluster.as_ref());
         let is_ours = ours.has(application);
@@ -165,7 +183,11 @@ impl Step for Applications {
     type Work = Found;
 
     fn id(&self) -> StepId {
-        let path = if self.which == Which::Roots { "gitops/roots" } else { "gitops/applications" };
+        let path = match (self.which, self.rank) {
+            (Which::Roots, _) => "gitops/roots",
+            (_, Some(Rank::Last)) => "gitops/controllers",
+            _ => "gitops/applications",
+        };
         StepId::of(&self.cluster, path)
     }
 
