@@ -1,10 +1,14 @@
 //! What a command runs in: folders, this executable, and the connections that steps share.
 
+mod looks;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OwnedMutexGuard;
+
+pub use looks::{Looks, Shared, SharedError};
 
 pub use crate::k8s::Clients;
 pub use crate::ssh::{Hosts, Settings};
@@ -33,6 +37,8 @@ pub struct Env {
     pub hosts: Hosts,
     /// What steps have learnt by asking, for the steps that would ask the same.
     pub answers: Answers,
+    /// Looks that steps share.
+    pub looks: Looks,
 }
 
 /// Answers of the world to questions that many steps ask. A step that has to know what became of a change asks again.

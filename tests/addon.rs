@@ -4,13 +4,14 @@
 use bridgehead::files;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::api::scheduling::v1::PriorityClass;
-use kube::Api;
-use kube::api::{Patch, PatchParams};
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams, PostParams};
+use kube::{Api, Client};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::kit::Lab;
 use crate::kit::process::{self, signal};
+use crate::kit::wait::eventually;
 
 const PROFILE: &str = r#"
 [hub.local]
@@ -124,6 +125,7 @@ async fn addons_are_switched_by_label() {
     what_was_kept_is_uninstalled_by_a_later_off(&site).await;
     a_preserving_set_is_uninstalled_all_the_same(&site).await;
     an_addon_that_no_set_knows_is_an_error(&site).await;
+    what_cannot_be_listed_stops_nothing(&site).await;
 }
 
 async fn on(site: &Site) {
@@ -232,5 +234,69 @@ async fn an_addon_that_no_set_knows_is_an_error(site: &Site) {
     assert!(on.stderr.contains("enable_no_such_addon"), "{}", on.stderr);
     for (cluster, label) in [("dev", "true"), ("hub", "false"), ("idle", "false")] {
         assert_eq!(site.label(cluster, "no_such_addon").await, label, "{cluster}");
+    }
+}
+
+/// A kind whose objects cannot be listed, because nobody converts them to the version that is preferred.
+fn broken_kind() -> [Value; 3] {
+    let schema = json!({"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}});
+    let version = |name, storage| json!({"name": name, "served": true, "storage": storage, "schema": schema});
+    let definition = json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "things.example.com"},
+        "spec": {"group": "example.com", "scope": "Cluster", "names": {"kind": "Thing", "plural": "things"},
+                 "versions": [version("v2", false), version("v1", true)]},
+    });
+    let thing = json!({"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "one"}});
+    let webhook =
+        json!({"conversionReviewVersions": ["v1"], "clientConfig": {"url": "https://127.0.0.1:1/"}});
+    [definition, thing, json!({"spec": {"conversion": {"strategy": "Webhook", "webhook": webhook}}})]
+}
+
+/// Makes the kind, and an API group whose server is not there.
+async fn break_kinds(client: Client) {
+    let api = |group: &str, version: &str, kind: &str| -> Api<DynamicObject> {
+        let kind = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
+        Api::all_with(client.clone(), &kind)
+    };
+    let [definition, thing, conversion] = broken_kind();
+    let (definitions, things) =
+        (api("apiextensions.k8s.io", "v1", "CustomResourceDefinition"), api("example.com", "v1", "Thing"));
+    let create = PostParams::default();
+    definitions.create(&create, &serde_json::from_value(definition).unwrap()).await.unwrap();
+    eventually("the kind", async || {
+        things.create(&create, &serde_json::from_value(thing.clone()).unwrap()).await.is_ok()
+    })
+    .await;
+    let parameters = PatchParams::default();
+    definitions.patch("things.example.com", &parameters, &Patch::Merge(conversion)).await.unwrap();
+    let newer = api("example.com", "v2", "Thing");
+    eventually("the conversion", async || newer.list(&ListParams::default()).await.is_err()).await;
+    let dead = json!({
+        "apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": {"name": "v1.dead.example.com"},
+        "spec": {"group": "dead.example.com", "version": "v1", "groupPriorityMinimum": 100, "versionPriority": 100,
+                 "insecureSkipTLSVerify": true, "service": {"name": "dead", "namespace": "default"}},
+    });
+    let services = api("apiregistration.k8s.io", "v1", "APIService");
+    services.create(&create, &serde_json::from_value(dead).unwrap()).await.unwrap();
+    eventually("the dead API", async || {
+        let groups = client.list_api_groups_aggregated().await.unwrap().items;
+        groups
+            .iter()
+            .any(|group| group.metadata.as_ref().unwrap().name.as_deref() == Some("dead.example.com"))
+    })
+    .await;
+}
+
+async fn what_cannot_be_listed_stops_nothing(site: &Site) {
+    site.lab.ok(&["addon", "on", "switch", "priority_classes", "--cluster", "dev"]);
+    break_kinds(site.lab.client("switch", "dev").await).await;
+    let unseen = site.cell("priority_classes")["unseen"].to_string();
+    let off = site.lab.ok(&["addon", "off", "switch", "priority_classes", "--cluster", "dev", "--yes"]);
+    assert!(!site.classes_are_there().await);
+    for named in ["Thing.example.com cannot be listed", "everything of dead.example.com/v1 cannot be listed"]
+    {
+        assert!(unseen.contains(named), "{named}: {unseen}");
+        assert_eq!(off.stderr.matches(named).count(), 1, "{named}: {}", off.stderr);
     }
 }

@@ -1,5 +1,6 @@
 //! `addon`: switched by label.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use clap::{Args, Subcommand};
@@ -12,7 +13,7 @@ use crate::engine::event::RunResult;
 use crate::engine::run::Mode;
 use crate::engine::{Facts, Stop, Tree};
 use crate::flow;
-use crate::flow::addon::{Addon as AddonRow, Cell, Coming, Edited, Pending, Removal};
+use crate::flow::addon::{Addon as AddonRow, Cell, Coming, Edited, Pending, Removal, Removals};
 use crate::report::{self, Output};
 use crate::site::Site;
 use crate::site::name::{AddonName, ClusterName, SiteName};
@@ -162,7 +163,7 @@ fn off(global: &Global, switch: &Switch) -> Result<Exit, CommandError> {
         let removals =
             flow::addon::removals(&edited.site, &session.env, &facts, &switch.addon, &edited.clusters)
                 .await?;
-        let what = (what_goes(&switch.addon, &removals), !removals.is_empty());
+        let what = (what_goes(&switch.addon, &removals), !removals.applications.is_empty());
         let Some(edited) = switch.agreed(&session, edited, &facts, what).await? else {
             return Ok(declined(&session));
         };
@@ -224,12 +225,13 @@ fn what_comes(addon: &AddonName, coming: &[Coming]) -> String {
 }
 
 /// The Applications that go, and what goes with them.
-fn what_goes(addon: &AddonName, removals: &[Removal]) -> String {
-    if removals.is_empty() {
-        return format!("nothing of {addon} is deployed");
+fn what_goes(addon: &AddonName, removals: &Removals) -> String {
+    let unseen = removals.unseen.iter().map(|unseen| format!("\nnot known: {unseen}"));
+    if removals.applications.is_empty() {
+        return format!("nothing of {addon} is deployed{}", unseen.collect::<String>());
     }
     let mut text = format!("switching {addon} off removes:");
-    for removal in removals {
+    for removal in &removals.applications {
         let Removal { cluster, application, objects, .. } = removal;
         text.push_str(&format!("\n  {cluster}: Application {application}"));
         if !removal.cascades {
@@ -241,6 +243,7 @@ fn what_goes(addon: &AddonName, removals: &[Removal]) -> String {
             text.push_str(&format!("\n    stays: Namespace {namespace}, which others may use too"));
         }
     }
+    text.extend(unseen);
     text
 }
 
@@ -254,7 +257,11 @@ fn matrix(site: &Site, addons: &[AddonRow]) -> String {
         text.push_str(&format!("\n{:<28}", row.addon));
         text.extend(row.clusters.iter().map(|cell| format!("{:<WIDTH$}", cell_text(cell))));
     }
-    format!("{}\n", text.trim_end())
+    let cells = addons.iter().flat_map(|row| &row.clusters);
+    let unseen = cells.flat_map(|cell| cell.unseen.iter().map(|unseen| (&cell.cluster, unseen)));
+    let unseen: BTreeSet<_> = unseen.collect();
+    let unseen = unseen.iter().map(|(cluster, unseen)| format!("\n{cluster}: {unseen}"));
+    format!("{}{}\n", text.trim_end(), unseen.collect::<String>())
 }
 
 fn cell_text(cell: &Cell) -> String {

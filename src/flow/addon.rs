@@ -16,7 +16,7 @@ use crate::site::name::{AddonName, ClusterName};
 use crate::site::{Cluster, Site, load};
 use crate::{provider, seq};
 
-pub use crate::gitops::addon::{Addon, Cell, Coming, Removal, coming, list, removals};
+pub use crate::gitops::addon::{Addon, Cell, Coming, Removal, Removals, coming, list, removals};
 pub use crate::gitops::cluster_secret::{Pending, pending};
 
 /// The site as its profile will say it, and the step that makes the profile say so.
@@ -118,8 +118,8 @@ impl Edited {
 
     /// Switches the addon off and waits until what was shown, `removals`, is gone.
     #[must_use]
-    pub fn off(self, env: &Arc<Env>, removals: &[Removal]) -> Tree {
-        let proof = off(&self.site, env, &self.addon, &self.clusters, removals);
+    pub fn off(self, env: &Arc<Env>, removals: &Removals) -> Tree {
+        let proof = off(&self.site, env, &self.addon, &self.clusters, &removals.applications);
         self.switch(env, proof)
     }
 

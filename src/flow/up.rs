@@ -13,7 +13,7 @@ use crate::gitops::pause::resumed;
 use crate::gitops::refresh::refresh;
 use crate::gitops::registration::register;
 use crate::gitops::secret::{all, secrets};
-use crate::gitops::settled::settled;
+use crate::gitops::settled::{applications, sets};
 use crate::site::{Cluster, Site};
 use crate::{par, provider, seq};
 
@@ -32,6 +32,12 @@ pub fn tree(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
         refresh(site, env),
         settled(site, env),
     ]
+}
+
+/// What Argo CD makes of it all; each cluster by itself.
+fn settled(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
+    let clusters = site.clusters().map(|cluster| applications(site, env, &cluster.name).into());
+    Tree::Par(std::iter::once(sets(site, env).into()).chain(clusters).collect())
 }
 
 /// The part of `up` that makes the clusters: looked at, it tells how to reach them.

@@ -13,8 +13,10 @@ mod off;
 mod on;
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
+use futures::{StreamExt, stream};
 use serde::Serialize;
 
 pub use coming::{Coming, coming};
@@ -25,9 +27,10 @@ pub use on::on;
 
 use super::Scope;
 use super::application::{Application, Resource};
+use super::expected::Expected;
 use super::fleet::{Fleet, Registered, is_marked};
 use super::hub::{Hub, Life, life};
-use super::tracking::{ObjectName, Tracking, is_tracked};
+use super::tracking::{Found, ObjectName, Tracking, Unlisted, is_tracked};
 use crate::engine::{Facts, Failure, Stop};
 use crate::env::Env;
 use crate::site::Site;
@@ -57,51 +60,114 @@ pub struct Removal {
     pub namespace: Option<String>,
 }
 
+/// Objects of a cluster that could not be looked at: whether an addon left any of them is not known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unseen {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// Which objects, and why.
+    #[serde(flatten)]
+    pub unlisted: Unlisted,
+}
+
+impl fmt::Display for Unseen {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.cluster, self.unlisted)
+    }
+}
+
+/// What goes when an addon is switched off.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Removals {
+    /// Its Applications.
+    pub applications: Vec<Removal>,
+    /// What could not be looked at.
+    pub unseen: Vec<Unseen>,
+}
+
 /// An addon cannot be switched off properly.
 #[derive(Debug, thiserror::Error)]
-enum AddonError {
-    /// The cluster does not answer.
-    #[error("what the addon deployed to {cluster} cannot be looked at: {how}")]
-    Unreachable {
-        /// The cluster.
-        cluster: ClusterName,
-        /// How that was found out.
-        how: String,
-    },
-}
+#[error("what the addon deployed cannot be looked at: {}", .0.join("; "))]
+struct Unreachable(Vec<String>);
 
 /// What goes when an addon is switched off on some clusters, from the live world. Nothing is changed.
 ///
 /// # Errors
-/// When it is not known how to reach the hub, or the hub or one of the clusters cannot be asked.
+/// When it is not known how to reach the hub, or the hub or some of the clusters cannot be asked.
 pub async fn removals(
     site: &Arc<Site>,
     env: &Arc<Env>,
     facts: &Facts,
     addon: &AddonName,
     clusters: &[ClusterName],
-) -> Result<Vec<Removal>, Failure> {
+) -> Result<Removals, Failure> {
     let scope = Scope::new(site, env);
     let hub = Hub::of(&scope, facts).await.map_err(Stop::into_failure)?;
     let fleet = Fleet::look(&hub, site).await?;
     let tracking = Tracking::of(&hub).await?;
-    let mut removals = Vec::new();
-    for cluster in clusters {
-        let Some(registered) = fleet.registered(cluster) else { continue };
+    let looks = clusters.iter().filter_map(|cluster| fleet.registered(cluster)).map(async |registered| {
         let names = applications(site, &fleet, addon, registered);
-        let client = match life(&scope, facts, cluster).await? {
-            Life::Alive(client) => client,
-            Life::Gone(how) | Life::Silent(how) => {
-                let cluster = cluster.clone();
-                let hint =
-                    format!("`bridgehead down {} --cluster {cluster}` takes a dead cluster away", site.name);
-                return Err(Failure::from(AddonError::Unreachable { cluster, how }).with_hint(hint));
-            }
-        };
-        let tracked = tracking.objects(&client, &names).await?;
+        let found = deployed(&scope, facts, &tracking, registered, &names).await;
+        found.map(|found| (registered, names, found))
+    });
+    let looks = stream::iter(looks).buffered(AT_ONCE).collect::<Vec<_>>().await;
+    let (mut removals, mut unreachable) = (Removals::default(), Vec::new());
+    for look in looks {
+        match look {
+            Ok((registered, names, found)) => removals.add(&fleet, registered, names, found),
+            Err(reason) => unreachable.push(reason),
+        }
+    }
+    if unreachable.is_empty() {
+        return Ok(removals);
+    }
+    let hint = format!(
+        "name the others with --cluster; `bridgehead down {} --cluster NAME` takes one away",
+        site.name
+    );
+    Err(Failure::from(Unreachable(unreachable)).with_hint(hint))
+}
+
+/// How many clusters are asked at once.
+const AT_ONCE: usize = 16;
+
+/// What Applications deployed to a cluster, or why the cluster cannot be asked.
+async fn deployed(
+    scope: &Scope,
+    facts: &Facts,
+    tracking: &Tracking,
+    registered: &Registered,
+    names: &BTreeSet<String>,
+) -> Result<Found, String> {
+    let Some(cluster) = &registered.cluster else { return Ok(Found::default()) };
+    let life = life(scope, facts, cluster).await;
+    match life.map_err(|error| format!("{cluster}: {error}"))? {
+        Life::Alive(client) => {
+            tracking.objects(&client, names).await.map_err(|error| format!("{cluster}: {}", chain(&error)))
+        }
+        Life::Gone(how) | Life::Silent(how) => Err(format!("{cluster}: {how}")),
+    }
+}
+
+/// An error with everything that caused it.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        text.push_str(&format!(": {source}"));
+        next = source.source();
+    }
+    text
+}
+
+impl Removals {
+    fn add(&mut self, fleet: &Fleet, registered: &Registered, names: BTreeSet<String>, found: Found) {
+        let Some(cluster) = &registered.cluster else { return };
+        let unseen = found.unlisted.into_iter();
+        self.unseen.extend(unseen.map(|unlisted| Unseen { cluster: cluster.clone(), unlisted }));
         for name in names {
-            let mine = tracked.iter().filter(|found| found.application == name);
-            let (stays, objects): (Vec<_>, Vec<_>) = mine.partition(|found| found.stays);
+            let mine = found.objects.iter().filter(|object| object.application == name);
+            let (stays, objects): (Vec<_>, Vec<_>) = mine.partition(|object| object.stays);
             let application = fleet.application(&name);
             if application.is_none() && objects.is_empty() {
                 continue;
@@ -109,38 +175,44 @@ pub async fn removals(
             // Argo CD writes on no CRD whose it is, and deletes none.
             let definitions = application.into_iter().flat_map(Application::resources);
             let definitions = definitions.map(Resource::object).filter(|object| !is_tracked(&object.kind));
-            let stays = stays.into_iter().map(|found| found.object.clone());
-            removals.push(Removal {
+            let stays = stays.into_iter().map(|object| object.object.clone());
+            self.applications.push(Removal {
                 cluster: cluster.clone(),
                 exists: application.is_some(),
                 cascades: application.is_some_and(Application::cascades),
-                objects: objects.into_iter().map(|found| found.object.clone()).collect(),
+                objects: objects.into_iter().map(|object| object.object.clone()).collect(),
                 stays: stays.chain(definitions).collect(),
                 namespace: application.and_then(Application::made_namespace).map(ToOwned::to_owned),
                 application: name,
             });
         }
     }
-    Ok(removals)
 }
 
 /// The names of an addon's Applications of a cluster: those that are there, those that its sets would make, and
 /// those that uninstall.
 fn applications(site: &Site, fleet: &Fleet, addon: &AddonName, cluster: &Registered) -> BTreeSet<String> {
     let sets = || fleet.sets_of(addon);
-    let made = fleet.of_addon(addon, cluster).map(|found| found.name().to_owned());
-    let would_be = sets().flat_map(|set| set.application_names(cluster)).filter(|name| {
+    let expected: Vec<_> = fleet.expected_of(addon, cluster).collect();
+    let made = expected.iter().flat_map(|expected| &expected.made).map(|made| made.name().to_owned());
+    let would_be = expected.iter().flat_map(Expected::names).filter(|name| {
         // One of that name that is somebody else's is none of the addon's.
         fleet.application(name).is_none_or(|found| {
             uninstalls(site, found).is_some() || sets().any(|set| found.owner() == Some(set.name()))
         })
     });
-    let uninstalling = fleet.applications.iter().filter(|found| {
-        uninstalls(site, found) == Some(addon.as_str())
-            && fleet.target(&found.spec.destination) == Some(cluster)
-    });
-    let uninstalling = uninstalling.map(|found| found.name().to_owned());
+    let uninstalling = uninstalling(site, fleet, addon, cluster).map(|found| found.name().to_owned());
     made.chain(would_be).chain(uninstalling).collect()
+}
+
+/// The Applications that uninstall an addon on a cluster.
+fn uninstalling<'a>(
+    site: &'a Site,
+    fleet: &'a Fleet,
+    addon: &'a AddonName,
+    cluster: &'a Registered,
+) -> impl Iterator<Item = &'a Application> {
+    fleet.on(cluster).filter(|found| uninstalls(site, found) == Some(addon.as_str()))
 }
 
 /// The addon that an Application was made to uninstall.

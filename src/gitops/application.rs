@@ -10,7 +10,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-pub(super) use standing::{Retry, Standing};
+pub(super) use standing::{Held, Retry, Standing};
 
 use super::tracking::ObjectName;
 
@@ -33,6 +33,7 @@ pub(super) struct Application {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Spec {
+    pub(super) project: String,
     pub(super) destination: Destination,
     source: Option<Source>,
     sources: Vec<Source>,
@@ -126,6 +127,15 @@ struct OperationState {
     message: String,
     retry_count: u32,
     finished_at: Option<Timestamp>,
+    sync_result: Option<SyncResult>,
+}
+
+/// What the last sync was of.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct SyncResult {
+    revision: String,
+    revisions: Vec<String>,
 }
 
 /// An object that an Application manages, as its status lists it.
@@ -171,6 +181,8 @@ impl Application {
 
     /// The ApplicationSet that made it and keeps it as it is.
     pub(super) fn owner(&self) -> Option<&str> {
+        #[cfg(test)]
+        super::fleet::tests::compare();
         let mut owners = self.metadata.owner_references.iter().flatten();
         let owner = owners.find(|owner| owner.kind == "ApplicationSet" && owner.controller == Some(true));
         owner.map(|owner| owner.name.as_str())
@@ -191,6 +203,16 @@ impl Application {
     pub(super) fn is_operating(&self) -> bool {
         let phase = self.status.operation_state.as_ref().map(|state| state.phase.as_str());
         self.operation.is_some() || matches!(phase, Some("Running" | "Terminating"))
+    }
+
+    /// Whether a sync is under way that nobody has ended.
+    pub(super) fn is_syncing(&self) -> bool {
+        self.status.operation_state.as_ref().is_some_and(|state| state.phase == "Running")
+    }
+
+    /// When its last sync ended.
+    pub(super) fn last_sync_finished(&self) -> Option<Timestamp> {
+        self.status.operation_state.as_ref()?.finished_at
     }
 
     /// Whether a sync of it has failed and is being tried again.
@@ -225,6 +247,12 @@ impl Application {
         self.status.resources.iter().filter(|resource| !resource.hook)
     }
 
+    /// Whether it deploys what further Applications come from.
+    pub(super) fn deploys_generators(&self) -> bool {
+        let is_generator = |kind: &str| ["ApplicationSet", "Application"].contains(&kind);
+        self.resources().any(|resource| resource.group == "argoproj.io" && is_generator(&resource.kind))
+    }
+
     /// Its sources, each with the revision that it was last compared with.
     pub(super) fn revisions(&self) -> impl Iterator<Item = (&Source, &str)> {
         let SyncStatus { revision, revisions, .. } = &self.status.sync;
@@ -233,11 +261,6 @@ impl Application {
         let several = several.map(|(at, source)| (source, revisions.get(at).map_or("", String::as_str)));
         // Where both are given, Argo CD looks at `sources` only.
         single.filter(|_| self.spec.sources.is_empty()).chain(several)
-    }
-
-    /// It in a few words.
-    pub(super) fn summary(&self) -> ApplicationSummary {
-        ApplicationSummary { reason: self.reason(), ..self.words() }
     }
 
     /// What Argo CD calls its state.
@@ -254,8 +277,7 @@ impl Application {
 
 /// What to write into an Application's status to end the sync that it is in the middle of, if it is.
 pub(super) fn termination(application: &Application) -> Option<Value> {
-    let state = application.status.operation_state.as_ref()?;
-    (state.phase == "Running").then(|| json!({"operationState": {"phase": "Terminating"}}))
+    application.is_syncing().then(|| json!({"operationState": {"phase": "Terminating"}}))
 }
 
 impl Resource {

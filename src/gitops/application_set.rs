@@ -5,12 +5,13 @@
 
 mod name;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use kube::core::{Selector, SelectorExt};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::Value;
 
 use super::application::{Condition, Destination, RESOURCES_FINALIZER};
 use super::fleet::Registered;
@@ -31,8 +32,29 @@ pub(super) struct ApplicationSet {
 #[serde(default, rename_all = "camelCase")]
 struct Spec {
     generators: Vec<Generator>,
+    strategy: Strategy,
     sync_policy: SyncPolicy,
     template: Template,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Strategy {
+    #[serde(rename = "type")]
+    kind: String,
+    rolling_sync: RollingSync,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct RollingSync {
+    steps: Vec<RolloutStep>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct RolloutStep {
+    max_update: Option<Value>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -77,9 +99,19 @@ struct Generator {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Clusters {
-    selector: LabelSelector,
+    selector: ClusterSelector,
     values: BTreeMap<String, String>,
     flat_list: bool,
+}
+
+/// A selector of clusters by their labels, understood once.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(from = "LabelSelector")]
+struct ClusterSelector {
+    /// The addons whose labels it wants to be `"true"`.
+    addons: BTreeSet<String>,
+    /// None where the server accepted it and we do not understand it.
+    selector: Option<Selector>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -96,9 +128,42 @@ struct Nested {
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 struct Status {
     conditions: Vec<Condition>,
+    application_status: Turns,
+}
+
+/// Where the Applications are in the rolling sync of their set, by name.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(from = "Vec<ApplicationStatus>")]
+struct Turns(HashMap<String, ApplicationStatus>);
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct ApplicationStatus {
+    application: String,
+    message: String,
+    step: String,
+}
+
+impl From<Vec<ApplicationStatus>> for Turns {
+    fn from(turns: Vec<ApplicationStatus>) -> Self {
+        Self(turns.into_iter().map(|turn| (turn.application.clone(), turn)).collect())
+    }
+}
+
+/// The turn of one Application in the rolling sync of its set. Steps count from 1.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Turn<'a> {
+    /// The set has not looked at it yet.
+    Unknown,
+    /// No step selects it.
+    Never,
+    /// Its step updates nothing by itself.
+    Closed(usize),
+    /// It is, or will be, synced in this step; the text is what the set says of it.
+    Step(usize, &'a str),
 }
 
 /// The clusters for which an ApplicationSet makes Applications.
@@ -137,7 +202,7 @@ impl ApplicationSet {
     /// The addons whose labels its selectors want to be `"true"`.
     pub(super) fn addons(&self) -> BTreeSet<String> {
         let selectors = self.spec.generators.iter().flat_map(Generator::selecting);
-        selectors.flat_map(|clusters| wanted_addons(&clusters.selector)).collect()
+        selectors.flat_map(|clusters| clusters.selector.addons.iter().cloned()).collect()
     }
 
     /// Whether what its Applications deployed stays when they go.
@@ -170,6 +235,27 @@ impl ApplicationSet {
         !self.status.conditions.is_empty()
     }
 
+    /// The turn of an Application in its rolling sync: the set syncs it then, and nothing else does. `None` where the
+    /// set does no such thing, or its controller is not told to.
+    pub(super) fn turn(&self, application: &str) -> Option<Turn<'_>> {
+        let Strategy { kind, rolling_sync: RollingSync { steps } } = &self.spec.strategy;
+        let mut conditions = self.status.conditions.iter();
+        let is_rolling = kind == "RollingSync" && !steps.is_empty();
+        if !is_rolling || !conditions.any(|condition| condition.kind == "RolloutProgressing") {
+            return None;
+        }
+        let Some(status) = self.status.application_status.0.get(application) else {
+            return Some(Turn::Unknown);
+        };
+        let number = status.step.parse().unwrap_or_default();
+        let step = steps.iter().enumerate().find(|(at, _)| at + 1 == number);
+        Some(match step.map(|(_, step)| step.max_update.as_ref()) {
+            None => Turn::Never,
+            Some(Some(most)) if *most == 0 || *most == "0%" => Turn::Closed(number),
+            Some(_) => Turn::Step(number, &status.message),
+        })
+    }
+
     /// Whether one of its generators reads the repository.
     pub(super) fn reads(&self, repository: &str) -> bool {
         self.spec.generators.iter().any(|generator| generator.reads(repository))
@@ -195,7 +281,7 @@ impl Generator {
             return None;
         }
         if let Some(clusters) = &self.clusters {
-            let selected = registered.iter().filter(|cluster| clusters.selects(cluster));
+            let selected = registered.iter().filter(|cluster| clusters.selector.selects(cluster));
             let selected = selected.map(|cluster| cluster.name.clone()).collect();
             return Some(Selection { clusters: selected, exact: !clusters.flat_list });
         }
@@ -232,7 +318,7 @@ impl Generator {
     }
 
     fn overrides(&self, cluster: &Registered) -> bool {
-        self.clusters.as_ref().is_some_and(|clusters| clusters.selects(cluster))
+        self.clusters.as_ref().is_some_and(|clusters| clusters.selector.selects(cluster))
     }
 
     fn reads(&self, repository: &str) -> bool {
@@ -242,15 +328,28 @@ impl Generator {
     }
 }
 
-impl Clusters {
-    /// With a selector, the implicit local cluster is left out: it has no labels. A selector that the server
-    /// accepted and we do not understand selects nothing.
+impl From<LabelSelector> for ClusterSelector {
+    fn from(selector: LabelSelector) -> Self {
+        Self { addons: wanted_addons(&selector), selector: Selector::try_from(selector).ok() }
+    }
+}
+
+impl Default for ClusterSelector {
+    fn default() -> Self {
+        LabelSelector::default().into()
+    }
+}
+
+impl ClusterSelector {
+    /// With a selector, the implicit local cluster is left out: it has no labels. A selector that we do not
+    /// understand selects nothing.
     fn selects(&self, cluster: &Registered) -> bool {
-        match Selector::try_from(self.selector.clone()) {
-            Ok(selector) if cluster.secret.is_none() => selector.selects_all(),
-            Ok(selector) => selector.matches(&cluster.labels),
-            Err(_) => false,
-        }
+        #[cfg(test)]
+        super::fleet::tests::compare();
+        self.selector.as_ref().is_some_and(|selector| match cluster.secret {
+            None => selector.selects_all(),
+            Some(_) => selector.matches(&cluster.labels),
+        })
     }
 }
 

@@ -1,66 +1,82 @@
-//! Everything in Argo CD's namespace that decides which Applications there are: one list call per kind.
+//! Everything in Argo CD's namespace that decides which Applications there are: one list call per kind, shared by all
+//! steps that ask at the same time, and indexed once.
 
-use std::collections::BTreeMap;
+mod index;
+mod registered;
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+pub(super) use registered::Registered;
+
 use super::application::{Application, Destination};
-use super::application_set::ApplicationSet;
-use super::cluster_secret::{CLUSTER, HUB_SERVER, SECRET_TYPE, registers};
+use super::application_set::{ApplicationSet, Selection};
+use super::cluster_secret::{CLUSTER, HUB_SERVER, SECRET_TYPE};
 use super::hub::Hub;
+use super::project::Project;
+use crate::env::Shared;
 use crate::k8s::{ApiError, Kind, SITE_LABEL, api};
 use crate::site::Site;
 use crate::site::name::{AddonName, ClusterName};
+use index::Index;
 
-/// A cluster as Argo CD knows it.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Registered {
-    /// Its name in Argo CD.
-    pub(super) name: String,
-    /// Its address in Argo CD.
-    pub(super) server: String,
-    /// The name of its Secret; `None` for the local cluster that nobody registered.
-    pub(super) secret: Option<String>,
-    /// The Secret's labels.
-    pub(super) labels: BTreeMap<String, String>,
-    /// The Secret's annotations.
-    pub(super) annotations: BTreeMap<String, String>,
-    /// Which cluster of the site it is.
-    pub(super) cluster: Option<ClusterName>,
-    /// Whether we made the Secret, and did not only add our keys to somebody else's.
-    pub(super) ours: bool,
-    /// Whether the Secret is on its way out.
-    pub(super) is_deleting: bool,
-}
-
-/// The clusters, ApplicationSets and Applications of an Argo CD.
-#[derive(Debug, Clone, Default)]
+/// The clusters, ApplicationSets, Applications and projects of an Argo CD, as they were at one time.
+#[derive(Debug, Default)]
 pub(super) struct Fleet {
+    /// The clusters that Argo CD knows.
     pub(super) registered: Vec<Registered>,
+    /// The ApplicationSets.
     pub(super) sets: Vec<ApplicationSet>,
+    /// The Applications.
     pub(super) applications: Vec<Application>,
+    /// When it was looked at, by the clock of the API server: the one that wrote the times in the objects.
+    pub(super) now: Timestamp,
+    projects: HashMap<String, Project>,
+    index: Index,
 }
 
 impl Fleet {
-    /// Looks; a kind that the server does not know yet has no objects.
-    pub(super) async fn look(hub: &Hub, site: &Site) -> Result<Self, ApiError> {
+    /// Looks; a kind that the server does not know yet has no objects. Steps that ask at the same time share a look.
+    pub(super) async fn look(hub: &Hub, site: &Arc<Site>) -> Shared<Self, ApiError> {
+        // The address of a site tells it from an edited one of the same name. It stays the same for as long as any
+        // caller waits, and a look that has ended serves nobody who comes later.
+        let subject = format!("fleet of {} at {:p}", site.name, Arc::as_ptr(site));
+        hub.looks().share(&subject, async || Self::fetch(hub, site).await).await
+    }
+
+    async fn fetch(hub: &Hub, site: &Site) -> Result<Self, ApiError> {
         let Hub { client, .. } = hub;
-        let secrets = format!("{SECRET_TYPE}={CLUSTER}");
-        let [secret, set, application] = [Kind::SECRET, Kind::APPLICATION_SET, Kind::APPLICATION];
-        let (secrets, sets, applications) = futures::try_join!(
-            api::list_of::<Secret>(client, &secret, Some(hub.namespace()), &secrets),
-            api::list_of(client, &set, Some(hub.namespace()), ""),
-            api::list_of(client, &application, Some(hub.namespace()), ""),
+        let (namespace, labels) = (Some(hub.namespace()), format!("{SECRET_TYPE}={CLUSTER}"));
+        let (secrets, sets, applications, projects, now): (_, _, _, Vec<Project>, _) = futures::try_join!(
+            api::list_of::<Secret>(client, &Kind::SECRET, namespace, &labels),
+            api::list_of(client, &Kind::APPLICATION_SET, namespace, ""),
+            api::list_of(client, &Kind::APPLICATION, namespace, ""),
+            api::list_of(client, &Kind::APP_PROJECT, namespace, ""),
+            api::time(client),
         )?;
-        Ok(Self { registered: registered(site, secrets), sets, applications })
+        let projects = projects.into_iter().map(|project| (project.name().to_owned(), project)).collect();
+        Ok(Self { now, projects, ..Self::of(registered::registered(site, secrets), sets, applications) })
+    }
+
+    /// A fleet of these objects.
+    pub(super) fn of(
+        registered: Vec<Registered>,
+        sets: Vec<ApplicationSet>,
+        mut applications: Vec<Application>,
+    ) -> Self {
+        // Nobody asks who wrote which of their fields, which is most of an Application.
+        applications.iter_mut().for_each(|application| application.metadata.managed_fields = None);
+        let index = Index::of(&registered, &sets, &applications);
+        Self { registered, sets, applications, projects: HashMap::new(), now: Timestamp::now(), index }
     }
 
     /// The cluster that a destination means.
     pub(super) fn target(&self, destination: &Destination) -> Option<&Registered> {
-        let named = |cluster: &&Registered| destination.name.as_deref() == Some(&cluster.name);
-        let served = |cluster: &&Registered| destination.server.as_deref() == Some(&cluster.server);
-        self.registered.iter().find(|cluster| named(cluster) || served(cluster))
+        self.index.target(destination).map(|at| &self.registered[at])
     }
 
     /// Whether an Application goes to the hub itself.
@@ -71,14 +87,9 @@ impl Fleet {
         })
     }
 
-    /// The cluster of the site that an Application goes to.
-    pub(super) fn cluster_of(&self, application: &Application) -> Option<&ClusterName> {
-        self.target(&application.spec.destination)?.cluster.as_ref()
-    }
-
     /// How Argo CD knows a cluster of the site.
     pub(super) fn registered(&self, cluster: &ClusterName) -> Option<&Registered> {
-        self.registered.iter().find(|registered| registered.cluster.as_ref() == Some(cluster))
+        self.index.cluster(cluster).map(|at| &self.registered[at])
     }
 
     /// The clusters of the site that Argo CD knows.
@@ -86,33 +97,52 @@ impl Fleet {
         self.registered.iter().filter(|registered| registered.cluster.is_some())
     }
 
+    /// The Applications that go to a cluster, whoever made them.
+    pub(super) fn on(&self, cluster: &Registered) -> impl Iterator<Item = &Application> + Clone {
+        self.index.on(cluster).iter().map(|at| &self.applications[*at])
+    }
+
     /// The Applications that a set made for a cluster.
-    pub(super) fn made_for<'a>(
-        &'a self,
-        set: &'a ApplicationSet,
-        cluster: &'a Registered,
-    ) -> impl Iterator<Item = &'a Application> {
-        let made = self.applications.iter().filter(|application| application.owner() == Some(set.name()));
-        made.filter(|application| self.target(&application.spec.destination) == Some(cluster))
+    pub(super) fn made_for(
+        &self,
+        set: &ApplicationSet,
+        cluster: &Registered,
+    ) -> impl Iterator<Item = &Application> + Clone {
+        self.index.made(set, cluster).iter().map(|at| &self.applications[*at])
+    }
+
+    /// The clusters that a set selects; `None` where that is not for the clusters' labels to say.
+    pub(super) fn selection(&self, set: &ApplicationSet) -> Option<&Selection> {
+        self.index.selection(set)
     }
 
     /// The sets that select clusters by an addon's label.
-    pub(super) fn sets_of<'a>(&'a self, addon: &'a AddonName) -> impl Iterator<Item = &'a ApplicationSet> {
-        self.sets.iter().filter(move |set| set.addons().contains(addon.as_str()))
+    pub(super) fn sets_of(&self, addon: &AddonName) -> impl Iterator<Item = &ApplicationSet> + Clone {
+        self.index.sets_of(addon).iter().map(|at| &self.sets[*at])
     }
 
     /// The Applications that an addon's sets made for a cluster.
     pub(super) fn of_addon<'a>(
         &'a self,
-        addon: &'a AddonName,
+        addon: &AddonName,
         cluster: &'a Registered,
-    ) -> impl Iterator<Item = &'a Application> {
+    ) -> impl Iterator<Item = &'a Application> + Clone {
         self.sets_of(addon).flat_map(|set| self.made_for(set, cluster))
+    }
+
+    /// The set of a name.
+    pub(super) fn set(&self, name: &str) -> Option<&ApplicationSet> {
+        self.index.set(name).map(|at| &self.sets[at])
     }
 
     /// The Application of a name.
     pub(super) fn application(&self, name: &str) -> Option<&Application> {
-        self.applications.iter().find(|application| application.name() == name)
+        self.index.application(name).map(|at| &self.applications[at])
+    }
+
+    /// The project of an Application.
+    pub(super) fn project(&self, application: &Application) -> Option<&Project> {
+        self.projects.get(&application.spec.project)
     }
 }
 
@@ -122,112 +152,5 @@ pub(super) fn is_marked(site: &Site, metadata: &ObjectMeta) -> bool {
     label.is_some_and(|value| value == site.name.as_str())
 }
 
-/// The clusters of Argo CD, with the local one that it knows without a Secret.
-fn registered(site: &Site, secrets: Vec<Secret>) -> Vec<Registered> {
-    let mut registered: Vec<_> = secrets.into_iter().map(|secret| from_secret(site, secret)).collect();
-    if !registered.iter().any(|cluster| cluster.server == HUB_SERVER) {
-        registered.push(Registered {
-            name: "in-cluster".to_owned(),
-            server: HUB_SERVER.to_owned(),
-            secret: None,
-            labels: BTreeMap::new(),
-            annotations: BTreeMap::new(),
-            cluster: None,
-            ours: false,
-            is_deleting: false,
-        });
-    }
-    registered
-}
-
-fn from_secret(site: &Site, secret: Secret) -> Registered {
-    let text = |key: &str| {
-        let value = secret.data.as_ref().and_then(|data| data.get(key));
-        value.map(|value| String::from_utf8_lossy(&value.0).into_owned())
-    };
-    let server = text("server").unwrap_or_default().trim_end_matches('/').to_owned();
-    let name = text("name").filter(|name| !name.is_empty()).unwrap_or_else(|| server.clone());
-    let labels = secret.metadata.labels.unwrap_or_default();
-    let annotations = secret.metadata.annotations.unwrap_or_default();
-    let registration = registers(site, &labels, &annotations);
-    Registered {
-        name,
-        server,
-        secret: secret.metadata.name,
-        ours: registration.as_ref().is_some_and(|registration| registration.is_made),
-        cluster: registration.map(|registration| registration.cluster),
-        is_deleting: secret.metadata.deletion_timestamp.is_some(),
-        annotations,
-        labels,
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use k8s_openapi::ByteString;
-
-    use super::*;
-    use crate::k8s::{FIELD_MANAGER, MANAGED_BY_LABEL};
-    use crate::site::load;
-
-    fn secret(object: &str, name: &str, labels: &[(&str, &str)]) -> Secret {
-        let pairs = |pairs: &[(&str, &str)]| {
-            let pairs = pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-            pairs.collect::<BTreeMap<_, _>>()
-        };
-        let data = pairs(&[("name", name), ("server", &format!("https://{object}/"))]).into_iter();
-        Secret {
-            metadata: ObjectMeta {
-                name: Some(object.to_owned()),
-                labels: Some(pairs(labels)),
-                ..ObjectMeta::default()
-            },
-            data: Some(data.map(|(key, value)| (key, ByteString(value.into_bytes()))).collect()),
-            ..Secret::default()
-        }
-    }
-
-    #[test]
-    fn a_secret_registers_a_cluster_of_ours_by_its_marks() {
-        let name = "home".parse().expect("valid");
-        let site = load::from_text(
-            None,
-            &name,
-            "[hub.local]\n[spokes.dev.local]\n[spokes.lab.local]\n",
-            &load::Overrides::default(),
-        );
-        let site = site.expect("valid");
-        let adopted = |site: &str| {
-            let mut secret = secret("adopted", "prod-eu", &[("cluster_name", "lab")]);
-            let before = format!(r#"{{"site":"{site}"}}"#);
-            secret.metadata.annotations = Some(BTreeMap::from([("bridgehead/before".to_owned(), before)]));
-            secret
-        };
-        let made = [(SITE_LABEL, "home"), (MANAGED_BY_LABEL, FIELD_MANAGER), ("cluster_name", "dev")];
-        let found = registered(
-            &site,
-            vec![
-                secret("dev", "dev", &made),
-                adopted("home"),
-                adopted("work"),
-                secret("by-hand", "lab", &[("cluster_name", "lab")]),
-                secret("others", "dev", &[(SITE_LABEL, "other"), ("cluster_name", "dev")]),
-            ],
-        );
-        let seen: Vec<_> = found
-            .iter()
-            .map(|each| (each.server.as_str(), each.cluster.as_ref().map(ClusterName::as_str), each.ours))
-            .collect();
-        let expected = [
-            ("https://dev", Some("dev"), true),
-            // Argo CD calls it something else: our label counts.
-            ("https://adopted", Some("lab"), false),
-            ("https://adopted", None, false),
-            ("https://by-hand", None, false),
-            ("https://others", None, false),
-            // Nobody registered the hub, so it is there without a Secret.
-            (HUB_SERVER, None, false),
-        ];
-        assert_eq!(seen, expected);
-    }
-}
+pub(super) mod tests;

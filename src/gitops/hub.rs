@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 use super::Scope;
 use crate::engine::facts::Presence;
 use crate::engine::{Facts, Stop};
+use crate::env::{Env, Looks};
 use crate::k8s::{ApiError, ClientError, Kind, Object, api};
 use crate::site::name::ClusterName;
 
@@ -22,12 +24,13 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(3);
 pub(super) struct Hub {
     pub(super) client: Client,
     namespace: String,
+    env: Arc<Env>,
 }
 
 impl Hub {
     /// The hub, whose access must be known.
     pub(super) async fn of(scope: &Scope, facts: &Facts) -> Result<Self, Stop> {
-        Ok(Self { client: scope.client(scope.hub(), facts).await?, namespace: scope.namespace().to_owned() })
+        Ok(Self::at(scope, scope.client(scope.hub(), facts).await?))
     }
 
     /// The hub of a teardown, or none if it is gone, given up, or destroyed with everything that it deployed. Which of
@@ -37,6 +40,15 @@ impl Hub {
             None | Some(Presence::Seen) => Self::of(scope, facts).await.map(Some),
             Some(_) => Ok(None),
         }
+    }
+
+    fn at(scope: &Scope, client: Client) -> Self {
+        Self { client, namespace: scope.namespace().to_owned(), env: Arc::clone(&scope.env) }
+    }
+
+    /// The looks that steps share.
+    pub(super) fn looks(&self) -> &Looks {
+        &self.env.looks
     }
 
     /// The namespace.
@@ -64,6 +76,15 @@ impl Hub {
     ) -> Result<(), ApiError> {
         match api::merge(&self.client, kind, namespace, name, patch).await {
             Err(error) if error.is_absent() => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Changes some fields of an object by a JSON patch. Nothing happens where the object is gone, or not as the
+    /// patch's tests say.
+    pub(super) async fn patch(&self, kind: &Kind, name: &str, operations: &Value) -> Result<(), ApiError> {
+        match api::patch(&self.client, kind, Some(&self.namespace), name, operations).await {
+            Err(error) if error.is_absent() || error.is_outdated() => Ok(()),
             result => result,
         }
     }

@@ -6,76 +6,81 @@
 //! way just then may be lost. What Argo CD's API calls "invalidate cache" is an annotation on the cluster Secret.
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
+use kube::Client;
 
-use super::Scope;
 use super::application::{Application, REFRESH};
-use super::fleet::Registered;
+use super::fleet::{Fleet, Registered};
 use super::hub::Hub;
+use super::request::{Request, Requests};
 use super::retire::{holding, remains};
-use super::tracking::Tracked;
-use crate::engine::{Change, Facts, Stop, Writer};
+use super::tracking::Found;
+use crate::engine::{Change, Writer};
 use crate::k8s::{ApiError, Kind};
-use crate::site::name::ClusterName;
 
 /// How long Argo CD may take to notice; usually it is a second.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(20);
 
 /// What Argo CD is to look at again.
+#[derive(Debug, Clone)]
 pub(super) struct Overlooked {
     secret: String,
     applications: Vec<String>,
+    now: Timestamp,
 }
 
 impl Overlooked {
     /// Finds the Applications of a cluster that nothing holds up; `left` is what is there of those on their way out.
+    /// As long as some kind cannot be listed, nothing is overlooked: what Argo CD waits for may be of that kind.
     pub(super) fn among<'a>(
         registered: &Registered,
         applications: impl Iterator<Item = &'a Application>,
-        left: &[Tracked],
+        left: &Found,
+        now: Timestamp,
     ) -> Option<Self> {
-        let secret = registered.secret.clone()?;
-        let now = Timestamp::now();
+        let secret = registered.secret.clone().filter(|_| left.unlisted.is_empty())?;
         let overlooked = applications
             .filter(|each| is_late(each, registered, now) && holding(each, left).next().is_none());
         let applications: Vec<_> = overlooked.map(|each| each.name().to_owned()).collect();
-        (!applications.is_empty()).then_some(Self { secret, applications })
+        (!applications.is_empty()).then_some(Self { secret, applications, now })
     }
 
-    /// The same for who does not know what is left: the cluster is asked if it may be late for any of them.
+    /// Asks the cluster what is left, if Argo CD may be late for any of the Applications.
     pub(super) async fn look(
-        scope: &Scope,
-        facts: &Facts,
         hub: &Hub,
-        cluster: &ClusterName,
+        client: &Client,
+        fleet: &Fleet,
         registered: &Registered,
         applications: impl Iterator<Item = &Application> + Clone,
-    ) -> Result<Option<Self>, Stop> {
-        let now = Timestamp::now();
-        if !applications.clone().any(|each| is_late(each, registered, now)) {
+    ) -> Result<Option<Self>, ApiError> {
+        if !applications.clone().any(|each| is_late(each, registered, fleet.now)) {
             return Ok(None);
         }
-        let client = scope.client(cluster, facts).await?;
-        let left = remains(hub, &client, applications.clone()).await?;
-        Ok(Self::among(registered, applications, &left))
+        let left = remains(hub, client, applications.clone()).await?;
+        Ok(Self::among(registered, applications, &left, fleet.now))
     }
 
     /// What is to be changed.
     pub(super) fn change(&self, hub: &Hub) -> Change {
         let applications = self.applications.join(", ");
         let detail = format!("Argo CD has to look again: nothing is left of {applications}");
-        Change::update(hub.subject(&Kind::SECRET, &self.secret), detail)
+        Change::ask(hub.subject(&Kind::SECRET, &self.secret), detail)
     }
 
     /// Makes Argo CD read the cluster anew, and then think of the Applications again.
+    pub(super) fn requests(&self) -> impl Iterator<Item = Request> {
+        let asked = self.now.to_string();
+        let cluster = Request::annotate(Kind::SECRET, &self.secret, REFRESH, &asked);
+        let applications = self.applications.iter();
+        let applications =
+            applications.map(|name| Request::annotate(Kind::APPLICATION, name, REFRESH, "normal"));
+        std::iter::once(cluster).chain(applications)
+    }
+
+    /// The same at once.
     pub(super) async fn ask(&self, hub: &Hub, writer: &Writer) -> Result<(), ApiError> {
-        let asked = json!({ "metadata": { "annotations": { REFRESH: Timestamp::now().to_string() } } });
-        writer.perform(hub.change(&Kind::SECRET, &self.secret, &asked)).await?;
-        let asked = json!({ "metadata": { "annotations": { REFRESH: "normal" } } });
-        for name in &self.applications {
-            writer.perform(hub.change(&Kind::APPLICATION, name, &asked)).await?;
-        }
-        Ok(())
+        let mut requests = Requests::to(hub);
+        self.requests().for_each(|request| requests.push(request));
+        requests.carry_out(writer).await
     }
 }
 
@@ -89,6 +94,8 @@ fn is_late(application: &Application, registered: &Registered, now: Timestamp) -
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+
+    use serde_json::json;
 
     use super::*;
 
@@ -106,7 +113,6 @@ mod tests {
             annotations: asked.map(|asked| (REFRESH.to_owned(), asked.to_owned())).into_iter().collect(),
             cluster: None,
             ours: true,
-            is_deleting: false,
         };
         let after = |seconds| deleted + SignedDuration::from_secs(seconds);
         assert!(!is_late(&leaving, &registered(None), after(5)));

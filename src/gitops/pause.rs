@@ -48,7 +48,9 @@ impl Pause {
         };
         let subject = deployment.to_string();
         let changes = match (&self.wanted, argocd::is_paused(&deployment)) {
-            (Wanted::Paused(needed), _) if !needed(&Fleet::look(&hub, &self.scope.site).await?) => Vec::new(),
+            (Wanted::Paused(needed), _) if !needed(&*Fleet::look(&hub, &self.scope.site).await?) => {
+                Vec::new()
+            }
             (Wanted::Paused(_), false) => vec![Change::ask(subject, "pause it")],
             (Wanted::Paused(_), true) if has_pods => vec![Change::wait(subject, "its pod is stopping")],
             (Wanted::Paused(_), true) => Vec::new(),

@@ -7,13 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
 use super::Scope;
-use super::application::{Application, REFRESH, termination};
+use super::application::{Application, REFRESH};
 use super::application_set::ApplicationSet;
 use super::fleet::Fleet;
 use super::hub::Hub;
+use super::request::{Request, Requests};
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::env::Env;
 use crate::k8s::Kind;
@@ -78,10 +77,16 @@ impl Served {
             return Some(Change::wait(subject, format!("it is being compared with {commit}")));
         }
         let error = application.error_message().map(|error| format!(": {error}")).unwrap_or_default();
-        Some(Change::update(subject, format!("compare with {commit} instead of {}{error}", short(compared))))
+        Some(Change::ask(subject, format!("compare with {commit} instead of {}{error}", short(compared))))
     }
 
-    fn of_set(&self, hub: &Hub, fleet: &Fleet, set: &ApplicationSet) -> Option<Change> {
+    /// Whether an Application shows that the commit is news to Argo CD.
+    fn is_news(&self, fleet: &Fleet) -> bool {
+        let mut applications = fleet.applications.iter();
+        applications.any(|each| !each.is_refreshing() && self.behind(each).is_some())
+    }
+
+    fn of_set(&self, hub: &Hub, set: &ApplicationSet, is_news: bool) -> Option<Change> {
         if !set.reads(&self.url) {
             return None;
         }
@@ -90,14 +95,17 @@ impl Served {
         if annotations.is_some_and(|annotations| annotations.contains_key(SET_REFRESH)) {
             return Some(Change::wait(subject, "it is being generated again"));
         }
-        let mut applications = fleet.applications.iter();
-        let is_new = applications.any(|each| !each.is_refreshing() && self.behind(each).is_some());
-        is_new.then(|| Change::update(subject, format!("generate from {}", short(&self.commit))))
+        is_news.then(|| Change::ask(subject, format!("generate from {}", short(&self.commit))))
     }
 }
 
+/// The requests that stand for a change that is not only waited for.
+fn requests(change: &Change, requests: impl IntoIterator<Item = Request>) -> impl Iterator<Item = Request> {
+    requests.into_iter().filter(|_| !change.is_wait())
+}
+
 impl Step for Refresh {
-    type Work = ();
+    type Work = Requests;
 
     fn id(&self) -> StepId {
         StepId::of(self.scope.hub(), "gitops/refresh")
@@ -107,38 +115,34 @@ impl Step for Refresh {
         Some(self.scope.hub())
     }
 
-    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+    /// Sets first: whoever stops in between finds the Applications still behind, and asks again for both.
+    async fn observe(&self, facts: &Facts) -> Result<Observed<Requests>, Stop> {
         let served = Served::all(&self.scope.site, facts, self.asked.load(Ordering::Relaxed));
         if served.is_empty() {
             return Ok(Observed::default());
         }
         let hub = Hub::of(&self.scope, facts).await?;
         let fleet = Fleet::look(&hub, &self.scope.site).await?;
-        let sets = fleet.sets.iter().filter_map(|set| first(&served, |one| one.of_set(&hub, &fleet, set)));
-        let applications = fleet.applications.iter();
-        let applications = applications
-            .filter_map(|application| first(&served, |one| one.of_application(&hub, application)));
-        Ok(Observed::differs(sets.chain(applications).collect(), ()))
-    }
-
-    /// Sets first: whoever stops in between finds the Applications still behind, and asks again for both.
-    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
-        let served = Served::all(&self.scope.site, facts, false);
-        let hub = Hub::of(&self.scope, facts).await.map_err(Stop::into_failure)?;
-        let fleet = Fleet::look(&hub, &self.scope.site).await?;
-        let is_asked = |change: Option<Change>| change.is_some_and(|change| !change.is_wait());
+        let (mut changes, mut work) = (Vec::new(), Requests::to(&hub));
+        let news: Vec<_> = served.iter().map(|one| (one, one.is_news(&fleet))).collect();
         for set in &fleet.sets {
-            if is_asked(first(&served, |one| one.of_set(&hub, &fleet, set))) {
-                let patch = json!({"metadata": {"annotations": {SET_REFRESH: "true"}}});
-                writer.perform(hub.change(&Kind::APPLICATION_SET, set.name(), &patch)).await?;
+            if let Some(change) = news.iter().find_map(|(one, is_news)| one.of_set(&hub, set, *is_news)) {
+                let request = Request::annotate(Kind::APPLICATION_SET, set.name(), SET_REFRESH, "true");
+                requests(&change, [request]).for_each(|request| work.push(request));
+                changes.push(change);
             }
         }
         for application in &fleet.applications {
-            if is_asked(first(&served, |one| one.of_application(&hub, application))) {
-                let patch = comparison(application);
-                writer.perform(hub.change(&Kind::APPLICATION, application.name(), &patch)).await?;
+            if let Some(change) = served.iter().find_map(|one| one.of_application(&hub, application)) {
+                requests(&change, comparison(application)).for_each(|request| work.push(request));
+                changes.push(change);
             }
         }
+        Ok(Observed::differs(changes, work))
+    }
+
+    async fn apply(&self, work: Requests, _facts: &Facts, writer: &Writer) -> Result<(), Failure> {
+        work.carry_out(writer).await?;
         self.asked.store(true, Ordering::Relaxed);
         Ok(())
     }
@@ -148,18 +152,10 @@ impl Step for Refresh {
     }
 }
 
-/// What the first of the served repositories that has something to say says.
-fn first(served: &[Served], says: impl Fn(&Served) -> Option<Change>) -> Option<Change> {
-    served.iter().find_map(says)
-}
-
 /// Asks for a comparison. A sync of the old commit that is being retried would hold up that of the new one.
-fn comparison(application: &Application) -> Value {
-    let mut patch = json!({"metadata": {"annotations": {REFRESH: "normal"}}});
-    if let Some(termination) = termination(application) {
-        patch["status"] = termination;
-    }
-    patch
+fn comparison(application: &Application) -> impl Iterator<Item = Request> {
+    let asked = Request::annotate(Kind::APPLICATION, application.name(), REFRESH, "normal");
+    std::iter::once(asked).chain(Request::termination(application))
 }
 
 /// As much of a commit as people use.
@@ -172,6 +168,8 @@ fn short(commit: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     const URL: &str = "file:///served.git";

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use kube::Client;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::application::{Application, RESOURCES_FINALIZER, termination};
 use super::hub::Hub;
-use super::tracking::{Tracked, Tracking};
+use super::tracking::{Found, Tracked, Tracking};
 use crate::engine::{Change, Writer};
 use crate::k8s::{ApiError, Kind};
 
@@ -26,12 +26,7 @@ pub(super) enum Objects {
 }
 
 /// What is left to do until an Application is gone; `remains` are the objects that hold it up.
-pub(super) fn difference(
-    hub: &Hub,
-    application: &Application,
-    objects: &Objects,
-    remains: &[Tracked],
-) -> Change {
+pub(super) fn difference(hub: &Hub, application: &Application, objects: &Objects, remains: &Found) -> Change {
     let namespace = application.metadata.namespace.as_deref().unwrap_or(hub.namespace());
     let subject = Kind::APPLICATION.subject(Some(namespace), application.name());
     match objects {
@@ -83,13 +78,8 @@ pub(super) async fn retire(
     Ok(())
 }
 
-/// What must be written into an Application that somebody else deletes, so that its deletion does what it should.
-pub(super) fn patch(application: &Application, objects: &Objects) -> Option<Value> {
-    finalizers(application, objects).map(|finalizers| json!({ "metadata": { "finalizers": finalizers } }))
-}
-
 /// The finalizers that an Application must have so that its deletion does what it should, where it has others.
-fn finalizers(application: &Application, objects: &Objects) -> Option<Vec<String>> {
+pub(super) fn finalizers(application: &Application, objects: &Objects) -> Option<Vec<String>> {
     let present: Vec<_> = application.metadata.finalizers.iter().flatten().cloned().collect();
     let wanted: Vec<_> = match objects {
         Objects::Go if application.cascades() || application.is_deleting() => present.clone(),
@@ -104,11 +94,11 @@ pub(super) async fn remains<'a>(
     hub: &Hub,
     client: &Client,
     applications: impl Iterator<Item = &'a Application>,
-) -> Result<Vec<Tracked>, ApiError> {
+) -> Result<Found, ApiError> {
     let leaving = applications.filter(|application| application.is_deleting());
     let names: BTreeSet<_> = leaving.map(|application| application.name().to_owned()).collect();
     if names.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Found::default());
     }
     Tracking::of(hub).await?.objects(client, &names).await
 }
@@ -116,14 +106,17 @@ pub(super) async fn remains<'a>(
 /// The objects of an Application that it waits for.
 pub(super) fn holding<'a>(
     application: &'a Application,
-    remains: &'a [Tracked],
+    remains: &'a Found,
 ) -> impl Iterator<Item = &'a Tracked> {
-    remains.iter().filter(|tracked| tracked.application == application.name() && !tracked.stays)
+    remains.objects.iter().filter(|tracked| tracked.application == application.name() && !tracked.stays)
 }
 
-fn reason(application: &Application, remains: &[Tracked]) -> String {
+fn reason(application: &Application, remains: &Found) -> String {
     let mine: Vec<_> = holding(application, remains).collect();
-    let reason = application.reason().unwrap_or_else(|| "it is being deleted".to_owned());
+    let mut reason = application.reason().unwrap_or_else(|| "it is being deleted".to_owned());
+    for unlisted in &remains.unlisted {
+        reason.push_str(&format!("; {unlisted}"));
+    }
     if mine.is_empty() {
         return reason;
     }
@@ -145,6 +138,8 @@ impl Tracked {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     fn application(metadata: &Value) -> Application {

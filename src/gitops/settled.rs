@@ -1,15 +1,15 @@
-//! Step `<hub>/gitops/applications`: every ApplicationSet has made the Applications that it should, and every
-//! Application is as its own policy wants it.
+//! Steps that wait until ApplicationSets have made the Applications that they should, and these are synced and healthy.
+//!
+//! A cluster has a step of its own: its trouble is nobody else's.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Scope;
 use super::application::Application;
-use super::application_set::ApplicationSet;
-use super::expected::Expected;
-use super::fleet::Fleet;
+use super::fleet::{Fleet, is_marked};
 use super::hub::Hub;
+use super::progress::{Progress, Work};
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::env::Env;
 use crate::k8s::Kind;
@@ -18,74 +18,124 @@ use crate::site::name::ClusterName;
 
 /// The repositories whose content Argo CD starts from, and the ApplicationSets that do it.
 const BOOTSTRAP: [(&str, &str); 2] = [("addons", "addons"), ("workload", "workloads")];
+/// How long Argo CD may take.
+const PATIENCE: Duration = Duration::from_mins(5);
 
-/// The step.
-pub fn settled(site: &Arc<Site>, env: &Arc<Env>) -> impl Step + use<> {
-    Settled(Scope::new(site, env))
+/// The step `<hub>/gitops/generators`: the bootstrap sets are there, what they deploy to the hub is known, and no set
+/// that concerns a cluster of the site reports an error.
+pub fn sets(site: &Arc<Site>, env: &Arc<Env>) -> impl Step + use<> {
+    Sets(Scope::new(site, env))
 }
 
-struct Settled(Scope);
+/// The step `<cluster>/gitops/applications`: what the sets should have made on the cluster is there, synced and
+/// healthy. A cluster that nobody knows how to reach is not looked at: the step that should have found that out says
+/// so.
+pub fn applications(site: &Arc<Site>, env: &Arc<Env>, cluster: &ClusterName) -> impl Step + use<> {
+    Applications { scope: Scope::new(site, env), cluster: cluster.clone() }
+}
 
-impl Settled {
-    fn differences(&self, hub: &Hub, fleet: &Fleet, expected: &Expected<'_>) -> Vec<Change> {
-        let missing = self.missing_sets(fleet);
-        let missing =
-            missing.map(|name| Change::wait(hub.subject(&Kind::APPLICATION_SET, name), "it is not there"));
-        let sets = fleet.sets.iter().filter(|set| concerns_us(fleet, set));
-        let sets = sets.flat_map(|set| match expected.of_set(set) {
-            Some(change) => vec![change],
-            None => fleet.ours().flat_map(|cluster| expected.of_cluster(set, cluster)).collect(),
-        });
-        let applications = generated(fleet).filter_map(|application| expected.of_application(application));
-        missing.chain(sets).chain(applications).collect()
-    }
+struct Sets(Scope);
 
-    fn missing_sets(&self, fleet: &Fleet) -> impl Iterator<Item = &'static str> {
+struct Applications {
+    scope: Scope,
+    cluster: ClusterName,
+}
+
+impl Sets {
+    fn missing(&self, fleet: &Fleet) -> impl Iterator<Item = &'static str> {
         let names = &self.0.site.repositories;
         let is_named = |repository: &str| names.keys().any(|name| name.as_str() == repository);
         let wanted = BOOTSTRAP.into_iter().filter(move |(repository, _)| is_named(repository));
-        wanted.map(|(_, set)| set).filter(|name| !fleet.sets.iter().any(|set| set.name() == *name))
+        wanted.map(|(_, set)| set).filter(|name| fleet.set(name).is_none())
     }
 }
 
-/// The Applications that an ApplicationSet made for a cluster of the site.
-fn generated(fleet: &Fleet) -> impl Iterator<Item = &Application> {
-    let made = fleet.applications.iter().filter(|application| application.owner().is_some());
-    made.filter(|application| fleet.cluster_of(application).is_some())
+/// The Applications on the hub that sets come from, as far as Argo CD is still at them: more sets may come, for any
+/// cluster. Those of the site's own sets are among them before it is known what they deploy.
+fn sources<'a>(fleet: &'a Fleet, site: &Site) -> impl Iterator<Item = &'a Application> {
+    let hub = fleet.registered(&site.hub.name).into_iter();
+    let is_ours = |owner| fleet.set(owner).is_some_and(|set| is_marked(site, &set.metadata));
+    let sources = hub.flat_map(|hub| fleet.on(hub)).filter(move |application| {
+        application.owner().is_some_and(|owner| is_ours(owner) || application.deploys_generators())
+    });
+    sources.filter(|source| fleet.is_under_way(source))
 }
 
-/// Other people's sets are no business of ours, as long as they do nothing for our clusters.
-fn concerns_us(fleet: &Fleet, set: &ApplicationSet) -> bool {
-    let selection = set.selection(&fleet.registered);
-    let selects = |cluster: &str| selection.as_ref().is_some_and(|found| found.clusters.contains(cluster));
-    fleet.ours().any(|cluster| selects(&cluster.name) || fleet.made_for(set, cluster).next().is_some())
+/// Waits for the Applications that sets come from.
+fn wait_for_sources(progress: &mut Progress<'_>, hub: &Hub, fleet: &Fleet, site: &Site) {
+    for source in sources(fleet, site) {
+        let subject = hub.subject(&Kind::APPLICATION, source.name());
+        let reason = source.reason().unwrap_or_else(|| "Argo CD is still at it".to_owned());
+        progress.push(Change::wait(subject, format!("more sets may come from it: {reason}")));
+    }
 }
 
-impl Step for Settled {
-    type Work = ();
+impl Step for Sets {
+    type Work = Work;
 
     fn id(&self) -> StepId {
-        StepId::of(self.0.hub(), "gitops/applications")
+        StepId::of(self.0.hub(), "gitops/generators")
     }
 
     fn cluster(&self) -> Option<&ClusterName> {
         Some(self.0.hub())
     }
 
-    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+    async fn observe(&self, facts: &Facts) -> Result<Observed<Work>, Stop> {
         let hub = Hub::of(&self.0, facts).await?;
         let fleet = Fleet::look(&hub, &self.0.site).await?;
-        let expected = Expected::new(&hub, &fleet).with_reasons(&self.0, facts).await;
-        Ok(Observed::differs(self.differences(&hub, &fleet, &expected), ()))
-    }
-
-    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
-        let hub = Hub::of(&self.0, facts).await.map_err(Stop::into_failure)?;
-        let fleet = Fleet::look(&hub, &self.0.site).await?;
-        Ok(Expected::new(&hub, &fleet).retry(generated(&fleet), writer).await?)
+        let mut progress = Progress::new(&hub, &fleet);
+        for name in self.missing(&fleet) {
+            progress.push(Change::wait(hub.subject(&Kind::APPLICATION_SET, name), "it is not there"));
+        }
+        wait_for_sources(&mut progress, &hub, &fleet, &self.0.site);
+        // Other people's sets are no business of ours, as long as they do nothing for our clusters.
+        let concerning =
+            fleet.sets.iter().filter(|set| fleet.ours().any(|each| fleet.expected(set, each).is_concerned()));
+        concerning.for_each(|set| progress.set(set));
+        Ok(progress.observed())
     }
 
     fn patience(&self) -> Duration {
-        Duration::from_mins(5)
+        PATIENCE
+    }
+}
+
+impl Step for Applications {
+    type Work = Work;
+
+    fn id(&self) -> StepId {
+        StepId::of(&self.cluster, "gitops/applications")
+    }
+
+    fn cluster(&self) -> Option<&ClusterName> {
+        Some(&self.cluster)
+    }
+
+    async fn observe(&self, facts: &Facts) -> Result<Observed<Work>, Stop> {
+        let hub = Hub::of(&self.scope, facts).await?;
+        let Ok(client) = self.scope.client(&self.cluster, facts).await else {
+            return Ok(Observed::default());
+        };
+        let fleet = Fleet::look(&hub, &self.scope.site).await?;
+        let mut progress = Progress::new(&hub, &fleet);
+        let Some(registered) = fleet.registered(&self.cluster) else { return Ok(progress.observed()) };
+        if self.cluster != *self.scope.hub() {
+            wait_for_sources(&mut progress, &hub, &fleet, &self.scope.site);
+        }
+        for set in fleet.sets.iter().filter(|set| set.error().is_none() && set.is_seen()) {
+            progress.expected(&fleet.expected(set, registered), registered);
+        }
+        let generated = fleet.on(registered).filter(|application| application.owner().is_some());
+        progress.applications(generated.collect(), Some(&client)).await;
+        Ok(progress.observed())
+    }
+
+    async fn apply(&self, work: Work, _facts: &Facts, writer: &Writer) -> Result<(), Failure> {
+        work.carry_out(writer).await
+    }
+
+    fn patience(&self) -> Duration {
+        PATIENCE
     }
 }

@@ -53,10 +53,11 @@ pub async fn deployed(site: &Arc<Site>, env: &Arc<Env>, facts: &Facts) -> Result
 }
 
 fn of_cluster(fleet: &Fleet, cluster: &ClusterName) -> Deployed {
-    let mine = fleet.applications.iter().filter(|application| fleet.cluster_of(application) == Some(cluster));
-    let mut applications: Vec<_> = mine.map(super::application::Application::summary).collect();
+    let registered = fleet.registered(cluster);
+    let mine = registered.into_iter().flat_map(|registered| fleet.on(registered));
+    let mut applications: Vec<_> = mine.map(|application| fleet.summary(application)).collect();
     applications.sort_by(|one, other| one.name.cmp(&other.name));
-    Deployed { cluster: cluster.clone(), registered: fleet.registered(cluster).is_some(), applications }
+    Deployed { cluster: cluster.clone(), registered: registered.is_some(), applications }
 }
 
 #[cfg(test)]

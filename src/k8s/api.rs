@@ -1,8 +1,10 @@
 //! The few calls that we make to an API server, each error naming what was asked.
 
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{APIResource, APIResourceList, ListMeta, ObjectMeta};
 use kube::Client;
 use kube::api::{DeleteParams, GetParams, ListParams, Patch, PatchParams, Preconditions};
+use kube::client::Body;
 use kube::core::{Request, Status};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -88,6 +90,16 @@ impl ApiError {
             Self::Refused { source, .. } => Some(source),
             _ => None,
         }
+    }
+
+    /// Whether the object is not as it was when it was seen: it has another version, or a `test` of a patch failed. An
+    /// object that is refused for what it would say has causes.
+    #[must_use]
+    pub fn is_outdated(&self) -> bool {
+        self.status().is_some_and(|status| {
+            let is_refused = status.details.as_ref().is_some_and(|details| !details.causes.is_empty());
+            status.code == 409 || status.code == 422 && !is_refused
+        })
     }
 
     /// Whether the object, its namespace or its kind is not there. By the code: an answer about a kind that is not
@@ -224,6 +236,28 @@ pub async fn merge(
     answer.map(|_| ()).map_err(|error| ApiError::of("change", kind.subject(namespace, name), error))
 }
 
+/// Changes some fields of an object by a JSON patch, whose `test` operations say what must still be as it was seen.
+/// Whether it was: [`ApiError::is_outdated`].
+///
+/// # Errors
+/// When the server does not answer or does not allow it, or the object is not as it was seen.
+pub async fn patch(
+    client: &Client,
+    kind: &Kind,
+    namespace: Option<&str>,
+    name: &str,
+    operations: &Value,
+) -> Result<(), ApiError> {
+    let subject = || kind.subject(namespace, name);
+    let patch = serde_json::from_value(operations.clone());
+    let patch = patch.map_err(|_| ApiError::Malformed { subject: subject() })?;
+    let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    let request =
+        Request::new(kind.path(namespace)).patch_metadata(name, &parameters, &Patch::<()>::Json(patch));
+    let answer = send::<IgnoredAny>(client, request).await;
+    answer.map(|_| ()).map_err(|error| ApiError::of("change", subject(), error))
+}
+
 /// Gives an object that was seen other finalizers, in place of those that it had then. It may be gone already.
 ///
 /// # Errors
@@ -235,18 +269,12 @@ pub async fn set_finalizers(
     finalizers: &[String],
 ) -> Result<(), ApiError> {
     let (namespace, name) = (seen.namespace.as_deref(), seen.name.as_deref().unwrap_or_default());
-    let patch = json!([
+    let operations = json!([
         { "op": "test", "path": "/metadata/uid", "value": seen.uid },
         { "op": "test", "path": "/metadata/finalizers", "value": seen.finalizers },
         { "op": "add", "path": "/metadata/finalizers", "value": finalizers },
     ]);
-    let subject = || kind.subject(namespace, name);
-    let patch = serde_json::from_value(patch).map_err(|_| ApiError::Malformed { subject: subject() })?;
-    let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    let request =
-        Request::new(kind.path(namespace)).patch_metadata(name, &parameters, &Patch::<()>::Json(patch));
-    let answer = send::<IgnoredAny>(client, request).await;
-    match answer.map_err(|error| ApiError::of("change the finalizers of", subject(), error)) {
+    match patch(client, kind, namespace, name, &operations).await {
         Err(error) if !error.is_absent() => Err(error),
         _ => Ok(()),
     }
@@ -316,6 +344,20 @@ pub async fn resources(client: &Client, api_version: &str) -> Result<Vec<APIReso
         Err(error) if error.is_absent() => Ok(Vec::new()),
         Err(error) => Err(error),
     }
+}
+
+/// What time it is by the clock of the server, which wrote the times in its objects. Where something on the way takes
+/// the answer's date off, it is what this machine says.
+///
+/// # Errors
+/// When the server does not answer.
+pub async fn time(client: &Client) -> Result<Timestamp, ApiError> {
+    let request = hyper::Request::get("/version").body(Body::empty()).map_err(kube::Error::HttpError);
+    let answer = async { client.send(request?).await }.await;
+    let answer = answer.map_err(|error| ApiError::of("read", "the server's clock", error))?;
+    let date = answer.headers().get(hyper::header::DATE).and_then(|date| date.to_str().ok());
+    let time = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
+    Ok(time.map_or_else(Timestamp::now, |time| time.timestamp()))
 }
 
 async fn send<T: DeserializeOwned>(

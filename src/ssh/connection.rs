@@ -196,18 +196,18 @@ impl Connection {
                 Err(SshError::SessionRefused { .. }) if !alone => self.alone.store(true, Ordering::Relaxed),
                 Err(error) => return Err(error),
                 Ok(started) => {
-                    let conversation = Talk { frame, privilege, script };
+                    let talk = Talk { frame, privilege, script };
                     return self.conversation(task, started, talk, source).await;
                 }
             }
         }
     }
 
-    async fn conversation(
+    async fn talk(
         &self,
         task: &Task<'_>,
         started: Started<'_>,
-        Talk { frame, privilege, script }: Talk<'_>,
+        Words { frame, privilege, script }: Words<'_>,
         source: Option<Source<'_>>,
     ) -> Result<Output, SshError> {
         let begun = Instant::now();
@@ -237,8 +237,8 @@ impl Connection {
     }
 }
 
-/// What a script is run with.
-struct Talk<'a> {
+/// A script, with how it is run and how its answer is told from other words.
+struct Words<'a> {
     frame: &'a Frame,
     privilege: Privilege,
     script: &'a str,

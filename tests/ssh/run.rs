@@ -109,5 +109,5 @@ async fn closing_ends_although_a_connection_hangs() {
     for client in sshd.clients() {
         crate::kit::process::signal(client.pid, rustix::process::Signal::STOP);
     }
-    tokio::time::timeout(Duration::from_secs(60), hosts.close()).await.unwrap();
+    tokio::time::timeout(Duration::from_mins(1), hosts.close()).await.unwrap();
 }

@@ -16,7 +16,7 @@ use crate::gitops::application::Application;
 use crate::gitops::fleet::Fleet;
 use crate::gitops::hub::Hub;
 use crate::gitops::pause::{paused, resumed};
-use crate::gitops::retire::{Objects, patch};
+use crate::gitops::request::{Request, Requests};
 use crate::k8s::Kind;
 use crate::seq;
 use crate::site::Site;
@@ -64,7 +64,7 @@ struct Released {
 }
 
 impl Step for Released {
-    type Work = ();
+    type Work = Requests;
 
     fn id(&self) -> StepId {
         StepId::of(&self.cluster, &format!("addon/{}/released", self.addon))
@@ -74,24 +74,20 @@ impl Step for Released {
         Some(&self.cluster)
     }
 
-    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+    async fn observe(&self, facts: &Facts) -> Result<Observed<Requests>, Stop> {
         let hub = Hub::of(&self.scope, facts).await?;
         let fleet = Fleet::look(&hub, &self.scope.site).await?;
-        let changes = bound(&fleet, &self.addon, &self.cluster).map(|application| {
+        let (mut changes, mut work) = (Vec::new(), Requests::to(&hub));
+        for application in bound(&fleet, &self.addon, &self.cluster) {
             let subject = hub.subject(&Kind::APPLICATION, application.name());
-            Change::update(subject, "leave its objects alone when it goes")
-        });
-        Ok(Observed::differs(changes.collect(), ()))
+            let change = Change::update(subject, "leave its objects alone when it goes");
+            changes.push(change.with_content(&"its objects stay"));
+            work.push(Request::release(application));
+        }
+        Ok(Observed::differs(changes, work))
     }
 
-    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
-        let hub = Hub::of(&self.scope, facts).await.map_err(Stop::into_failure)?;
-        let fleet = Fleet::look(&hub, &self.scope.site).await?;
-        for application in bound(&fleet, &self.addon, &self.cluster) {
-            if let Some(patch) = patch(application, &Objects::Stay(String::new())) {
-                writer.perform(hub.change(&Kind::APPLICATION, application.name(), &patch)).await?;
-            }
-        }
-        Ok(())
+    async fn apply(&self, work: Requests, _facts: &Facts, writer: &Writer) -> Result<(), Failure> {
+        Ok(work.carry_out(writer).await?)
     }
 }

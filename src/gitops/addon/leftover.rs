@@ -6,17 +6,18 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use kube::Client;
 use serde_json::json;
 
-use super::{UNINSTALLS, applications, uninstalls};
+use super::{UNINSTALLS, applications, uninstalling, uninstalls};
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::gitops::Scope;
 use crate::gitops::application::{Application, RESOURCES_FINALIZER};
 use crate::gitops::fleet::{Fleet, Registered};
 use crate::gitops::hub::Hub;
 use crate::gitops::retire::{Objects, difference, retire};
-use crate::gitops::tracking::{Tracked, Tracking};
-use crate::k8s::{Kind, Object, api};
+use crate::gitops::tracking::{Found as Remains, Tracking};
+use crate::k8s::{ApiError, Kind, Object, api};
 use crate::site::name::{AddonName, ClusterName};
 
 /// The step.
@@ -29,11 +30,20 @@ pub(super) struct Leftover {
 }
 
 /// What an observation found.
-struct Found {
+struct Found<'a> {
+    hub: &'a Hub,
+    fleet: &'a Fleet,
+    registered: &'a Registered,
+    remains: Remains,
+}
+
+/// What there is to do.
+pub(super) struct Work {
     hub: Hub,
-    fleet: Fleet,
-    registered: Registered,
-    tracked: Vec<Tracked>,
+    /// Applications that uninstall already, and have to be told to go.
+    retire: Vec<Application>,
+    /// Applications to make, so that they go.
+    uninstall: Vec<Object>,
 }
 
 impl Leftover {
@@ -46,18 +56,20 @@ impl Leftover {
         Self { scope: scope.clone(), addon: addon.clone(), cluster: cluster.clone(), shown }
     }
 
-    async fn look(&self, facts: &Facts) -> Result<Option<Found>, Stop> {
-        let hub = Hub::of(&self.scope, facts).await?;
-        let client = self.scope.client(&self.cluster, facts).await?;
-        let fleet = Fleet::look(&hub, &self.scope.site).await?;
-        let Some(registered) = fleet.registered(&self.cluster).cloned() else { return Ok(None) };
-        let mut names = applications(&self.scope.site, &fleet, &self.addon, &registered);
+    /// The objects that the addon's Applications left behind; what one that is there deployed is not.
+    async fn remains(
+        &self,
+        hub: &Hub,
+        client: &Client,
+        fleet: &Fleet,
+        registered: &Registered,
+    ) -> Result<Remains, ApiError> {
+        let mut names = applications(&self.scope.site, fleet, &self.addon, registered);
         names.extend(self.shown.iter().cloned());
-        // What an Application that is there deployed is not left behind.
         names.retain(|name| fleet.application(name).is_none_or(|found| self.is_ours(found)));
-        let mut tracked = Tracking::of(&hub).await?.objects(&client, &names).await?;
-        tracked.retain(|found| !found.stays);
-        Ok(Some(Found { hub, fleet, registered, tracked }))
+        let mut remains = Tracking::of(hub).await?.objects(client, &names).await?;
+        remains.objects.retain(|found| !found.stays);
+        Ok(remains)
     }
 
     fn is_ours(&self, application: &Application) -> bool {
@@ -65,18 +77,15 @@ impl Leftover {
     }
 
     /// The Applications that uninstall here already.
-    fn uninstalling<'a>(&'a self, found: &'a Found) -> impl Iterator<Item = &'a Application> {
-        found.fleet.applications.iter().filter(|application| {
-            self.is_ours(application)
-                && found.fleet.target(&application.spec.destination) == Some(&found.registered)
-        })
+    fn uninstalling<'a>(&'a self, found: &Found<'a>) -> impl Iterator<Item = &'a Application> {
+        uninstalling(&self.scope.site, found.fleet, &self.addon, found.registered)
     }
 
-    fn differences(&self, found: &Found) -> Vec<Change> {
+    fn differences(&self, found: &Found<'_>) -> Vec<Change> {
         let uninstalling = self.uninstalling(found);
-        let leaving = uninstalling.map(|each| difference(&found.hub, each, &Objects::Go, &found.tracked));
-        let objects =
-            found.tracked.iter().filter(|object| found.fleet.application(&object.application).is_none());
+        let leaving = uninstalling.map(|each| difference(found.hub, each, &Objects::Go, &found.remains));
+        let objects = found.remains.objects.iter();
+        let objects = objects.filter(|object| found.fleet.application(&object.application).is_none());
         let objects = objects.map(|object| {
             let (subject, detail) = (
                 object.object.to_string(),
@@ -85,17 +94,28 @@ impl Leftover {
             if object.held.is_some() {
                 Change::wait(subject, detail)
             } else {
-                Change::delete(subject).with_detail(detail)
+                Change::delete(subject).with_detail(detail).with_content(&object.object)
             }
         });
         leaving.chain(objects).collect()
     }
 
+    fn work(&self, found: &Found<'_>) -> Work {
+        let left = found.remains.objects.iter().filter(|object| object.held.is_none());
+        let names: BTreeSet<_> = left.map(|object| object.application.as_str()).collect();
+        let names = names.into_iter().filter(|name| found.fleet.application(name).is_none());
+        Work {
+            hub: found.hub.clone(),
+            retire: self.uninstalling(found).cloned().collect(),
+            uninstall: names.filter_map(|name| self.uninstaller(name, found)).collect(),
+        }
+    }
+
     /// An Application that does nothing but go. Its source is never read: it is not synced.
-    fn uninstaller(&self, name: &str, found: &Found) -> Option<Object> {
+    fn uninstaller(&self, name: &str, found: &Found<'_>) -> Option<Object> {
         let mut sets = found.fleet.sets_of(&self.addon);
         let project = sets.find_map(|set| {
-            let names = set.application_names(&found.registered);
+            let names = set.application_names(found.registered);
             set.project().filter(|_| names.is_empty() || names.contains(name))
         });
         let mut object = Object::from_value(json!({
@@ -119,7 +139,7 @@ impl Leftover {
 }
 
 impl Step for Leftover {
-    type Work = ();
+    type Work = Work;
 
     fn id(&self) -> StepId {
         StepId::of(&self.cluster, &format!("addon/{}/objects", self.addon))
@@ -129,22 +149,23 @@ impl Step for Leftover {
         Some(&self.cluster)
     }
 
-    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
-        let Some(found) = self.look(facts).await? else { return Ok(Observed::default()) };
-        Ok(Observed::differs(self.differences(&found), ()))
+    async fn observe(&self, facts: &Facts) -> Result<Observed<Work>, Stop> {
+        let hub = Hub::of(&self.scope, facts).await?;
+        let client = self.scope.client(&self.cluster, facts).await?;
+        let fleet = Fleet::look(&hub, &self.scope.site).await?;
+        let Some(registered) = fleet.registered(&self.cluster) else { return Ok(Observed::default()) };
+        let remains = self.remains(&hub, &client, &fleet, registered).await?;
+        let found = Found { hub: &hub, fleet: &fleet, registered, remains };
+        Ok(Observed::differs(self.differences(&found), self.work(&found)))
     }
 
-    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
-        let Some(found) = self.look(facts).await.map_err(Stop::into_failure)? else { return Ok(()) };
-        for application in self.uninstalling(&found) {
-            retire(&found.hub, application, &Objects::Go, writer).await?;
+    async fn apply(&self, work: Work, _facts: &Facts, writer: &Writer) -> Result<(), Failure> {
+        for application in &work.retire {
+            retire(&work.hub, application, &Objects::Go, writer).await?;
         }
-        let left = found.tracked.iter().filter(|object| object.held.is_none());
-        let names: BTreeSet<_> = left.map(|object| object.application.as_str()).collect();
-        for name in names.into_iter().filter(|name| found.fleet.application(name).is_none()) {
-            let Some(uninstaller) = self.uninstaller(name, &found) else { continue };
-            writer.perform(api::apply(&found.hub.client, &Kind::APPLICATION, &uninstaller)).await?;
-            writer.perform(found.hub.delete(&Kind::APPLICATION, name)).await?;
+        for uninstaller in &work.uninstall {
+            writer.perform(api::apply(&work.hub.client, &Kind::APPLICATION, uninstaller)).await?;
+            writer.perform(work.hub.delete(&Kind::APPLICATION, uninstaller.name())).await?;
         }
         Ok(())
     }

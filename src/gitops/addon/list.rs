@@ -3,17 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use futures::{StreamExt, stream};
 use serde::Serialize;
 
-use super::{applications, uninstalls};
+use super::{AT_ONCE, applications, deployed, uninstalls};
 use crate::engine::{Facts, Stop};
 use crate::env::Env;
 use crate::gitops::Scope;
-use crate::gitops::application::{Application, ApplicationSummary};
+use crate::gitops::application::ApplicationSummary;
 use crate::gitops::application_set::{ADDON_LABEL_PREFIX, ApplicationSet};
 use crate::gitops::fleet::{Fleet, Registered};
-use crate::gitops::hub::{Hub, Life, life};
-use crate::gitops::tracking::{ObjectName, Tracked, Tracking};
+use crate::gitops::hub::Hub;
+use crate::gitops::tracking::{Found, ObjectName, Tracked, Tracking};
 use crate::site::name::{AddonName, ClusterName};
 use crate::site::{Cluster, Site};
 
@@ -48,8 +49,11 @@ pub struct Cell {
     pub label: Option<String>,
     /// Its Applications.
     pub applications: Vec<ApplicationSummary>,
-    /// What Applications that are gone have left behind; `None` if the cluster did not answer.
+    /// What Applications that are gone have left behind; `None` if the cluster could not be asked.
     pub left_behind: Option<Vec<LeftBehind>>,
+    /// Why nothing is known of its cluster, or not of everything there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unseen: Vec<String>,
 }
 
 /// What an Application that is gone has left behind.
@@ -71,16 +75,16 @@ pub async fn list(site: &Arc<Site>, env: &Arc<Env>, facts: &Facts) -> Result<Vec
     let fleet = Fleet::look(&hub, site).await?;
     let tracking = Tracking::of(&hub).await?;
     let addons = known(site, &fleet);
-    let mut left = BTreeMap::new();
-    for registered in fleet.ours() {
-        let Some(cluster) = &registered.cluster else { continue };
+    let looks = fleet.ours().map(async |registered| {
         let absent = addons.iter().flat_map(|addon| gone(site, &fleet, addon, registered)).collect();
-        if let Life::Alive(client) = life(&scope, facts, cluster).await? {
-            left.insert(cluster.clone(), tracking.objects(&client, &absent).await?);
-        }
-    }
+        (registered.key(), deployed(&scope, facts, &tracking, registered, &absent).await)
+    });
+    let left = stream::iter(looks).buffer_unordered(AT_ONCE).collect::<Left<'_>>().await;
     Ok(addons.iter().map(|addon| row(site, &fleet, addon, &left)).collect())
 }
+
+/// What was found in each cluster, or why it could not be asked, by the cluster's key.
+type Left<'a> = BTreeMap<&'a str, Result<Found, String>>;
 
 /// The addons that anything knows of.
 fn known(site: &Site, fleet: &Fleet) -> BTreeSet<AddonName> {
@@ -100,7 +104,7 @@ fn gone(site: &Site, fleet: &Fleet, addon: &AddonName, cluster: &Registered) -> 
     names.filter(is_absent).collect()
 }
 
-fn row(site: &Site, fleet: &Fleet, addon: &AddonName, left: &BTreeMap<ClusterName, Vec<Tracked>>) -> Addon {
+fn row(site: &Site, fleet: &Fleet, addon: &AddonName, left: &Left<'_>) -> Addon {
     let sets = fleet.sets_of(addon);
     let sets = sets.map(|set| SetName { name: set.name().to_owned(), preserves: set.preserves() });
     Addon {
@@ -110,25 +114,27 @@ fn row(site: &Site, fleet: &Fleet, addon: &AddonName, left: &BTreeMap<ClusterNam
     }
 }
 
-fn cell(
-    site: &Site,
-    fleet: &Fleet,
-    addon: &AddonName,
-    cluster: &Cluster,
-    left: &BTreeMap<ClusterName, Vec<Tracked>>,
-) -> Cell {
+fn cell(site: &Site, fleet: &Fleet, addon: &AddonName, cluster: &Cluster, left: &Left<'_>) -> Cell {
     let mut cell = Cell {
         cluster: cluster.name.clone(),
         profile: cluster.addons.get(addon).copied().unwrap_or_default(),
         label: None,
         applications: Vec::new(),
         left_behind: None,
+        unseen: Vec::new(),
     };
     if let Some(registered) = fleet.registered(&cluster.name) {
-        cell.applications = fleet.of_addon(addon, registered).map(Application::summary).collect();
+        cell.applications = fleet.of_addon(addon, registered).map(|each| fleet.summary(each)).collect();
         cell.label = registered.labels.get(&format!("{ADDON_LABEL_PREFIX}{addon}")).cloned();
-        let names = gone(site, fleet, addon, registered);
-        cell.left_behind = left.get(&cluster.name).map(|tracked| left_behind(&names, tracked));
+        match left.get(registered.key()) {
+            Some(Ok(found)) => {
+                let names = gone(site, fleet, addon, registered);
+                cell.left_behind = Some(left_behind(&names, &found.objects));
+                cell.unseen = found.unlisted.iter().map(ToString::to_string).collect();
+            }
+            Some(Err(reason)) => cell.unseen = vec![reason.clone()],
+            None => {}
+        }
     }
     cell
 }

@@ -8,12 +8,14 @@ use super::leftover::Leftover;
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Tree, Writer};
 use crate::env::Env;
 use crate::gitops::Scope;
-use crate::gitops::application::termination;
-use crate::gitops::expected::Expected;
+use crate::gitops::application::{Application, Held};
+use crate::gitops::application_set::ApplicationSet;
 use crate::gitops::fleet::{Fleet, Registered};
 use crate::gitops::hub::Hub;
 use crate::gitops::overlooked::Overlooked;
 use crate::gitops::pause::resumed;
+use crate::gitops::progress::{Progress, Work};
+use crate::gitops::request::Request;
 use crate::k8s::Kind;
 use crate::seq;
 use crate::site::Site;
@@ -50,21 +52,38 @@ impl Gone {
         Self { scope: scope.clone(), addon: addon.clone(), cluster: cluster.clone() }
     }
 
-    async fn overlooked(
-        &self,
-        facts: &Facts,
-        hub: &Hub,
-        fleet: &Fleet,
-        registered: &Registered,
-    ) -> Result<Option<Overlooked>, Stop> {
-        let applications: Vec<_> = fleet.of_addon(&self.addon, registered).collect();
-        let applications = applications.iter().copied();
-        Overlooked::look(&self.scope, facts, hub, &self.cluster, registered, applications).await
+    /// What is left until every Application that the addon's sets made for the cluster is gone.
+    fn collect(&self, progress: &mut Progress<'_>, hub: &Hub, fleet: &Fleet, registered: &Registered) {
+        for expected in fleet.expected_of(&self.addon, registered) {
+            for application in &expected.made {
+                let subject = hub.subject(&Kind::APPLICATION, application.name());
+                if !expected.set().deletes() && !application.is_deleting() {
+                    progress.held(subject, kept(expected.set(), application));
+                } else if application.is_retrying() {
+                    // Argo CD would finish a sync, and all its retries, before it deletes anything.
+                    let change = Change::ask(subject, "end the sync that it is in the middle of");
+                    progress.ask(change, Request::termination(application));
+                } else {
+                    progress.leaving(application, registered);
+                }
+            }
+        }
+    }
+}
+
+/// Why an Application does not go although its set does not select the cluster any more.
+fn kept(set: &ApplicationSet, application: &Application) -> Held {
+    Held {
+        reason: format!(
+            "its ApplicationSet {} never deletes an Application (`applicationsSync`)",
+            set.name()
+        ),
+        remedy: format!("argocd app delete {}", application.name()),
     }
 }
 
 impl Step for Gone {
-    type Work = ();
+    type Work = Work;
 
     fn id(&self) -> StepId {
         StepId::of(&self.cluster, &format!("addon/{}/applications", self.addon))
@@ -74,39 +93,22 @@ impl Step for Gone {
         Some(&self.cluster)
     }
 
-    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+    async fn observe(&self, facts: &Facts) -> Result<Observed<Work>, Stop> {
         let hub = Hub::of(&self.scope, facts).await?;
+        let client = self.scope.client(&self.cluster, facts).await?;
         let fleet = Fleet::look(&hub, &self.scope.site).await?;
         let Some(registered) = fleet.registered(&self.cluster) else { return Ok(Observed::default()) };
-        let expected = Expected::new(&hub, &fleet);
-        let overlooked = self.overlooked(facts, &hub, &fleet, registered).await?;
-        let changes = fleet.of_addon(&self.addon, registered).map(|application| {
-            if application.is_retrying() {
-                let subject = hub.subject(&Kind::APPLICATION, application.name());
-                return Change::update(subject, "end the sync that it is in the middle of");
-            }
-            expected.leaving(application, registered)
-        });
-        Ok(Observed::differs(changes.chain(overlooked.iter().map(|each| each.change(&hub))).collect(), ()))
+        let mut progress = Progress::new(&hub, &fleet);
+        self.collect(&mut progress, &hub, &fleet, registered);
+        let applications = fleet.of_addon(&self.addon, registered);
+        if let Some(overlooked) = Overlooked::look(&hub, &client, &fleet, registered, applications).await? {
+            progress.ask(overlooked.change(&hub), overlooked.requests());
+        }
+        Ok(progress.observed())
     }
 
-    /// Argo CD would finish a sync, and all its retries, before it deletes anything.
-    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
-        let hub = Hub::of(&self.scope, facts).await.map_err(Stop::into_failure)?;
-        let fleet = Fleet::look(&hub, &self.scope.site).await?;
-        let Some(registered) = fleet.registered(&self.cluster) else { return Ok(()) };
-        for application in fleet.of_addon(&self.addon, registered) {
-            if let Some(status) = termination(application) {
-                let patch = serde_json::json!({ "status": status });
-                writer.perform(hub.change(&Kind::APPLICATION, application.name(), &patch)).await?;
-            }
-        }
-        if let Some(overlooked) =
-            self.overlooked(facts, &hub, &fleet, registered).await.map_err(Stop::into_failure)?
-        {
-            overlooked.ask(&hub, writer).await?;
-        }
-        Ok(())
+    async fn apply(&self, work: Work, _facts: &Facts, writer: &Writer) -> Result<(), Failure> {
+        work.carry_out(writer).await
     }
 
     fn patience(&self) -> Duration {

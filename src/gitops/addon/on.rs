@@ -4,15 +4,18 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kube::Client;
+
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Tree, Writer};
 use crate::env::Env;
 use crate::gitops::Scope;
 use crate::gitops::application::{Application, Resource};
 use crate::gitops::application_set::ADDON_LABEL_PREFIX;
-use crate::gitops::expected::Expected;
-use crate::gitops::fleet::{Fleet, Registered};
+use crate::gitops::expected::{Expected, Wanted};
+use crate::gitops::fleet::Fleet;
 use crate::gitops::hub::Hub;
 use crate::gitops::pause::resumed;
+use crate::gitops::progress::{Progress, Work};
 use crate::gitops::tracking::{Tracking, is_tracked};
 use crate::seq;
 use crate::site::Site;
@@ -43,7 +46,7 @@ enum OnError {
     #[error("no ApplicationSet selects clusters by the label {ADDON_LABEL_PREFIX}{0}")]
     Unknown(AddonName),
     /// Something else is wanted too.
-    #[error("the ApplicationSets of {addon} ({sets}) want more of {cluster} than its label")]
+    #[error("the ApplicationSets of {addon} ({sets}) also require other labels on {cluster}")]
     NotSelected { addon: AddonName, sets: String, cluster: ClusterName },
     /// It has no cluster Secret.
     #[error("{0} is not registered in Argo CD")]
@@ -51,84 +54,84 @@ enum OnError {
 }
 
 impl On {
-    async fn changes(&self, hub: &Hub, facts: &Facts) -> Result<Vec<Change>, Stop> {
-        let fleet = Fleet::look(hub, &self.scope.site).await?;
+    async fn collect(
+        &self,
+        progress: &mut Progress<'_>,
+        hub: &Hub,
+        facts: &Facts,
+        fleet: &Fleet,
+    ) -> Result<(), Stop> {
         let Some(registered) = fleet.registered(&self.cluster) else {
             return Err(OnError::NotRegistered(self.cluster.clone()).into());
         };
-        let expected = Expected::new(hub, &fleet).with_reasons(&self.scope, facts).await;
-        let mut changes = self.of_sets(&fleet, &expected, registered)?;
-        let applications: Vec<_> = fleet.of_addon(&self.addon, registered).collect();
-        changes.extend(applications.iter().filter_map(|application| expected.of_application(application)));
-        if changes.is_empty() {
-            changes = self.missing_objects(hub, facts, &applications).await?;
+        let client = self.scope.client(&self.cluster, facts).await?;
+        let expected: Vec<_> = fleet.expected_of(&self.addon, registered).collect();
+        if expected.is_empty() {
+            return Ok(self.unknown(progress, fleet).await?);
         }
-        Ok(changes)
+        for expected in &expected {
+            progress.set(expected.set());
+        }
+        if progress.is_empty() {
+            self.check_selected(&expected)?;
+        }
+        for expected in &expected {
+            progress.expected(expected, registered);
+        }
+        let applications: Vec<_> = fleet.of_addon(&self.addon, registered).collect();
+        progress.applications(applications.clone(), Some(&client)).await;
+        if progress.is_empty() {
+            self.missing_objects(progress, hub, &client, &applications).await?;
+        }
+        Ok(())
     }
 
-    fn of_sets(
-        &self,
-        fleet: &Fleet,
-        expected: &Expected<'_>,
-        registered: &Registered,
-    ) -> Result<Vec<Change>, Failure> {
-        let sets: Vec<_> = fleet.sets_of(&self.addon).collect();
-        if sets.is_empty() {
-            return self.is_unknown(fleet, expected);
+    fn check_selected(&self, expected: &[Expected<'_>]) -> Result<(), Failure> {
+        if expected.iter().any(|expected| expected.wanted != Wanted::No) {
+            return Ok(());
         }
-        let errors: Vec<_> = sets.iter().filter_map(|set| expected.of_set(set)).collect();
-        let is_selected = sets.iter().any(|set| {
-            let selection = set.selection(&fleet.registered);
-            selection.is_none_or(|selection| selection.clusters.contains(&registered.name))
-        });
-        if errors.is_empty() && !is_selected {
-            let (addon, cluster) = (self.addon.clone(), self.cluster.clone());
-            let sets: Vec<_> = sets.iter().map(|set| set.name()).collect();
-            let error = OnError::NotSelected { addon, cluster, sets: sets.join(", ") };
-            return Err(Failure::from(error)
-                .with_hint("compare the set's selectors with the labels of the cluster Secret"));
-        }
-        Ok(errors
-            .into_iter()
-            .chain(sets.iter().flat_map(|set| expected.of_cluster(set, registered)))
-            .collect())
+        let sets: Vec<_> = expected.iter().map(|expected| expected.set().name()).collect();
+        let (addon, cluster) = (self.addon.clone(), self.cluster.clone());
+        let error = OnError::NotSelected { addon, cluster, sets: sets.join(", ") };
+        Err(Failure::from(error)
+            .with_hint("compare the set's selectors with the labels of the cluster Secret"))
     }
 
     /// The set may be on its way from the repository.
-    fn is_unknown(&self, fleet: &Fleet, expected: &Expected<'_>) -> Result<Vec<Change>, Failure> {
-        let pending: Vec<_> = fleet
-            .applications
-            .iter()
-            .filter_map(|application| expected.of_application(application))
-            .collect();
-        if pending.is_empty() {
+    async fn unknown(&self, progress: &mut Progress<'_>, fleet: &Fleet) -> Result<(), Failure> {
+        let hub = fleet.registered(self.scope.hub()).into_iter();
+        let sources = hub.flat_map(|hub| fleet.on(hub));
+        let pending = sources.filter(|source| source.owner().is_some() && fleet.is_under_way(source));
+        progress.applications(pending.collect(), None).await;
+        if progress.is_empty() {
             let hint = "add one to the repository that `repos.addons` names, or check the addon's name";
             return Err(Failure::from(OnError::Unknown(self.addon.clone())).with_hint(hint));
         }
-        Ok(pending)
+        Ok(())
     }
 
     async fn missing_objects(
         &self,
+        progress: &mut Progress<'_>,
         hub: &Hub,
-        facts: &Facts,
+        client: &Client,
         applications: &[&Application],
-    ) -> Result<Vec<Change>, Stop> {
-        let client = self.scope.client(&self.cluster, facts).await?;
-        let names: BTreeSet<_> =
-            applications.iter().map(|application| application.name().to_owned()).collect();
-        let tracked = Tracking::of(hub).await?.objects(&client, &names).await?;
+    ) -> Result<(), Stop> {
+        let names = applications.iter().map(|application| application.name().to_owned()).collect();
+        let found = Tracking::of(hub).await?.objects(client, &names).await?;
+        let there: BTreeSet<_> = found.objects.iter().map(|found| &found.object).collect();
         let wanted = applications.iter().flat_map(|application| application.resources());
         let wanted = wanted.filter(|resource| is_tracked(&resource.kind)).map(Resource::object);
-        let missing = wanted.filter(|object| !tracked.iter().any(|found| found.object == *object));
-        Ok(missing
-            .map(|object| Change::wait(object.to_string(), format!("it is not in {} yet", self.cluster)))
-            .collect())
+        for missing in wanted.filter(|object| !there.contains(object) && !found.is_unlisted(object)) {
+            let detail = format!("it is not in {} yet", self.cluster);
+            progress.push(Change::wait(missing.to_string(), detail));
+        }
+        Ok(())
     }
 }
 
 impl Step for On {
-    type Work = ();
+    type Work = Work;
 
     fn id(&self) -> StepId {
         StepId::of(&self.cluster, &format!("addon/{}", self.addon))
@@ -138,16 +141,16 @@ impl Step for On {
         Some(&self.cluster)
     }
 
-    async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
+    async fn observe(&self, facts: &Facts) -> Result<Observed<Work>, Stop> {
         let hub = Hub::of(&self.scope, facts).await?;
-        Ok(Observed::differs(self.changes(&hub, facts).await?, ()))
+        let fleet = Fleet::look(&hub, &self.scope.site).await?;
+        let mut progress = Progress::new(&hub, &fleet);
+        self.collect(&mut progress, &hub, facts, &fleet).await?;
+        Ok(progress.observed())
     }
 
-    async fn apply(&self, _work: (), facts: &Facts, writer: &Writer) -> Result<(), Failure> {
-        let hub = Hub::of(&self.scope, facts).await.map_err(Stop::into_failure)?;
-        let fleet = Fleet::look(&hub, &self.scope.site).await?;
-        let Some(registered) = fleet.registered(&self.cluster) else { return Ok(()) };
-        Ok(Expected::new(&hub, &fleet).retry(fleet.of_addon(&self.addon, registered), writer).await?)
+    async fn apply(&self, work: Work, _facts: &Facts, writer: &Writer) -> Result<(), Failure> {
+        work.carry_out(writer).await
     }
 
     fn patience(&self) -> Duration {

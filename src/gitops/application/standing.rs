@@ -1,19 +1,24 @@
-//! Whether anything is left to wait for, and why.
+//! How an Application stands: whether anything is left to wait for, and why, and who could do something about it.
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Application, ApplicationSummary, ComparedTo, Condition, Resource, Status};
+use super::{Application, ApplicationSummary, ComparedTo, Condition, OperationState, Resource, Status};
+use crate::gitops::application_set::{ApplicationSet, Turn};
+use crate::gitops::fleet::Fleet;
+use crate::gitops::project::Project;
 
 /// How long the comparison that follows a sync may take before its result counts as final.
 const COMPARISON: SignedDuration = SignedDuration::from_secs(5);
 /// How old a failed comparison may be before it counts as one that stays. Argo CD compares again by itself when the
 /// Application changes, and else only every few minutes.
 const GRACE: SignedDuration = SignedDuration::from_secs(30);
+/// With this annotation, the controller leaves an Application alone altogether.
+const SKIP_RECONCILE: &str = "argocd.argoproj.io/skip-reconcile";
 
-/// Whether anything is left to wait for.
+/// How an Application stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::gitops) enum Standing {
-    /// It is as its own policy wants it.
+    /// It is synced and healthy.
     Settled,
     /// Argo CD is still at it; the text says with what.
     Waiting(String),
@@ -21,6 +26,8 @@ pub(in crate::gitops) enum Standing {
     Unhealthy(String),
     /// Argo CD has given up by itself: one more try may be asked for.
     Stuck(String, Retry),
+    /// Argo CD will do nothing more by itself: waiting does not help, a person has to decide.
+    Held(Held),
 }
 
 /// What to ask Argo CD for once more.
@@ -32,28 +39,87 @@ pub(in crate::gitops) enum Retry {
     Sync,
 }
 
+/// Why nobody but a person will do what is left to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::gitops) struct Held {
+    /// Why.
+    pub(in crate::gitops) reason: String,
+    /// What to type, or to change.
+    pub(in crate::gitops) remedy: String,
+}
+
+/// What besides an Application itself decides how it stands.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::gitops) struct Surroundings<'a> {
+    /// The set that made it.
+    pub(in crate::gitops) set: Option<&'a ApplicationSet>,
+    /// Its project.
+    pub(in crate::gitops) project: Option<&'a Project>,
+    /// What time it is by the server's clock.
+    pub(in crate::gitops) now: Timestamp,
+}
+
+impl Fleet {
+    /// How an Application stands.
+    pub(in crate::gitops) fn standing(&self, application: &Application) -> Standing {
+        let set = application.owner().and_then(|owner| self.set(owner));
+        application.standing(Surroundings { set, project: self.project(application), now: self.now })
+    }
+
+    /// Whether Argo CD is still at an Application, so that what it deploys may change.
+    pub(in crate::gitops) fn is_under_way(&self, application: &Application) -> bool {
+        matches!(self.standing(application), Standing::Waiting(_) | Standing::Stuck(..))
+    }
+
+    /// An Application in a few words.
+    pub(in crate::gitops) fn summary(&self, application: &Application) -> ApplicationSummary {
+        let reason = match self.standing(application) {
+            Standing::Held(Held { reason, remedy }) => Some(format!("{reason}: {remedy}")),
+            _ => application.reason(),
+        };
+        ApplicationSummary { reason, ..application.words() }
+    }
+}
+
 impl Application {
-    /// Whether anything is left to wait for.
-    pub(in crate::gitops) fn standing(&self, now: Timestamp) -> Standing {
+    fn standing(&self, surroundings: Surroundings<'_>) -> Standing {
+        if self.is_skipped() {
+            return self.skipped();
+        }
         if let Some(error) = self.error().filter(|_| !self.is_deleting()) {
             let reason = error.message.clone();
             return match error.last_transition_time {
                 _ if self.is_refreshing() => Standing::Waiting(reason),
-                Some(since) if since + GRACE < now => Standing::Stuck(reason, Retry::Comparison),
+                Some(since) if since + GRACE < surroundings.now => Standing::Stuck(reason, Retry::Comparison),
                 _ => Standing::Waiting(reason),
             };
         }
         let is_known = matches!(self.status.sync.status.as_str(), "Synced" | "OutOfSync");
         match () {
             () if self.is_deleting() => self.waiting("it is being deleted"),
-            () if self.is_operating() => self.waiting("it is being synced"),
+            () if self.is_operating() => self.operating(surroundings),
             () if !is_known || !self.is_compared() => {
                 Standing::Waiting("it has not been compared with its repository yet".to_owned())
             }
-            () if !self.is_automated() => Standing::Settled,
-            () if self.status.sync.status == "OutOfSync" => self.out_of_sync(now),
+            () if self.status.sync.status == "OutOfSync" => self.out_of_sync(surroundings),
             () => self.health(),
         }
+    }
+
+    /// Whether it is left alone by its controller, even when it is deleted.
+    pub(in crate::gitops) fn is_skipped(&self) -> bool {
+        let annotations = self.metadata.annotations.as_ref();
+        let value = annotations.and_then(|annotations| annotations.get(SKIP_RECONCILE));
+        // What Go's `strconv.ParseBool` takes for true.
+        value.is_some_and(|value| ["1", "t", "T", "true", "True", "TRUE"].contains(&value.as_str()))
+    }
+
+    fn skipped(&self) -> Standing {
+        let namespace = self.metadata.namespace.as_deref().unwrap_or("argocd");
+        held(
+            format!("its annotation {SKIP_RECONCILE} makes Argo CD leave it alone"),
+            format!("kubectl --namespace {namespace} annotate application {} {SKIP_RECONCILE}-", self.name()),
+        )
     }
 
     /// Why it could not be compared with its repository, if so.
@@ -91,17 +157,90 @@ impl Application {
         }
     }
 
-    fn out_of_sync(&self, now: Timestamp) -> Standing {
-        let last = self.status.operation_state.as_ref();
-        let is_final = last.and_then(|last| last.finished_at).is_some_and(|at| at + COMPARISON < now);
-        match last.filter(|_| is_final) {
-            Some(last) if matches!(last.phase.as_str(), "Failed" | "Error") => {
-                Standing::Stuck(last.message.clone(), Retry::Sync)
-            }
-            // Its policy leaves what differs now alone, so it stays.
-            Some(last) if last.phase == "Succeeded" && self.is_left_alone() => Standing::Settled,
-            _ => self.waiting("it is out of sync"),
+    /// A sync that is under way, or that waits for a sync window to open.
+    fn operating(&self, surroundings: Surroundings<'_>) -> Standing {
+        let state = self.status.operation_state.as_ref();
+        if state.is_some_and(|state| state.message.ends_with("blocked by sync window")) {
+            return self.denied(surroundings).unwrap_or_else(|| self.waiting("it is being synced"));
         }
+        self.waiting("it is being synced")
+    }
+
+    fn out_of_sync(&self, surroundings: Surroundings<'_>) -> Standing {
+        if let Some(set) = surroundings.set
+            && let Some(turn) = set.turn(self.name())
+        {
+            return self.rolling(set.name(), &turn);
+        }
+        if !self.is_automated() {
+            let differs = self.in_words();
+            return held(
+                format!("{differs}, and its sync policy is manual"),
+                format!("argocd app sync {}", self.name()),
+            );
+        }
+        match self.attempted() {
+            // The next comparison begins a sync, if nothing denies it.
+            None => self.denied(surroundings).unwrap_or_else(|| self.unattempted()),
+            Some(last) if last.finished_at.is_none_or(|at| at + COMPARISON >= surroundings.now) => {
+                self.waiting("it is out of sync")
+            }
+            Some(last) if matches!(last.phase.as_str(), "Failed" | "Error") => {
+                match self.denied(surroundings) {
+                    Some(denied) => denied,
+                    None => Standing::Stuck(last.message.clone(), Retry::Sync),
+                }
+            }
+            Some(_) if self.is_left_alone() => held(
+                format!("{}, and its sync policy leaves that as it is", self.in_words()),
+                format!("argocd app sync {} --prune", self.name()),
+            ),
+            Some(_) => self.denied(surroundings).unwrap_or_else(|| self.waiting("it is out of sync")),
+        }
+    }
+
+    /// Its turn in the rolling sync of its set.
+    fn rolling(&self, set: &str, turn: &Turn<'_>) -> Standing {
+        let reason = match turn {
+            Turn::Unknown => {
+                return Standing::Waiting(format!("the RollingSync of {set} has not looked at it yet"));
+            }
+            Turn::Step(step, message) => {
+                return Standing::Waiting(format!("step {step} of the RollingSync of {set}: {message}"));
+            }
+            Turn::Closed(step) => format!("step {step} of the RollingSync of {set} has a maxUpdate of 0"),
+            Turn::Never => format!("no step of the RollingSync of {set} selects it"),
+        };
+        held(reason, format!("argocd app sync {}", self.name()))
+    }
+
+    /// Why no sync of it may begin now, if so.
+    fn denied(&self, surroundings: Surroundings<'_>) -> Option<Standing> {
+        let denial = surroundings.project?.denial(self, surroundings.now)?;
+        let windows = format!("argocd proj windows list {}", self.spec.project);
+        Some(held(denial, format!("{windows}; run again once the window lets it be synced")))
+    }
+
+    /// Out of sync with a revision that no sync has been tried with.
+    fn unattempted(&self) -> Standing {
+        let refused = self.status.conditions.iter().find(|condition| condition.kind == "SyncError");
+        match refused.filter(|refused| refused.message.contains("will wipe out all resources")) {
+            Some(refused) => held(&refused.message, format!("argocd app sync {} --prune", self.name())),
+            None => self.waiting("it is out of sync"),
+        }
+    }
+
+    /// The last sync, if it was of the revisions that it is compared with now. Argo CD does not try those again.
+    fn attempted(&self) -> Option<&OperationState> {
+        let last = self.status.operation_state.as_ref()?;
+        let (compared, result) = (&self.status.sync, &last.sync_result);
+        let is_same = match result {
+            // One that ended without a result has failed for good.
+            None => true,
+            Some(result) if self.spec.sources.is_empty() => result.revision == compared.revision,
+            Some(result) => result.revisions == compared.revisions,
+        };
+        is_same.then_some(last)
     }
 
     /// Whether its policy does nothing about what differs after a sync.
@@ -152,6 +291,10 @@ impl Application {
         let subject = differing.map(|resource| format!(": {} {}", resource.kind, resource.name));
         format!("it is {sync} and {health}{}", subject.unwrap_or_default())
     }
+}
+
+fn held(reason: impl Into<String>, remedy: impl Into<String>) -> Standing {
+    Standing::Held(Held { reason: reason.into(), remedy: remedy.into() })
 }
 
 impl Resource {

@@ -15,7 +15,6 @@ fn cluster(name: &str, labels: &[&str]) -> Registered {
         annotations: BTreeMap::from([("addons_repo_url".to_owned(), "https://git.example/a.git".to_owned())]),
         cluster: None,
         ours: true,
-        is_deleting: false,
     }
 }
 

@@ -32,7 +32,9 @@ pub async fn resume(client: &Client, generator: &Object, writer: &Writer) -> Res
 }
 
 async fn change(client: &Client, generator: &Object, patch: &Value, writer: &Writer) -> Result<(), ApiError> {
-    writer.perform(api::merge(client, &Kind::DEPLOYMENT, generator.namespace(), generator.name(), patch)).await
+    writer
+        .perform(api::merge(client, &Kind::DEPLOYMENT, generator.namespace(), generator.name(), patch))
+        .await
 }
 
 /// Whether we paused a Deployment.

@@ -12,6 +12,7 @@ use crate::gitops::fleet::{Fleet, is_marked};
 use crate::gitops::hub::Hub;
 use crate::gitops::overlooked::Overlooked;
 use crate::gitops::retire::{Objects, difference, remains, retire};
+use crate::gitops::tracking::Found as Remains;
 use crate::k8s::{ApiError, Kind, api};
 use crate::site::name::ClusterName;
 
@@ -86,8 +87,8 @@ impl Applications {
     }
 
     fn is_root(&self, fleet: &Fleet, application: &Application) -> bool {
-        let mut sets = fleet.sets.iter().filter(|set| is_marked(&self.scope.site, &set.metadata));
-        sets.any(|set| application.owner() == Some(set.name()))
+        let set = application.owner().and_then(|owner| fleet.set(owner));
+        set.is_some_and(|set| is_marked(&self.scope.site, &set.metadata))
     }
 
     async fn look(&self, facts: &Facts) -> Result<Option<Found>, Stop> {
@@ -109,10 +110,11 @@ impl Applications {
             // Argo CD knows what is left, and this machine does not.
             Objects::Go | Objects::Stay(_) => None,
         };
-        let overlooked = fleet.registered(&self.cluster).zip(left.as_deref());
-        let overlooked = overlooked
-            .and_then(|(registered, left)| Overlooked::among(registered, applications.iter(), left));
-        let left = left.unwrap_or_default();
+        let overlooked = fleet.registered(&self.cluster).zip(left.as_ref());
+        let overlooked = overlooked.and_then(|(registered, left)| {
+            Overlooked::among(registered, applications.iter(), left, fleet.now)
+        });
+        let left: Remains = left.unwrap_or_default();
         let differences = applications.iter().map(|each| difference(&hub, each, &objects, &left));
         let differences = differences.chain(overlooked.iter().map(|each| each.change(&hub))).collect();
         Ok(Some(Found { hub, applications, objects, overlooked, differences }))
@@ -126,6 +128,10 @@ impl Applications {
     ) -> Result<Cow<'a, [Application]>, ApiError> {
         if self.others {
             return Ok(api::list_of(&hub.client, &Kind::APPLICATION, None, "").await?.into());
+        }
+        if self.which == Which::Spoke {
+            let registered = fleet.registered(&self.cluster).into_iter();
+            return Ok(registered.flat_map(|registered| fleet.on(registered)).cloned().collect());
         }
         Ok(fleet.applications.as_slice().into())
     }

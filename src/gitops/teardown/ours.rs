@@ -113,8 +113,6 @@ mod tests {
             annotations: BTreeMap::new(),
             cluster: None,
             ours: false,
-            is_deleting: false,
-            managed: Vec::new(),
         }
     }
 
@@ -122,15 +120,10 @@ mod tests {
     fn what_follows_from_a_marked_set_is_ours_and_nothing_else() {
         let name = "home".parse().expect("valid");
         let site = load::from_text(None, &name, "[hub.local]\n", &load::Overrides::default()).expect("valid");
-        let fleet = Fleet {
-            registered: vec![cluster("in-cluster", HUB_SERVER), cluster("dev", "https://dev")],
-            sets: vec![
-                set("addons", Some("home")),
-                set("web", None),
-                set("theirs", None),
-                set("x", Some("other")),
-            ],
-            applications: vec![
+        let fleet = Fleet::of(
+            vec![cluster("in-cluster", HUB_SERVER), cluster("dev", "https://dev")],
+            vec![set("addons", Some("home")), set("web", None), set("theirs", None), set("x", Some("other"))],
+            vec![
                 application(
                     "addons",
                     "addons",
@@ -141,7 +134,7 @@ mod tests {
                 application("parent", "", "in-cluster", &[["Application", "child"]]),
                 application("theirs-dev", "theirs", "dev", &[]),
             ],
-        };
+        );
         let ours = Ours::of(&site, &fleet);
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
         assert_eq!(ours.sets, names(&["addons", "web"]));

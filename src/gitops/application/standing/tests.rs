@@ -32,8 +32,20 @@ fn merge(into: &mut Value, patch: Value) {
     }
 }
 
+/// Nothing around it says anything.
+fn alone() -> Surroundings<'static> {
+    Surroundings { set: None, project: None, now: NOW.parse().expect("a time") }
+}
+
 fn standing(patch: Value) -> Standing {
-    application(patch).standing(NOW.parse().expect("a time"))
+    application(patch).standing(alone())
+}
+
+fn held(standing: Standing) -> String {
+    match standing {
+        Standing::Held(Held { reason, remedy }) => format!("{reason} | {remedy}"),
+        other => panic!("{other:?}"),
+    }
 }
 
 fn status(patch: &Value) -> Standing {
@@ -96,7 +108,7 @@ fn a_sync_that_failed_for_good_may_be_tried_again() {
 }
 
 #[test]
-fn what_its_policy_leaves_alone_is_settled() {
+fn what_nobody_will_sync_is_held_with_what_to_type() {
     let resources =
         json!([{"kind": "ConfigMap", "name": "old", "status": "OutOfSync", "requiresPruning": true}]);
     let with = |automated: Value| {
@@ -105,13 +117,75 @@ fn what_its_policy_leaves_alone_is_settled() {
             "status": {"sync": {"status": "OutOfSync"}, "resources": resources},
         }))
     };
-    assert_eq!(
-        with(json!({"prune": true, "selfHeal": true})),
-        waiting("it is OutOfSync and Healthy: ConfigMap old")
+    let differs = "it is OutOfSync and Healthy: ConfigMap old";
+    assert_eq!(with(json!({"prune": true, "selfHeal": true})), waiting(differs));
+    let left = format!("{differs}, and its sync policy leaves that as it is | argocd app sync a --prune");
+    assert_eq!(held(with(json!({"prune": false, "selfHeal": true}))), left);
+    assert_eq!(held(with(json!({"prune": true, "selfHeal": false}))), left);
+    let manual = format!("{differs}, and its sync policy is manual | argocd app sync a");
+    assert_eq!(held(with(Value::Null)), manual);
+    assert_eq!(held(with(json!({"enabled": false}))), manual);
+    assert_eq!(standing(json!({"spec": {"syncPolicy": {"automated": null}}})), Standing::Settled);
+}
+
+#[test]
+fn a_revision_that_was_not_tried_yet_is_waited_for() {
+    let status = json!({"sync": {"status": "OutOfSync", "revision": "new"},
+                        "operationState": {"syncResult": {"revision": "abc"}}});
+    let policy = json!({"syncPolicy": {"automated": {"prune": false, "selfHeal": false}}});
+    let new = standing(json!({"spec": policy, "status": status}));
+    assert_eq!(new, waiting("it is OutOfSync and Healthy"));
+    let message = "Skipping sync attempt to new: auto-sync will wipe out all resources";
+    let refused = json!({"status": {"sync": {"status": "OutOfSync", "revision": "new"},
+        "operationState": null, "conditions": [{"type": "SyncError", "message": message}]}});
+    assert_eq!(held(standing(refused)), format!("{message} | argocd app sync a --prune"));
+}
+
+#[test]
+fn what_is_skipped_is_held_whatever_its_status_says() {
+    let annotated = |value: &str| standing(json!({"metadata": {"annotations": {SKIP_RECONCILE: value}}}));
+    assert_eq!(annotated("false"), Standing::Settled);
+    let text = held(annotated("true"));
+    assert!(text.ends_with("annotate application a argocd.argoproj.io/skip-reconcile-"), "{text}");
+}
+
+#[test]
+fn a_rolling_sync_is_waited_for_while_its_turn_can_come() {
+    let rolling = |condition: &str, turn: Value, automated: Value| {
+        let set = json!({"metadata": {"name": "s"},
+            "spec": {"strategy": {"type": "RollingSync", "rollingSync": {"steps": [{}, {"maxUpdate": 0}]}}},
+            "status": {"conditions": [{"type": condition}], "applicationStatus": [turn]}});
+        let set = serde_json::from_value(set).expect("it is an ApplicationSet");
+        let out_of_sync = json!({"spec": {"syncPolicy": {"automated": automated}},
+                                 "status": {"sync": {"status": "OutOfSync"}, "health": {"status": "Missing"}}});
+        application(out_of_sync).standing(Surroundings { set: Some(&set), ..alone() })
+    };
+    let turn =
+        |step: &str| json!({"application": "a", "status": "Waiting", "step": step, "message": "not yet"});
+    let progressing = |turn| rolling("RolloutProgressing", turn, Value::Null);
+    assert_eq!(progressing(turn("1")), waiting("step 1 of the RollingSync of s: not yet"));
+    assert_eq!(progressing(json!({})), waiting("the RollingSync of s has not looked at it yet"));
+    assert!(held(progressing(turn("2"))).starts_with("step 2 of the RollingSync of s has a maxUpdate of 0"));
+    assert!(held(progressing(turn("-1"))).starts_with("no step of the RollingSync of s selects it"));
+    // The controller is not told to sync progressively: then the policy of the Application counts.
+    let ignored = rolling("ResourcesUpToDate", json!({}), json!({"prune": true, "selfHeal": true}));
+    assert_eq!(ignored, waiting("it is OutOfSync and Missing"));
+}
+
+#[test]
+fn a_sync_window_that_is_closed_holds_what_would_be_synced() {
+    let window = json!([{"kind": "deny", "schedule": "* * * * *", "duration": "1h", "applications": ["*"]}]);
+    let project = json!({"metadata": {"name": "p"}, "spec": {"syncWindows": window}});
+    let project = serde_json::from_value(project).expect("it is a project");
+    let around = Surroundings { project: Some(&project), ..alone() };
+    let stands = |status: Value| application(json!({"status": status})).standing(around);
+    assert_eq!(stands(json!({})), Standing::Settled);
+    let denied = "the sync window `deny * * * * * for 1h` of its project p does not let it be synced now";
+    assert!(
+        held(stands(json!({"sync": {"status": "OutOfSync"}, "operationState": null}))).starts_with(denied)
     );
-    assert_eq!(with(json!({"prune": false, "selfHeal": true})), Standing::Settled);
-    assert_eq!(with(json!({"prune": true, "selfHeal": false})), Standing::Settled);
-    assert_eq!(with(Value::Null), Standing::Settled);
+    let blocked = json!({"phase": "Running", "message": "Sync operation blocked by sync window"});
+    assert!(held(stands(json!({"operationState": blocked}))).starts_with(denied));
 }
 
 #[test]
@@ -134,5 +208,5 @@ fn several_sources_have_a_revision_each() {
     let revisions: Vec<_> =
         several.revisions().map(|(source, revision)| (source.repository.as_str(), revision)).collect();
     assert_eq!(revisions, [("https://git.example/values.git", "abc"), ("https://charts.example", "1.0.0")]);
-    assert_eq!(several.standing(NOW.parse().expect("a time")), Standing::Settled);
+    assert_eq!(several.standing(alone()), Standing::Settled);
 }

@@ -50,6 +50,7 @@ impl World {
             clients: crate::k8s::Clients::default(),
             hosts: crate::env::Hosts::new(crate::env::Settings::default()),
             answers: crate::env::Answers::default(),
+            looks: crate::env::Looks::default(),
         }
     }
 
