@@ -138,7 +138,7 @@ impl Register {
             }
             Err(change) => {
                 let renewed = (!change.is_wait()).then(|| names.token(site));
-                if changes.is_empty() {
+                if renewed.is_some() || changes.is_empty() {
                     changes.push(change);
                 }
                 Ok(Observed::differs(changes, Work { client, renewed, sets }))
@@ -204,12 +204,12 @@ impl Step for Register {
 
     async fn apply(&self, work: Work, _: &Facts, writer: &Writer) -> Result<(), Failure> {
         let Work { client, renewed, sets } = work;
+        for set in sets {
+            set.apply(writer).await?;
+        }
         if let Some(token) = renewed {
             writer.perform(api::delete(&client, &Kind::SECRET, token.namespace(), token.name())).await?;
             writer.perform(api::apply(&client, &Kind::SECRET, &token)).await?;
-        }
-        for set in sets {
-            set.apply(writer).await?;
         }
         self.made.store(true, Ordering::Relaxed);
         Ok(())
