@@ -175,6 +175,10 @@ impl Step for Applies {
         Some(&self.cluster)
     }
 
+    fn purpose(&self) -> &'static str {
+        "the objects are there"
+    }
+
     async fn observe(&self, _: &Facts) -> Result<Observed<Differences>, Stop> {
         Ok(self.set.observe(&self.client).await?.into())
     }

@@ -31,6 +31,9 @@ pub(super) struct Down {
     /// Do not ask
     #[arg(long)]
     yes: bool,
+    /// Print the steps in their order instead: nothing is looked at
+    #[arg(long)]
+    steps: bool,
 }
 
 /// What is to become of clusters that this machine cannot reach, and of what is somebody else's.

@@ -62,6 +62,10 @@ impl Step for Components {
         None
     }
 
+    fn purpose(&self) -> &'static str {
+        "the programs and Argo CD's manifest are on this machine"
+    }
+
     async fn observe(&self, _: &Facts) -> Result<Observed<Missing>, Stop> {
         self.look()
     }

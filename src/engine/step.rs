@@ -64,9 +64,7 @@ pub trait Step: Send + Sync {
     fn cluster(&self) -> Option<&ClusterName>;
 
     /// What is true once it is done, in a few words.
-    fn purpose(&self) -> &'static str {
-        ""
-    }
+    fn purpose(&self) -> &'static str;
 
     /// Looks at the world, never changes it, and says what is known, what differs and what is to be done.
     ///

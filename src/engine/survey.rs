@@ -20,6 +20,10 @@ impl Step for Survey {
         self.0.0.cluster()
     }
 
+    fn purpose(&self) -> &'static str {
+        self.0.0.purpose()
+    }
+
     async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
         let facts = self.0.0.observe(facts).await.map(|observed| observed.facts).unwrap_or_default();
         Ok(Observed::ready(facts))

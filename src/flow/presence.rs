@@ -222,6 +222,10 @@ impl Step for Accounted {
         None
     }
 
+    fn purpose(&self) -> &'static str {
+        "every cluster was seen, is proven gone, or was said to be lost"
+    }
+
     async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
         let changes = self.changes(facts).map_err(|unaccounted| {
             let hint = unaccounted.hints.join("; ");

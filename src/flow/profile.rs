@@ -97,6 +97,10 @@ impl Step for Profile {
         None
     }
 
+    fn purpose(&self) -> &'static str {
+        "the profile says what was asked for"
+    }
+
     async fn observe(&self, _facts: &Facts) -> Result<Observed<Edit>, Stop> {
         let (edit, _) = self.look()?;
         if edit.before.as_ref() == Some(&edit.after) {

@@ -29,15 +29,22 @@ pub fn tree(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
         ),
         gate(StepId::of(&site.hub.name, "gitops/bootstrap")),
         gate(StepId::of(&site.hub.name, "registration/secret")),
-        refresh(site, env),
         settled(site, env),
     ]
 }
 
-/// What Argo CD makes of it all; each cluster by itself.
+/// What Argo CD makes of it all: of the sets first, then of each cluster by itself. What becomes of the one need not
+/// be waited for where only the other was asked for.
 fn settled(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
-    let clusters = site.clusters().map(|cluster| applications(site, env, &cluster.name).into());
-    Tree::Par(std::iter::once(sets(site, env).into()).chain(clusters).collect())
+    let clusters = site.clusters().map(|cluster| {
+        let is_registered = gate(StepId::of(&cluster.name, "registration/secret"));
+        seq![is_registered, applications(site, env, &cluster.name)]
+    });
+    seq![
+        Tree::Each(vec![refresh(site, env).into()]),
+        Tree::Each(vec![sets(site, env).into()]),
+        Tree::Par(clusters.collect()),
+    ]
 }
 
 /// The part of `up` that makes the clusters: looked at, it tells how to reach them.

@@ -67,6 +67,10 @@ impl Desired for Bootstrap {
         self.0.hub()
     }
 
+    fn purpose(&self) -> &'static str {
+        "the ApplicationSets that everything in Git starts from are there"
+    }
+
     async fn objects(&self, facts: &Facts) -> Result<(Client, ObjectSet), Stop> {
         let client = self.0.client(self.0.hub(), facts).await?;
         let objects = objects(&self.0.site, self.0.env.root.as_deref())?;

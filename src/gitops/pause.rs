@@ -79,6 +79,13 @@ impl Step for Pause {
         None
     }
 
+    fn purpose(&self) -> &'static str {
+        match &self.wanted {
+            Wanted::Paused(_) => "no ApplicationSet makes, changes or deletes an Application",
+            Wanted::Resumed => "ApplicationSets are worked on again",
+        }
+    }
+
     async fn observe(&self, facts: &Facts) -> Result<Observed<Self::Work>, Stop> {
         match Hub::standing(&self.scope, facts).await? {
             Some(hub) => Ok(self.look(hub).await?),

@@ -115,6 +115,10 @@ impl Step for Refresh {
         Some(self.scope.hub())
     }
 
+    fn purpose(&self) -> &'static str {
+        "Argo CD has seen what this machine serves now"
+    }
+
     /// Sets first: whoever stops in between finds the Applications still behind, and asks again for both.
     async fn observe(&self, facts: &Facts) -> Result<Observed<Requests>, Stop> {
         let served = Served::all(&self.scope.site, facts, self.asked.load(Ordering::Relaxed));

@@ -198,6 +198,10 @@ impl Step for Register {
         Some(&self.cluster)
     }
 
+    fn purpose(&self) -> &'static str {
+        "the account that the hub's Argo CD uses there works"
+    }
+
     async fn observe(&self, facts: &Facts) -> Result<Observed<Work>, Stop> {
         self.look(facts).await
     }
@@ -247,6 +251,10 @@ impl Step for Unregister {
 
     fn cluster(&self) -> Option<&ClusterName> {
         Some(&self.cluster)
+    }
+
+    fn purpose(&self) -> &'static str {
+        "that account is gone, if we made it"
     }
 
     async fn observe(&self, facts: &Facts) -> Result<Observed<Self::Work>, Stop> {

@@ -81,6 +81,10 @@ impl Step for Sets {
         Some(self.0.hub())
     }
 
+    fn purpose(&self) -> &'static str {
+        "every ApplicationSet has generated without an error"
+    }
+
     async fn observe(&self, facts: &Facts) -> Result<Observed<Work>, Stop> {
         let hub = Hub::of(&self.0, facts).await?;
         let fleet = Fleet::look(&hub, &self.0.site).await?;
@@ -110,6 +114,10 @@ impl Step for Applications {
 
     fn cluster(&self) -> Option<&ClusterName> {
         Some(&self.cluster)
+    }
+
+    fn purpose(&self) -> &'static str {
+        "its Applications are there, synced and healthy"
     }
 
     async fn observe(&self, facts: &Facts) -> Result<Observed<Work>, Stop> {

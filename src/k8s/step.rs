@@ -16,6 +16,9 @@ pub trait Desired: Send + Sync {
     /// The cluster that the step belongs to.
     fn cluster(&self) -> &ClusterName;
 
+    /// What is true once they are there, in a few words.
+    fn purpose(&self) -> &'static str;
+
     /// The objects in view of the facts, and the cluster to have them.
     ///
     /// # Errors
@@ -36,6 +39,10 @@ impl<D: Desired> Step for ApplyObjects<D> {
 
     fn cluster(&self) -> Option<&ClusterName> {
         Some(self.0.cluster())
+    }
+
+    fn purpose(&self) -> &'static str {
+        self.0.purpose()
     }
 
     async fn observe(&self, facts: &Facts) -> Result<Observed<Differences>, Stop> {

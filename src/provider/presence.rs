@@ -145,6 +145,10 @@ impl Step for Look {
         Some(&self.cluster.name)
     }
 
+    fn purpose(&self) -> &'static str {
+        "it is known whether the cluster is there"
+    }
+
     async fn observe(&self, _facts: &Facts) -> Result<Observed, Stop> {
         let name = &self.cluster.name;
         let asks_again = self.asks_again();

@@ -72,6 +72,10 @@ impl Step for Make {
         Some(&self.cluster)
     }
 
+    fn purpose(&self) -> &'static str {
+        "it is in the world"
+    }
+
     async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
         if self.fails_to_look {
             return Err(Failure::from(io::Error::other("cannot look")).into());
@@ -124,6 +128,10 @@ impl Step for Twice {
 
     fn cluster(&self) -> Option<&ClusterName> {
         None
+    }
+
+    fn purpose(&self) -> &'static str {
+        "both are asked for"
     }
 
     async fn observe(&self, _: &Facts) -> Result<Observed, Stop> {

@@ -30,10 +30,7 @@ fn write_part(text: &mut String, tree: &Tree, depth: usize) -> fmt::Result {
     match tree {
         Tree::Step(Planted(step)) => {
             let path = format!("{indent}{}", step.id());
-            match step.purpose() {
-                "" => writeln!(text, "{path}"),
-                purpose => writeln!(text, "{path:<44}  {purpose}"),
-            }
+            writeln!(text, "{path:<44}  {}", step.purpose())
         }
         Tree::Gate(step) => writeln!(text, "{indent}(waits for {step})"),
         Tree::Seq(parts) => parts.iter().try_for_each(|part| write_part(text, part, depth)),

@@ -41,6 +41,10 @@ impl Step for Forgotten {
         None
     }
 
+    fn purpose(&self) -> &'static str {
+        "the site's own kubeconfig is gone"
+    }
+
     async fn observe(&self, _: &Facts) -> Result<Observed, Stop> {
         let change = self.is_ours().then(|| Change::delete(self.path().display().to_string()));
         Ok(Observed::differs(change.into_iter().collect(), ()))

@@ -266,6 +266,10 @@ impl Step for PersonalFile {
         None
     }
 
+    fn purpose(&self) -> &'static str {
+        "the main kubeconfig has the site's contexts, or none of them"
+    }
+
     async fn observe(&self, facts: &Facts) -> Result<Observed<Vec<Edit>>, Stop> {
         let (mut changes, mut work) = (Vec::new(), Vec::new());
         for (edit, file) in self.edits(facts)? {

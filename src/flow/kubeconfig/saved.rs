@@ -62,6 +62,10 @@ impl Step for Saved {
         None
     }
 
+    fn purpose(&self) -> &'static str {
+        "the kubeconfig is saved"
+    }
+
     async fn observe(&self, facts: &Facts) -> Result<Observed<String>, Stop> {
         let text = self.text(facts)?;
         let subject = self.path.display().to_string();

@@ -74,6 +74,10 @@ impl Step for Released {
         Some(&self.cluster)
     }
 
+    fn purpose(&self) -> &'static str {
+        "the addon's Applications will leave their objects alone"
+    }
+
     async fn observe(&self, facts: &Facts) -> Result<Observed<Requests>, Stop> {
         let hub = Hub::of(&self.scope, facts).await?;
         let fleet = Fleet::look(&hub, &self.scope.site).await?;

@@ -149,6 +149,10 @@ impl Step for Leftover {
         Some(&self.cluster)
     }
 
+    fn purpose(&self) -> &'static str {
+        "nothing that the addon deployed is left"
+    }
+
     async fn observe(&self, facts: &Facts) -> Result<Observed<Work>, Stop> {
         let hub = Hub::of(&self.scope, facts).await?;
         let client = self.scope.client(&self.cluster, facts).await?;

@@ -93,6 +93,10 @@ impl Step for Gone {
         Some(&self.cluster)
     }
 
+    fn purpose(&self) -> &'static str {
+        "the addon's Applications are gone"
+    }
+
     async fn observe(&self, facts: &Facts) -> Result<Observed<Work>, Stop> {
         let hub = Hub::of(&self.scope, facts).await?;
         let client = self.scope.client(&self.cluster, facts).await?;

@@ -141,6 +141,10 @@ impl Step for On {
         Some(&self.cluster)
     }
 
+    fn purpose(&self) -> &'static str {
+        "the addon's Applications are synced and healthy, and their objects are there"
+    }
+
     async fn observe(&self, facts: &Facts) -> Result<Observed<Work>, Stop> {
         let hub = Hub::of(&self.scope, facts).await?;
         let fleet = Fleet::look(&hub, &self.scope.site).await?;

@@ -23,6 +23,10 @@ impl Desired for ArgoCdNamespace {
         self.0.hub()
     }
 
+    fn purpose(&self) -> &'static str {
+        "Argo CD's namespace is there"
+    }
+
     async fn objects(&self, facts: &Facts) -> Result<(Client, ObjectSet), Stop> {
         let mut namespace = Namespace::default();
         namespace.metadata.name = Some(self.0.namespace().to_owned());

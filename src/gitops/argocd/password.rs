@@ -159,6 +159,10 @@ impl Step for Password {
         Some(self.scope.hub())
     }
 
+    fn purpose(&self) -> &'static str {
+        "the admin password is the new one"
+    }
+
     async fn observe(&self, facts: &Facts) -> Result<Observed<Work>, Stop> {
         let client = self.scope.standing_hub(facts).await?;
         Ok(self.look(client).await?)

@@ -51,6 +51,10 @@ impl Step for Ready {
         Some(self.0.hub())
     }
 
+    fn purpose(&self) -> &'static str {
+        "every workload of Argo CD has rolled out"
+    }
+
     async fn observe(&self, facts: &Facts) -> Result<Observed<Paused>, Stop> {
         let client = self.0.client(self.0.hub(), facts).await?;
         Ok(self.look(client).await?)

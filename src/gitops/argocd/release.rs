@@ -90,6 +90,13 @@ impl Desired for Release {
         self.scope.hub()
     }
 
+    fn purpose(&self) -> &'static str {
+        match self.half {
+            Half::Definitions => "Argo CD's kinds are served",
+            Half::Rest => "Argo CD's manifest is applied, with the profile's settings",
+        }
+    }
+
     async fn objects(&self, facts: &Facts) -> Result<(Client, ObjectSet), Stop> {
         let client = self.scope.client(self.scope.hub(), facts).await?;
         let all = self.manifest.objects().await?;

@@ -75,6 +75,10 @@ impl Step for Registered {
         Some(&self.cluster.name)
     }
 
+    fn purpose(&self) -> &'static str {
+        "Argo CD knows the cluster by its cluster Secret"
+    }
+
     async fn observe(&self, facts: &Facts) -> Result<Observed<Self::Work>, Stop> {
         let hub = self.scope.client(self.scope.hub(), facts).await?;
         let (set, remark) = self.desired(&hub, facts).await?;

@@ -112,6 +112,10 @@ impl Step for Switch {
         Some(&self.cluster.name)
     }
 
+    fn purpose(&self) -> &'static str {
+        "the addon's label has the wanted value"
+    }
+
     async fn observe(&self, facts: &Facts) -> Result<Observed<Self::Work>, Stop> {
         let hub = self.scope.client(self.scope.hub(), facts).await?;
         let live = registration_of(&self.scope, &hub, &self.cluster.name).await?;

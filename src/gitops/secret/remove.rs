@@ -38,6 +38,10 @@ impl Step for Removed {
         Some(self.0.hub())
     }
 
+    fn purpose(&self) -> &'static str {
+        "the Secrets that the profile declares are gone"
+    }
+
     async fn observe(&self, facts: &Facts) -> Result<Observed<Differences>, Stop> {
         match Hub::standing(&self.0, facts).await? {
             Some(hub) => Ok(self.set().observe(&hub.client).await?.into()),

@@ -64,6 +64,10 @@ impl Desired for Secrets {
         self.scope.hub()
     }
 
+    fn purpose(&self) -> &'static str {
+        "the Secrets that the profile declares are there"
+    }
+
     async fn objects(&self, facts: &Facts) -> Result<(Client, ObjectSet), Stop> {
         let client = self.scope.client(self.scope.hub(), facts).await?;
         let objects = self.objects.get_or_try_init(|| self.read()).await?.clone();

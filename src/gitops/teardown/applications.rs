@@ -195,6 +195,13 @@ impl Step for Applications {
         Some(&self.cluster)
     }
 
+    fn purpose(&self) -> &'static str {
+        match self.which {
+            Which::Spoke | Which::Hub => "its Applications are gone, with what they deployed",
+            Which::Roots => "the Applications that the others came from are gone",
+        }
+    }
+
     async fn observe(&self, facts: &Facts) -> Result<Observed<Found>, Stop> {
         let Some(mut found) = self.look(facts).await? else { return Ok(Observed::default()) };
         Ok(Observed::differs(std::mem::take(&mut found.differences), found))

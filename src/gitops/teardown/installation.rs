@@ -108,6 +108,13 @@ impl Step for Uninstalled {
         Some(self.scope.hub())
     }
 
+    fn purpose(&self) -> &'static str {
+        match self.what {
+            What::Release => "Argo CD and everything else with the site's mark are gone from the hub",
+            What::Foundation => "Argo CD's kinds and its namespace are gone",
+        }
+    }
+
     async fn observe(&self, facts: &Facts) -> Result<Observed<Self::Work>, Stop> {
         let Some(hub) = Hub::standing(&self.scope, facts).await? else { return Ok(Observed::default()) };
         let left = self.left(&hub.client).await?;

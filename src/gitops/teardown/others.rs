@@ -129,6 +129,10 @@ impl Step for Others {
         None
     }
 
+    fn purpose(&self) -> &'static str {
+        "nobody else would lose anything"
+    }
+
     async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
         let others = self.look(facts).await?;
         if others.is_empty() {

@@ -48,6 +48,10 @@ impl Step for Unregistered {
         Some(&self.cluster)
     }
 
+    fn purpose(&self) -> &'static str {
+        "the cluster Secret is gone, or its owner's again"
+    }
+
     async fn observe(&self, facts: &Facts) -> Result<Observed<Work>, Stop> {
         let Some(hub) = Hub::standing(&self.scope, facts).await? else { return Ok(Observed::default()) };
         let Some((secret, is_made)) = registration_of(&self.scope, &hub.client, &self.cluster).await? else {

@@ -50,6 +50,10 @@ impl Step for Sets {
         Some(self.0.hub())
     }
 
+    fn purpose(&self) -> &'static str {
+        "the site's ApplicationSets are gone"
+    }
+
     async fn observe(&self, facts: &Facts) -> Result<Observed<Self::Work>, Stop> {
         let Some((hub, sets)) = self.look(facts).await? else { return Ok(Observed::default()) };
         let changes = sets.iter().map(|set| difference(&hub, set)).collect();

@@ -92,6 +92,10 @@ impl Step for Context {
         Some(&self.cluster)
     }
 
+    fn purpose(&self) -> &'static str {
+        "its API answers, and it is known how to reach it"
+    }
+
     async fn observe(&self, _facts: &Facts) -> Result<Observed, Stop> {
         Ok(self.look().await?)
     }

@@ -60,6 +60,10 @@ impl Step for Preflight {
         Some(&self.cluster.name)
     }
 
+    fn purpose(&self) -> &'static str {
+        "its context can be used, also by the hub"
+    }
+
     async fn observe(&self, _facts: &Facts) -> Result<Observed, Stop> {
         check(&self.site, &self.cluster, &self.existing)?;
         Ok(Observed::default())

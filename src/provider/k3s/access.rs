@@ -155,6 +155,10 @@ impl Step for Access {
         Some(&self.subject.cluster)
     }
 
+    fn purpose(&self) -> &'static str {
+        "its API serves, and it is known how to reach it"
+    }
+
     async fn observe(&self, _: &Facts) -> Result<Observed, Stop> {
         self.look().await
     }

@@ -148,6 +148,10 @@ impl Step for Files {
         Some(&self.member.subject.cluster)
     }
 
+    fn purpose(&self) -> &'static str {
+        "the host has k3s' files and configuration"
+    }
+
     async fn observe(&self, _: &Facts) -> Result<Observed<Lacking>, Stop> {
         let lacking = self.lacking(self.memory.is_second()).await?;
         Ok(Observed::differs(self.changes(&lacking), lacking))

@@ -54,6 +54,10 @@ impl Step for Node {
         Some(&self.0.subject.cluster)
     }
 
+    fn purpose(&self) -> &'static str {
+        "the node is ready"
+    }
+
     async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
         self.look(facts).await
     }

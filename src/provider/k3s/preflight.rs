@@ -120,6 +120,10 @@ impl Step for Preflight {
         Some(&self.0.cluster)
     }
 
+    fn purpose(&self) -> &'static str {
+        "its hosts answer and can have k3s"
+    }
+
     async fn observe(&self, _: &Facts) -> Result<Observed, Stop> {
         Ok(self.look().await.map(|()| Observed::default())?)
     }

@@ -94,6 +94,10 @@ impl Step for Release {
         Some(&self.subject.cluster)
     }
 
+    fn purpose(&self) -> &'static str {
+        "the release is on this machine, and checked"
+    }
+
     async fn observe(&self, _: &Facts) -> Result<Observed<Work>, Stop> {
         self.look().await
     }

@@ -126,6 +126,10 @@ impl Step for Remove {
         Some(&self.0.subject.cluster)
     }
 
+    fn purpose(&self) -> &'static str {
+        "k3s is gone from the host, with its mark"
+    }
+
     /// A host of a cluster that the person takes for lost may not answer either: then it stays as it is.
     async fn observe(&self, facts: &Facts) -> Result<Observed<Ours>, Stop> {
         let is_lost = facts.presence(&self.0.subject.cluster) == Some(&Presence::Lost);

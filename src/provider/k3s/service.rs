@@ -165,6 +165,10 @@ impl Step for Service {
         Some(&self.member.subject.cluster)
     }
 
+    fn purpose(&self) -> &'static str {
+        "the k3s service runs with its configuration"
+    }
+
     async fn observe(&self, facts: &Facts) -> Result<Observed<Work>, Stop> {
         self.look(facts).await
     }

@@ -86,6 +86,10 @@ impl Step for Source {
         None
     }
 
+    fn purpose(&self) -> &'static str {
+        "this machine serves the folder as a Git repository"
+    }
+
     async fn observe(&self, _: &Facts) -> Result<Observed<Work>, Stop> {
         match &self.kind {
             SourceKind::Elsewhere(url) => Ok(Observed::ready(self.facts(url.clone(), None))),

@@ -66,6 +66,10 @@ impl Step for Files {
         Some(&self.0.cluster)
     }
 
+    fn purpose(&self) -> &'static str {
+        "its keys, ports and configuration are there"
+    }
+
     async fn observe(&self, _facts: &Facts) -> Result<Observed<Work>, Stop> {
         let Subject { cluster, layout, .. } = &self.0;
         let mut changes = Vec::new();

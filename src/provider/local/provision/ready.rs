@@ -84,6 +84,10 @@ impl Step for Ready {
         Some(&self.cluster)
     }
 
+    fn purpose(&self) -> &'static str {
+        "its nodes are ready"
+    }
+
     async fn observe(&self, facts: &Facts) -> Result<Observed<Work>, Stop> {
         let client = self.client(facts).await?;
         let nodes = self.nodes(&client).await?;

@@ -136,6 +136,10 @@ impl Step for Supervisor {
         Some(&self.subject.cluster)
     }
 
+    fn purpose(&self) -> &'static str {
+        "its supervisor runs, and the API serves"
+    }
+
     async fn observe(&self, _facts: &Facts) -> Result<Observed<Work>, Stop> {
         let told = state::ask(&self.subject.layout).await;
         // Its API may still serve, but nothing that is asked of it there would happen to a pod.

@@ -30,6 +30,10 @@ impl Step for Audit {
         Some(&self.0.cluster)
     }
 
+    fn purpose(&self) -> &'static str {
+        "no process and no file of it is left"
+    }
+
     /// Before the cluster's folder is gone there is nothing to prove.
     async fn observe(&self, _facts: &Facts) -> Result<Observed, Stop> {
         if self.0.layout.folder().symlink_metadata().is_ok() {

@@ -18,6 +18,10 @@ impl Step for Files {
         Some(&self.0.cluster)
     }
 
+    fn purpose(&self) -> &'static str {
+        "its files are gone"
+    }
+
     async fn observe(&self, _facts: &Facts) -> Result<Observed, Stop> {
         let folder = self.0.layout.folder();
         let there = folder.symlink_metadata().is_ok();

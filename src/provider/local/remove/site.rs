@@ -31,6 +31,10 @@ impl Step for SiteFolder {
         None
     }
 
+    fn purpose(&self) -> &'static str {
+        "the site's folder on this machine is gone"
+    }
+
     async fn observe(&self, _facts: &Facts) -> Result<Observed, Stop> {
         let changes = self.entries().into_iter().map(|path| Change::delete(path.display().to_string()));
         Ok(Observed::differs(changes.collect(), ()))

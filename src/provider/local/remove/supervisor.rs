@@ -20,6 +20,10 @@ impl Step for Supervisor {
         Some(&self.0.cluster)
     }
 
+    fn purpose(&self) -> &'static str {
+        "its processes have ended"
+    }
+
     async fn observe(&self, _facts: &Facts) -> Result<Observed, Stop> {
         let processes = leftovers::find(&self.0.layout);
         let delete = Change::delete(format!("processes of {}", self.0.cluster));
