@@ -9,9 +9,11 @@ use serde::Serialize;
 use super::profile::Profile;
 use super::table::Table;
 use super::{down, up};
+use crate::engine::survey::survey;
 use crate::engine::{Facts, Failure, Tree};
 use crate::env::Env;
 use crate::files;
+use crate::gitops::registration::possible;
 use crate::site::edit::{SpokeError, add_spoke, remove_spoke};
 use crate::site::name::{ClusterName, SiteName};
 use crate::site::{Cluster, Role, Site};
@@ -91,7 +93,10 @@ pub async fn add(
     if let Some(cluster) = site.cluster(name) {
         provider::check(&site, cluster, env).await?;
     }
-    let tree = seq![profile, up::tree(&site, env)];
+    let is_needed = |cluster: &&Cluster| [&site.hub.name, name].contains(&&cluster.name);
+    let reached = site.clusters().filter(is_needed).map(|cluster| provider::serve(&site, cluster, env));
+    let reached = reached.collect();
+    let tree = seq![survey(Tree::Par(reached)), possible(&site, env, name), profile, up::tree(&site, env)];
     Ok(Edited { site, clusters: BTreeSet::from([name.clone()]), tree })
 }
 

@@ -2,6 +2,7 @@
 
 mod account;
 mod objects;
+mod possible;
 mod proof;
 
 use std::collections::BTreeSet;
@@ -12,6 +13,7 @@ use kube::Client;
 
 use account::Account;
 use objects::Names;
+pub use possible::{Possible, possible};
 use proof::{Rights, prove};
 
 use super::cluster_secret::{self, find};

@@ -2,8 +2,9 @@
 
 use bridgehead::files;
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
-use kube::api::ListParams;
+use kube::api::{DeleteParams, ListParams, PostParams};
 use kube::{Api, ResourceExt};
+use serde_json::json;
 
 use super::MADE;
 use crate::kit::command::run;
@@ -15,6 +16,7 @@ const SITE: &str = "host";
 pub(super) async fn they_come_and_go_by_command(lab: &Lab) {
     add_a_silent_context(lab);
     what_cannot_be_is_refused(lab);
+    a_name_that_is_taken_is_refused(lab).await;
     register_with_argo_cd(lab);
     let before = registration(lab).await;
 
@@ -83,6 +85,28 @@ fn what_cannot_be_is_refused(lab: &Lab) {
         );
     }
     assert_eq!(files::read(&lab.profile(SITE)).unwrap(), profile);
+}
+
+/// Argo CD calls another cluster so already: nothing is changed, neither here nor there.
+async fn a_name_that_is_taken_is_refused(lab: &Lab) {
+    let profile = files::read(&lab.profile(SITE)).unwrap();
+    let secrets: Api<Secret> = Api::namespaced(lab.client(SITE, "hub").await, "argocd");
+    let other = json!({
+        "metadata": { "name": "other", "labels": { "argocd.argoproj.io/secret-type": "cluster" } },
+        "stringData": { "name": "lab", "server": "https://10.0.0.9:6443", "config": "{}" },
+    });
+    secrets.create(&PostParams::default(), &serde_json::from_value(other).unwrap()).await.unwrap();
+    let refused = lab.bridgehead(&["cluster", "add", SITE, "--context", "made/y", "--name", "lab"]);
+    assert_eq!(refused.code(), 4, "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("argocd/other already calls another cluster `lab`"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(files::read(&lab.profile(SITE)).unwrap(), profile);
+    let accounts: Api<ServiceAccount> = Api::namespaced(lab.client(MADE, "y").await, "kube-system");
+    assert!(accounts.get_opt("argocd-manager").await.unwrap().is_none());
+    secrets.delete("other", &DeleteParams::default()).await.unwrap();
 }
 
 fn what_is_there_is_refused(lab: &Lab) {
