@@ -69,7 +69,9 @@ impl Fleet {
         mut applications: Vec<Application>,
     ) -> Self {
         // Nobody asks who wrote which of their fields, which is most of an Application.
-        applications.iter_mut().for_each(|application| application.metadata.managed_fields = None);
+        for application in &mut applications {
+            application.metadata.managed_fields = None;
+        }
         let index = Index::of(&registered, &sets, &applications);
         Self { registered, sets, applications, projects: HashMap::new(), now: Timestamp::now(), index }
     }

@@ -196,8 +196,8 @@ impl Connection {
                 Err(SshError::SessionRefused { .. }) if !alone => self.alone.store(true, Ordering::Relaxed),
                 Err(error) => return Err(error),
                 Ok(started) => {
-                    let talk = Talk { frame, privilege, script };
-                    return self.conversation(task, started, talk, source).await;
+                    let words = Words { frame, privilege, script };
+                    return self.talk(task, started, words, source).await;
                 }
             }
         }
