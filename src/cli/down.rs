@@ -1,5 +1,7 @@
 //! `down`: takes the site away.
 
+use std::io::Write;
+
 use clap::Args;
 
 use super::error::CommandError;
@@ -96,11 +98,15 @@ impl Down {
     pub(super) fn run(self, global: &Global) -> Result<Exit, CommandError> {
         Session::run(global, &self.site.clone(), Show::Events, async |session| {
             let site = &session.site;
-            if site.protect {
+            if site.protect && !self.steps {
                 return Err(CommandError::Protected(site.name.clone()));
             }
             let request = self.unreached.request(&session, &self.cluster)?;
             let tree = flow::down::tree(site, &session.env, &request)?;
+            if self.steps {
+                let _ = write!(std::io::stdout().lock(), "{}", tree.outline());
+                return Ok(Exit::Done);
+            }
             let lock = session.lock()?;
             let mut confirmed = None;
             let is_asked = !flow::is_disposable(site) || self.unreached.leaves_something();

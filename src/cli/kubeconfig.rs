@@ -62,12 +62,10 @@ impl Kubeconfig {
     pub(super) fn run(self, global: &Global) -> Result<Exit, CommandError> {
         match self {
             Self::Show { site } => show(global, &site),
-            Self::Merge { site, current } => walk(global, &site, "merge", |session| {
-                flow::kubeconfig::merge(&session.site, &session.env, current)
-            }),
-            Self::Remove { site } => {
-                walk(global, &site, "remove", |session| flow::kubeconfig::remove(&session.site))
+            Self::Merge { site, current } => {
+                walk(global, &site, |session| flow::kubeconfig::merge(&session.site, &session.env, current))
             }
+            Self::Remove { site } => walk(global, &site, |session| flow::kubeconfig::remove(&session.site)),
             Self::Export { site } => export(global, &site),
         }
     }
@@ -93,7 +91,6 @@ fn show(global: &Global, site: &SiteName) -> Result<Exit, CommandError> {
 fn walk(
     global: &Global,
     site: &SiteName,
-    verb: &str,
     tree: impl FnOnce(&Arc<Session>) -> Tree,
 ) -> Result<Exit, CommandError> {
     Session::run(global, site, Show::Events, async |session| {

@@ -34,7 +34,6 @@ impl Rke2 {
         Session::run(global, &site, Show::Events, async |session| {
             let tree = flow::rke2::kubeconfig(&session.site, &session.env, merge).await?;
             let report = session.walk(Mode::Apply, None, &tree).await;
-            let merge = if merge { " --merge" } else { "" };
             Ok(session.conclude(&report))
         })
     }

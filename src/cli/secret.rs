@@ -66,7 +66,6 @@ fn apply(global: &Global, which: &Which) -> Result<Exit, CommandError> {
         let lock = session.lock()?;
         let report = session.walk(Mode::Apply, None, &tree).await;
         drop(lock);
-        let name = which.name.iter().map(|name| format!(" {name}")).collect::<String>();
         Ok(session.conclude(&report))
     })
 }

@@ -33,6 +33,10 @@ impl Step for Possible {
         Some(&self.cluster)
     }
 
+    fn purpose(&self) -> &'static str {
+        "no other cluster has its name or server in Argo CD"
+    }
+
     async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
         // A hub that is not there yet has nothing that could be in the way.
         if let (Some(cluster), Ok(_)) =
