@@ -160,7 +160,7 @@ async fn secrets_are_applied(home: &Home) {
 
 /// Argo CD on the hub has read the repository, and has brought the addon to both.
 async fn an_addon_reaches_hub_and_spoke(home: &Home, gpu: &Client) {
-    home.make(&["addon/on", "ADDON=priority_classes"]);
+    home.make(&["addon/on", "ADDON=priority_classes", "YES=1"]);
     has_the_addon(home, gpu).await;
     let list = home.make(&["addon/list"]).stdout;
     assert!(list.contains("priority_classes"), "{list}");

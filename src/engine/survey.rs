@@ -39,7 +39,7 @@ pub fn survey(tree: Tree) -> Tree {
         Tree::Seq(parts) => Tree::Seq(all(parts)),
         Tree::Par(parts) => Tree::Par(all(parts)),
         Tree::Each(parts) => Tree::Each(all(parts)),
-        Tree::Gate(step) => Tree::Gate(step.survey()),
+        Tree::Gate { step, is_needed } => Tree::Gate { step: step.survey(), is_needed },
         Tree::Guarded { body, .. } => survey(*body),
     }
 }

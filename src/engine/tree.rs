@@ -20,7 +20,13 @@ pub enum Tree {
     /// Side by side; what follows goes on without the parts that failed. What cannot do without one has a gate on it.
     Each(Vec<Self>),
     /// Waits until a step of another branch is done; fails if that step failed.
-    Gate(StepId),
+    Gate {
+        /// The step.
+        step: StepId,
+        /// Whether what follows cannot do without it: then it is looked at even where only another cluster was
+        /// selected.
+        is_needed: bool,
+    },
     /// Something to do, and what has to be put back after it.
     Guarded {
         /// What is to be done.
@@ -62,10 +68,16 @@ macro_rules! par {
     ($($part:expr),* $(,)?) => { $crate::engine::Tree::Par(vec![$($crate::engine::Tree::from($part)),*]) };
 }
 
-/// Waits for a step of another branch.
+/// Waits for a step of another branch, which what follows cannot do without.
 #[must_use]
 pub fn gate(step: StepId) -> Tree {
-    Tree::Gate(step)
+    Tree::Gate { step, is_needed: true }
+}
+
+/// Waits for a step of another branch if that is done at all in this run.
+#[must_use]
+pub fn after(step: StepId) -> Tree {
+    Tree::Gate { step, is_needed: false }
 }
 
 /// Runs `cleanup` after `body`, whatever became of it.
@@ -111,7 +123,7 @@ impl Tree {
                     part.gather(steps);
                 }
             }
-            Self::Gate(_) => {}
+            Self::Gate { .. } => {}
             Self::Guarded { body, cleanup, .. } => {
                 body.gather(steps);
                 cleanup.gather(steps);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::components;
-use crate::engine::tree::gate;
+use crate::engine::tree::{after, gate};
 use crate::engine::{StepId, Tree};
 use crate::env::Env;
 use crate::gitops::argocd::{self, ManifestSource};
@@ -27,8 +27,8 @@ pub fn tree(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
                 .chain(site.spokes.iter().map(|each| spoke(site, each, env)))
                 .collect()
         ),
-        gate(StepId::of(&site.hub.name, "gitops/bootstrap")),
-        gate(StepId::of(&site.hub.name, "registration/secret")),
+        after(StepId::of(&site.hub.name, "gitops/bootstrap")),
+        after(StepId::of(&site.hub.name, "registration/secret")),
         settled(site, env),
     ]
 }

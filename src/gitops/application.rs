@@ -281,6 +281,11 @@ pub(super) fn termination(application: &Application) -> Option<Value> {
 }
 
 impl Resource {
+    /// Whether Argo CD expects it to become healthy by itself.
+    fn is_progressing(&self) -> bool {
+        self.health.as_ref().is_some_and(|health| health.status == "Progressing")
+    }
+
     /// The object that it stands for.
     pub(super) fn object(&self) -> ObjectName {
         let Self { group, kind, namespace, name, .. } = self;

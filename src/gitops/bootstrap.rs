@@ -128,7 +128,7 @@ mod tests {
             })
         );
         assert_eq!(spec(1)["template"]["metadata"]["name"], "workload-{{ .name }}");
-        assert_eq!(spec(1)["syncPolicy"]["preserveResourcesOnDeletion"], false);
+        assert!(spec(1)["syncPolicy"].is_null(), "what runs on a cluster goes with it");
         assert_eq!(objects[0].label("bridgehead/part"), Some("bootstrap"));
     }
 }

@@ -45,7 +45,7 @@ pub(super) struct State {
     pub(super) blocked: BTreeMap<StepId, String>,
     pub(super) failed: BTreeMap<StepId, Failed>,
     pub(super) skipped: BTreeMap<StepId, Because>,
-    pub(super) timed_out: bool,
+    pub(super) timed_out: BTreeSet<StepId>,
     pub(super) locked: bool,
     /// The clusters of which this run has changed something; `None`: the whole site.
     pub(super) changed: BTreeSet<Option<ClusterName>>,
@@ -80,7 +80,10 @@ impl<'a> Walk<'a> {
         let result = match (&state, self.run.mode) {
             _ if self.run.cancel.is_cancelled() => RunResult::Interrupted,
             (State { locked: true, .. }, _) => RunResult::Locked,
-            (State { timed_out: true, .. }, _) => RunResult::TimedOut,
+            // What failed needs somebody, and what only took too long may not.
+            (State { timed_out, failed, .. }, _) if !failed.is_empty() && timed_out.len() == failed.len() => {
+                RunResult::TimedOut
+            }
             (State { failed, .. }, _) if !failed.is_empty() => RunResult::Failed,
             (_, Mode::Plan) => RunResult::Planned,
             (_, Mode::Apply) => RunResult::Converged,
@@ -93,7 +96,7 @@ impl<'a> Walk<'a> {
         Box::pin(async move {
             match tree {
                 Tree::Step(step) => self.step(step.0.as_ref(), way).await,
-                Tree::Gate(step) => self.gate(step).await,
+                Tree::Gate { step, .. } => self.gate(step).await,
                 Tree::Par(parts) => self.beside(parts, way).await.into_iter().collect(),
                 Tree::Each(parts) => {
                     self.beside(parts, way).await;
@@ -166,7 +169,7 @@ impl<'a> Walk<'a> {
                 Err(because)
             }
             Err(Halt::TimedOut(failure)) => {
-                self.state().timed_out = true;
+                self.state().timed_out.insert(step.id());
                 Err(self.fail(step, &failure))
             }
             Err(Halt::Locked(failure)) => {

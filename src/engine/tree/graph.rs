@@ -25,7 +25,7 @@ pub(super) struct Graph {
     steps: BTreeMap<StepId, Node>,
     names: BTreeMap<Node, StepId>,
     /// Gates, whose steps may come later in the tree.
-    gates: Vec<(Node, StepId)>,
+    gates: Vec<(Node, StepId, bool)>,
 }
 
 impl Graph {
@@ -37,9 +37,9 @@ impl Graph {
         let mut graph = Self::default();
         let root = graph.node(Vec::new());
         graph.add(tree, root)?;
-        for (gate, step) in std::mem::take(&mut graph.gates) {
+        for (gate, step, is_needed) in std::mem::take(&mut graph.gates) {
             let node = *graph.steps.get(&step).ok_or(TreeError::UnknownGate(step))?;
-            graph.edges[gate].push(Edge::Needs(node));
+            graph.edges[gate].push(if is_needed { Edge::Needs(node) } else { Edge::Follows(node) });
         }
         Ok(graph)
     }
@@ -60,9 +60,9 @@ impl Graph {
                     None => Ok(node),
                 }
             }
-            Tree::Gate(step) => {
+            Tree::Gate { step, is_needed } => {
                 let node = self.node(vec![Edge::Needs(entry)]);
-                self.gates.push((node, step.clone()));
+                self.gates.push((node, step.clone(), *is_needed));
                 Ok(node)
             }
             Tree::Seq(parts) => parts.iter().try_fold(entry, |before, part| self.add(part, before)),

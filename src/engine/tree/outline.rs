@@ -32,7 +32,7 @@ fn write_part(text: &mut String, tree: &Tree, depth: usize) -> fmt::Result {
             let path = format!("{indent}{}", step.id());
             writeln!(text, "{path:<44}  {}", step.purpose())
         }
-        Tree::Gate(step) => writeln!(text, "{indent}(waits for {step})"),
+        Tree::Gate { step, .. } => writeln!(text, "{indent}(waits for {step})"),
         Tree::Seq(parts) => parts.iter().try_for_each(|part| write_part(text, part, depth)),
         Tree::Par(parts) => write_beside(text, parts, depth, "side by side:"),
         Tree::Each(parts) => write_beside(text, parts, depth, "side by side, each for itself:"),
@@ -70,7 +70,7 @@ fn write_beside(text: &mut String, parts: &[Tree], depth: usize, title: &str) ->
 impl Tree {
     fn is_empty(&self) -> bool {
         match self {
-            Self::Step(_) | Self::Gate(_) => false,
+            Self::Step(_) | Self::Gate { .. } => false,
             Self::Seq(parts) | Self::Par(parts) | Self::Each(parts) => parts.iter().all(Self::is_empty),
             Self::Guarded { body, cleanup, .. } => body.is_empty() && cleanup.is_empty(),
         }

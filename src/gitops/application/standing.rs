@@ -153,8 +153,17 @@ impl Application {
         match self.status.health.status.as_str() {
             // What is suspended stays so until somebody resumes it.
             "Healthy" | "Suspended" => Standing::Settled,
+            // A set rolls out what it made for any cluster: that is looked at where it was made.
+            "Progressing" if self.only_sets_progress() => Standing::Settled,
             _ => Standing::Unhealthy(self.reason().unwrap_or_default()),
         }
+    }
+
+    /// Whether nothing of it is on its way to health but ApplicationSets.
+    fn only_sets_progress(&self) -> bool {
+        let mut progressing =
+            self.status.resources.iter().filter(|resource| resource.is_progressing()).peekable();
+        progressing.peek().is_some() && progressing.all(|resource| resource.kind == "ApplicationSet")
     }
 
     /// A sync that is under way, or that waits for a sync window to open.

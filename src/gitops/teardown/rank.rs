@@ -70,7 +70,7 @@ impl Rank {
 fn provision(addon: &str) -> Option<&'static str> {
     let is_of =
         |name: &&str| addon.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'));
-    PROVIDERS.iter().find(|(_, names)| names.iter().any(|name| is_of(name))).map(|(what, _)| *what)
+    PROVIDERS.iter().find(|(_, names)| names.iter().any(&is_of)).map(|(what, _)| *what)
 }
 
 #[cfg(test)]
