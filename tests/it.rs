@@ -20,6 +20,7 @@ mod k3s;
 mod kill;
 mod kit;
 mod kubeconfig;
+mod lease;
 mod local;
 mod node;
 mod objects;

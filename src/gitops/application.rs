@@ -281,9 +281,9 @@ pub(super) fn termination(application: &Application) -> Option<Value> {
 }
 
 impl Resource {
-    /// Whether Argo CD expects it to become healthy by itself.
-    fn is_progressing(&self) -> bool {
-        self.health.as_ref().is_some_and(|health| health.status == "Progressing")
+    /// Whether Argo CD says that it is healthy. By default it keeps what it knows of single objects to itself.
+    fn is_healthy(&self) -> bool {
+        self.health.as_ref().is_some_and(|health| health.status == "Healthy")
     }
 
     /// The object that it stands for.

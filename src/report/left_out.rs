@@ -54,15 +54,14 @@ mod tests {
     use super::*;
     use crate::engine::event::RunResult;
     use crate::engine::{Facts, StepId};
-    use crate::site::name::ClusterName;
 
     fn report(failed: &[(&str, &[&str])], skipped: usize) -> Report {
         let failed = failed.iter().map(|(cluster, causes)| {
-            let cluster: ClusterName = cluster.parse().expect("valid");
             let causes = causes.iter().map(|cause| (*cause).to_owned()).collect();
-            let failed =
-                Failed { cluster: Some(cluster.clone()), error: "it failed".to_owned(), causes, hint: None };
-            (StepId::of(&cluster, "provision/context"), failed)
+            let cluster = Some(cluster.parse().expect("valid"));
+            let failed = Failed { cluster, error: "it failed".to_owned(), causes, hint: None };
+            let cluster = failed.cluster.as_ref().expect("it has one");
+            (StepId::of(cluster, "provision/context"), failed)
         });
         Report {
             facts: Facts::default(),

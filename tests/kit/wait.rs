@@ -28,7 +28,8 @@ fn rest() {
     std::thread::sleep(Duration::from_millis(50));
 }
 
+/// Between two looks.
 #[expect(clippy::disallowed_methods, reason = "a test looks at the world from outside")]
-async fn pause() {
+pub(crate) async fn pause() {
     tokio::time::sleep(Duration::from_millis(100)).await;
 }

@@ -159,11 +159,10 @@ impl Application {
         }
     }
 
-    /// Whether nothing of it is on its way to health but ApplicationSets.
+    /// Whether nothing of it can be on its way to health but ApplicationSets.
     fn only_sets_progress(&self) -> bool {
-        let mut progressing =
-            self.status.resources.iter().filter(|resource| resource.is_progressing()).peekable();
-        progressing.peek().is_some() && progressing.all(|resource| resource.kind == "ApplicationSet")
+        let mut others = self.status.resources.iter().filter(|resource| !resource.is_healthy());
+        others.all(|resource| resource.kind == "ApplicationSet")
     }
 
     /// A sync that is under way, or that waits for a sync window to open.
