@@ -123,9 +123,6 @@ async fn a_rolling_sync(site: &Site) {
     site.is_held("step 1 of the RollingSync of docs has a maxUpdate of 0", "argocd app sync docs-dev");
     rolling("other", "");
     site.is_held("no step of the RollingSync of docs selects it", "argocd app sync docs-dev");
-    rolling("first", "");
-    site.up();
-    assert_eq!(site.status().await, ["Synced", "Healthy"], "its turn was waited for");
 }
 
 async fn a_sync_window(site: &Site) {

@@ -78,13 +78,13 @@ fn key(env: &Env) -> Result<DigestKey, CommandError> {
     if let Some(shared) = environment::digest_key() {
         return Ok(of(shared.expose()));
     }
-    let path = env.state.join(".digest-key");
+    let path = env.state.join("log").join("digest-key");
     if files::read_if_present(&path)?.is_none_or(|key| key.is_empty()) {
         let mut random = [0_u8; 32];
         rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())
             .map_err(|errno| CommandError::Runtime(errno.into()))?;
         let text: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-        files::make_folder(&env.state)?;
+        files::make_folder(&env.state.join("log"))?;
         files::replace(&path, text.as_bytes(), 0o600)?;
     }
     Ok(of(&files::read(&path)?))
