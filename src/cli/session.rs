@@ -125,15 +125,7 @@ impl Session {
         selection: Option<BTreeSet<ClusterName>>,
         tree: &Tree,
     ) -> Report {
-        let run = Run {
-            mode,
-            selection,
-            confirmed: None,
-            guard: (mode == Mode::Apply).then(|| self.guard()),
-            events: self.events.clone(),
-            cancel: self.cancel.clone(),
-            fault: environment::fault(),
-        };
+        let run = Run { selection, ..self.run_in(mode) };
         run.walk(tree).await
     }
 
@@ -144,15 +136,7 @@ impl Session {
         tree: &Tree,
         confirmed: Option<Plan>,
     ) -> Report {
-        let run = Run {
-            mode: Mode::Apply,
-            selection,
-            confirmed: confirmed.map(Arc::new),
-            guard: Some(self.guard()),
-            events: self.events.clone(),
-            cancel: self.cancel.clone(),
-            fault: environment::fault(),
-        };
+        let run = Run { selection, confirmed: confirmed.map(Arc::new), ..self.run_in(Mode::Apply) };
         run.walk(tree).await
     }
 
@@ -163,16 +147,22 @@ impl Session {
 
     /// Looks at what [`Self::carry_out`] would do, without showing anything.
     pub(super) async fn preview(&self, selection: Option<BTreeSet<ClusterName>>, tree: &Tree) -> Report {
-        let run = Run {
-            mode: Mode::Plan,
-            selection,
-            confirmed: None,
-            guard: None,
-            events: Events::new(self.site.name.clone(), log::event),
-            cancel: self.cancel.clone(),
-            fault: None,
-        };
+        let events = Events::new(self.site.name.clone(), log::event);
+        let run = Run { selection, events, fault: None, ..self.run_in(Mode::Plan) };
         run.walk(tree).await
+    }
+
+    /// A run of the whole site that shows its events; whatever may change something keeps other operators away.
+    fn run_in(&self, mode: Mode) -> Run {
+        Run {
+            mode,
+            selection: None,
+            confirmed: None,
+            guard: (mode == Mode::Apply).then(|| self.guard()),
+            events: self.events.clone(),
+            cancel: self.cancel.clone(),
+            fault: environment::fault(),
+        }
     }
 
     /// What other operators are kept away with while this one changes something.

@@ -11,6 +11,16 @@ use crate::kit::mirror::Mirror;
 use crate::kit::world::{World, differences};
 use crate::kit::{Lab, Outcome, standin};
 
+/// Lets k3s not start as long as `/run/slow` is there.
+pub(super) const SLOW_START: &str = r#"
+touch /run/slow
+mkdir /etc/systemd/system/k3s.service.d
+cat >/etc/systemd/system/k3s.service.d/slow.conf <<'END'
+[Service]
+ExecStartPre=/bin/sh -c "while [ -e /run/slow ]; do sleep 0.1; done"
+END
+"#;
+
 pub(super) const SITE: &str = "home";
 pub(super) const TAG: &str = "v1.34.4+k3s1";
 pub(super) const NOTHING: [&str; 0] = [];

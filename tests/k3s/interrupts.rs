@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use super::farm::{Farm, NOTHING, SITE, steps};
+use super::farm::{Farm, NOTHING, SITE, SLOW_START, steps};
 use crate::kit::Outcome;
 use crate::kit::command::Running;
 use crate::kit::hosts::Plan;
@@ -25,16 +25,6 @@ while [ $# = 0 ] && [ -e /run/slow ]; do sleep 0.1; done
 exec /bin/cat "$@"
 END
 chmod 755 /usr/local/sbin/cat
-"#;
-
-/// Lets k3s not start as long as `/run/slow` is there.
-const SLOW_START: &str = r#"
-touch /run/slow
-mkdir /etc/systemd/system/k3s.service.d
-cat >/etc/systemd/system/k3s.service.d/slow.conf <<'END'
-[Service]
-ExecStartPre=/bin/sh -c "while [ -e /run/slow ]; do sleep 0.1; done"
-END
 "#;
 
 #[test]

@@ -1,18 +1,8 @@
 //! What is waited for, and what is said when it does not come.
 
-use super::farm::{Farm, SITE};
+use super::farm::{Farm, SITE, SLOW_START};
 use crate::kit::command::Running;
 use crate::kit::hosts::Plan;
-
-/// Lets k3s not start as long as `/run/slow` is there.
-const SLOW_START: &str = r#"
-touch /run/slow
-mkdir /etc/systemd/system/k3s.service.d
-cat >/etc/systemd/system/k3s.service.d/slow.conf <<'END'
-[Service]
-ExecStartPre=/bin/sh -c "while [ -e /run/slow ]; do sleep 0.1; done"
-END
-"#;
 
 /// As on a machine whose modules are built in. And k3s ends without a word.
 const BROKEN: &str = r#"
