@@ -14,6 +14,7 @@ mod stop;
 pub mod survey;
 pub mod tree;
 pub mod wait;
+pub mod within;
 pub mod writer;
 
 pub use change::{Change, ChangeKind};

@@ -3,6 +3,7 @@
 pub mod addon;
 pub mod argocd;
 pub mod cluster;
+pub mod departed;
 pub mod down;
 pub mod k3s;
 pub mod kubeconfig;

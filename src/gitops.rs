@@ -7,6 +7,7 @@ pub mod argocd;
 pub mod bootstrap;
 pub mod catalogue;
 pub mod cluster_secret;
+pub mod departed;
 mod expected;
 mod fleet;
 mod hub;

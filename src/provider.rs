@@ -1,6 +1,7 @@
 //! Providers: what makes a cluster. The only place where a site's choice of provider is matched.
 
 mod api_server;
+mod departed;
 pub mod existing;
 pub mod k3s;
 pub mod local;
@@ -16,6 +17,7 @@ use crate::site::{Cluster, Provider, Site};
 use crate::{par, seq};
 use presence::{Look, Sighting};
 
+pub use departed::{departed, departed_agents, departed_here, remove_agent};
 pub use presence::Said;
 
 /// What the site's providers need before any cluster, and the repositories that this machine serves.

@@ -1,6 +1,7 @@
 //! `down` of one spoke, and of a site with a dead spoke and a hub whose pods nobody looks after.
 
-mod mix;
+mod departed;
+pub(crate) mod mix;
 mod others;
 mod unseen;
 

@@ -231,7 +231,7 @@ impl Unregister {
             (Kind::SECRET, namespace.clone()),
             (Kind::SERVICE_ACCOUNT, namespace),
         ]);
-        let prune = Some(Prune { part: part::REGISTRATION, collections });
+        let prune = Some(Prune { part: part::REGISTRATION, collections, except: BTreeSet::new() });
         ObjectSet { prune, ..ObjectSet::new(&self.scope.site.name, Vec::new()) }
     }
 

@@ -69,6 +69,8 @@ pub struct Prune {
     pub part: &'static str,
     /// Kinds and namespaces to look in, besides those of the set's objects.
     pub collections: BTreeSet<Collection>,
+    /// Those that stay all the same, as a person calls them.
+    pub except: BTreeSet<String>,
 }
 
 /// The objects of a kind in a namespace, or in the whole cluster.
@@ -207,6 +209,7 @@ impl ObjectSet {
             !matches!(kind.name(), "CustomResourceDefinition" | "Namespace")
                 && live.label(PART_LABEL) == Some(prune.part)
                 && !is_wanted(live)
+                && !prune.except.contains(&live.to_string())
         });
         let change = |live: &Object| match live.get(&["metadata", "deletionTimestamp"]) {
             Some(_) => Change::wait(live.to_string(), BEING_DELETED),

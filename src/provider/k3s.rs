@@ -4,6 +4,7 @@
 
 mod access;
 mod config;
+mod departed;
 mod files;
 mod host;
 mod look;
@@ -25,6 +26,8 @@ use crate::env::Env;
 use crate::provider::presence::Sighting;
 use crate::seq;
 use crate::site::{Cluster, K3s, Site};
+
+pub(super) use departed::{departed_agents, departed_cluster, remove_agent};
 
 use access::{Access, access_id};
 use files::{Files, files_id};

@@ -2,6 +2,7 @@
 
 pub mod configuration;
 pub mod control_plane;
+mod departed;
 pub mod layout;
 pub mod leftovers;
 pub mod pki;
@@ -11,3 +12,5 @@ pub mod remove;
 pub mod source;
 pub mod state;
 pub mod supervisor;
+
+pub(super) use departed::{departed, departed_cluster};

@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::Secret as KubernetesSecret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::config;
+use super::departed::REPOSITORY_KEYS;
 use super::registered::CLUSTER_LABEL;
 use crate::engine::{Access, Facts, Stop};
 use crate::gitops::{catalogue, part};
@@ -155,10 +156,10 @@ pub(super) fn annotations(
             RepositorySource::Url(url) => url,
             RepositorySource::Folder(_) => &facts.served(name)?.url,
         };
-        set(format!("{name}_repo_url"), url);
-        set(format!("{name}_repo_basepath"), &repository.basepath);
-        set(format!("{name}_repo_path"), &repository.path);
-        set(format!("{name}_repo_revision"), &repository.revision);
+        let values = [url, &repository.basepath, &repository.path, &repository.revision];
+        for (suffix, value) in REPOSITORY_KEYS.into_iter().zip(values) {
+            set(format!("{name}{suffix}"), value);
+        }
     }
     Ok(annotations)
 }
