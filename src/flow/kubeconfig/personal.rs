@@ -13,9 +13,8 @@ use crate::engine::wait::Pace;
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::files;
 use crate::k8s::kubeconfig::{KubeconfigError, KubeconfigFile, KubectlLock, paths, read};
-use crate::provider;
-use crate::site::Site;
 use crate::site::name::{ClusterName, SiteName};
+use crate::site::{Cluster, Site};
 
 /// How long to wait for `kubectl`, which writes within moments.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -72,7 +71,7 @@ impl PersonalFile {
 
     /// The contexts by which clusters of somebody else are reached.
     fn foreign(&self) -> impl Iterator<Item = String> {
-        self.site.clusters().filter_map(provider::foreign_context).map(ToOwned::to_owned)
+        self.site.clusters().filter_map(Cluster::foreign_context).map(ToOwned::to_owned)
     }
 
     /// What is to be changed, in view of the clusters that answer: each with the file as it is now.
@@ -103,7 +102,7 @@ impl PersonalFile {
         let site = &self.site;
         let known = site.clusters().map(|cluster| site.context(cluster)).chain([site.rke2_context()]);
         let stay: BTreeSet<_> = known.chain(self.foreign()).collect();
-        let made = site.clusters().filter(|cluster| provider::foreign_context(cluster).is_none());
+        let made = site.clusters().filter(|cluster| cluster.foreign_context().is_none());
         let made: Vec<_> = made.collect();
         if made.is_empty() && matches!(source, Source::Clusters) {
             return Ok(files.into_iter().map(|file| without(file, &stay)).collect());

@@ -26,12 +26,12 @@ impl Node {
     }
 
     async fn look(&self, facts: &Facts) -> Result<Observed, Stop> {
-        let Member { subject, .. } = &self.0;
-        let client = subject.env.clients.get(facts.access(&subject.cluster)?).await?;
+        let Member { cluster, .. } = &self.0;
+        let client = cluster.env.clients.get(facts.access(&cluster.name)?).await?;
         let node = self.0.node_name(&self.0.host_look(false).await?);
         let found = Api::<v1::Node>::all(client).get_opt(&node).await.map_err(|source| NodeError {
             node: node.clone(),
-            cluster: subject.cluster.clone(),
+            cluster: cluster.name.clone(),
             source: source.into(),
         })?;
         let reason = match found {
@@ -51,7 +51,7 @@ impl Step for Node {
     }
 
     fn cluster(&self) -> Option<&ClusterName> {
-        Some(&self.0.subject.cluster)
+        Some(&self.0.cluster.name)
     }
 
     fn purpose(&self) -> &'static str {

@@ -42,9 +42,9 @@ impl Remove {
     }
 
     async fn ours(&self) -> Result<Ours, Failure> {
-        let Member { subject, .. } = &self.0;
+        let Member { cluster, .. } = &self.0;
         let look = self.0.host_look(true).await?;
-        let mark = look.marks.iter().find(|mark| mark.is_of(&subject.site, &subject.cluster));
+        let mark = look.marks.iter().find(|mark| mark.is_of(&cluster.site, &cluster.name));
         Ok(match mark {
             Some(mark) => Ours::Marked(mark.clone(), &look.traces - &mark.before),
             None if Mark::was_begun(&look.traces) => Ours::MarkBegun,
@@ -90,7 +90,7 @@ impl Remove {
         {
             return Err(self.left(&left, &said));
         }
-        let script = Mark::removal(&self.0.subject.site);
+        let script = Mark::removal(&self.0.cluster.site);
         writer.perform(self.0.run("remove the mark", &script)).await?;
         Ok(())
     }
@@ -123,7 +123,7 @@ impl Step for Remove {
     }
 
     fn cluster(&self) -> Option<&ClusterName> {
-        Some(&self.0.subject.cluster)
+        Some(&self.0.cluster.name)
     }
 
     fn purpose(&self) -> &'static str {
@@ -132,7 +132,7 @@ impl Step for Remove {
 
     /// A host of a cluster that the person takes for lost may not answer either: then it stays as it is.
     async fn observe(&self, facts: &Facts) -> Result<Observed<Ours>, Stop> {
-        let is_lost = facts.presence(&self.0.subject.cluster) == Some(&Presence::Lost);
+        let is_lost = facts.presence(&self.0.cluster.name) == Some(&Presence::Lost);
         match self.ours().await {
             Ok(ours) => Ok(Observed::differs(self.changes(&ours), ours)),
             Err(_) if is_lost => Ok(Observed::default()),

@@ -1,7 +1,7 @@
 //! The step `<cluster>/remove/audit`: proof that nothing is left.
 
-use super::Subject;
 use crate::engine::{Change, Facts, Observed, Step, StepId, Stop};
+use crate::provider::local::LocalCluster;
 use crate::provider::local::leftovers;
 use crate::site::name::ClusterName;
 
@@ -9,7 +9,7 @@ use crate::site::name::ClusterName;
 #[error("of {0} there is still left: {1}")]
 struct Left(ClusterName, String);
 
-pub(super) struct Audit(pub(super) Subject);
+pub(in crate::provider::local) struct Audit(pub(in crate::provider::local) LocalCluster);
 
 impl Audit {
     /// A port is held by a process only: what listens on the cluster's block when none of its processes is left
@@ -23,11 +23,11 @@ impl Step for Audit {
     type Work = ();
 
     fn id(&self) -> StepId {
-        StepId::of(&self.0.cluster, "remove/audit")
+        StepId::of(&self.0.name, "remove/audit")
     }
 
     fn cluster(&self) -> Option<&ClusterName> {
-        Some(&self.0.cluster)
+        Some(&self.0.name)
     }
 
     fn purpose(&self) -> &'static str {
@@ -37,13 +37,13 @@ impl Step for Audit {
     /// Before the cluster's folder is gone there is nothing to prove.
     async fn observe(&self, _facts: &Facts) -> Result<Observed, Stop> {
         if self.0.layout.folder().symlink_metadata().is_ok() {
-            let subject = format!("proof that nothing is left of {}", self.0.cluster);
+            let subject = format!("proof that nothing is left of {}", self.0.name);
             return Ok(Observed::differs(vec![Change::wait(subject, "the cluster is still there")], ()));
         }
         let left = self.left();
         if left.is_empty() {
             return Ok(Observed::default());
         }
-        Err(Left(self.0.cluster.clone(), left.join(", ")).into())
+        Err(Left(self.0.name.clone(), left.join(", ")).into())
     }
 }

@@ -1,21 +1,21 @@
 //! The step `<cluster>/remove/files`: the cluster's folder is gone.
 
-use super::Subject;
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::files;
+use crate::provider::local::LocalCluster;
 use crate::site::name::ClusterName;
 
-pub(super) struct Files(pub(super) Subject);
+pub(in crate::provider::local) struct Files(pub(in crate::provider::local) LocalCluster);
 
 impl Step for Files {
     type Work = ();
 
     fn id(&self) -> StepId {
-        StepId::of(&self.0.cluster, "remove/files")
+        StepId::of(&self.0.name, "remove/files")
     }
 
     fn cluster(&self) -> Option<&ClusterName> {
-        Some(&self.0.cluster)
+        Some(&self.0.name)
     }
 
     fn purpose(&self) -> &'static str {

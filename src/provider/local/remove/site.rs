@@ -7,11 +7,15 @@ use crate::files;
 use crate::site::name::ClusterName;
 
 /// The site's folder. Its lock is held by the run itself, which discards it at its end.
-pub(super) struct SiteFolder {
-    pub(super) folder: PathBuf,
+pub(in crate::provider) struct SiteFolder {
+    folder: PathBuf,
 }
 
 impl SiteFolder {
+    pub(in crate::provider) const fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
     const LOCK: &str = "lock";
 
     fn entries(&self) -> Vec<PathBuf> {

@@ -1,23 +1,23 @@
 //! The step `<cluster>/remove/supervisor`: no process of the cluster runs.
 
-use super::Subject;
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::files;
+use crate::provider::local::LocalCluster;
 use crate::provider::local::leftovers;
 use crate::provider::local::state;
 use crate::site::name::ClusterName;
 
-pub(super) struct Supervisor(pub(super) Subject);
+pub(in crate::provider::local) struct Supervisor(pub(in crate::provider::local) LocalCluster);
 
 impl Step for Supervisor {
     type Work = ();
 
     fn id(&self) -> StepId {
-        StepId::of(&self.0.cluster, "remove/supervisor")
+        StepId::of(&self.0.name, "remove/supervisor")
     }
 
     fn cluster(&self) -> Option<&ClusterName> {
-        Some(&self.0.cluster)
+        Some(&self.0.name)
     }
 
     fn purpose(&self) -> &'static str {
@@ -26,7 +26,7 @@ impl Step for Supervisor {
 
     async fn observe(&self, _facts: &Facts) -> Result<Observed, Stop> {
         let processes = leftovers::find(&self.0.layout);
-        let delete = Change::delete(format!("processes of {}", self.0.cluster));
+        let delete = Change::delete(format!("processes of {}", self.0.name));
         let change = (!processes.is_empty()).then(|| delete.with_detail(leftovers::list(&processes)));
         Ok(Observed::differs(change.into_iter().collect(), ()))
     }
