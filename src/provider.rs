@@ -17,7 +17,7 @@ use crate::site::{Cluster, Provider, Site};
 use crate::{par, seq};
 use existing::ExistingCluster;
 use k3s::K3sCluster;
-use local::{LocalCluster, SiteFolder};
+use local::{LocalCluster, RemoveSiteFolder};
 
 pub use presence::{Said, Sighting, locate};
 
@@ -120,5 +120,5 @@ pub fn repositories(site: &Site, env: &Arc<Env>) -> Tree {
 /// Takes away what the site keeps on this machine besides its clusters.
 #[must_use]
 pub fn remove_site_folder(site: &Site, env: &Env) -> Tree {
-    SiteFolder::new(env.site_folder(&site.name)).into()
+    RemoveSiteFolder::new(env.site_folder(&site.name)).into()
 }

@@ -157,6 +157,6 @@ impl Edited {
 
 /// How to reach every cluster.
 #[must_use]
-pub fn known(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
+pub fn reach_all(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
     survey(up::clusters(site, env))
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::kubeconfig::{self, Source};
+use super::kubeconfig::{self, Contents};
 use crate::engine::{Failure, Tree};
 use crate::env::Env;
 use crate::k8s::kubeconfig::{KubeconfigError, KubeconfigFile, access, of};
@@ -48,7 +48,7 @@ pub async fn kubeconfig(site: &Arc<Site>, env: &Arc<Env>, merge: bool) -> Result
         Failure::from(Rke2Error::NoFile(host.name.clone())).with_hint(hint)
     })?;
     let text = String::from_utf8(found).map_err(|_| Rke2Error::NoText(host.name.clone()))?;
-    let source = Source::Document(document(site, host, &text)?);
+    let source = Contents::Document(document(site, host, &text)?);
     let saved = kubeconfig::saved(site, &site.kube.saved_rke2, source.clone());
     Ok(if merge { seq![saved, kubeconfig::merged(site, source)] } else { saved })
 }

@@ -6,7 +6,7 @@ mod preflight;
 use std::sync::Arc;
 
 use super::Lifecycle;
-use super::presence::{Sighting, unknown};
+use super::presence::{Sighting, unreachable};
 use crate::engine::facts::WithoutApi;
 use crate::engine::{BoxFuture, Failure, Tree};
 use crate::env::Env;
@@ -54,7 +54,7 @@ impl Lifecycle for ExistingCluster {
     fn sight(&self) -> BoxFuture<'_, Sighting> {
         let sighting = match context::access(self) {
             Ok(access) => Sighting::At(access, WithoutApi::Nothing),
-            Err(failure) => Sighting::Unknown(unknown(&failure, false, WithoutApi::Nothing)),
+            Err(failure) => Sighting::Unknown(unreachable(&failure, false, WithoutApi::Nothing)),
         };
         Box::pin(std::future::ready(sighting))
     }

@@ -25,14 +25,14 @@ use crate::provider::Lifecycle;
 use crate::provider::presence::Sighting;
 use crate::seq;
 
-use access::{Access, access_id};
-use files::{Files, files_id};
+use access::{ReachApi, reach_api_id};
+use files::{PutFiles, put_files_id};
 use host::{BINARY, CONFIG, IMAGES, Member, Memory, Role};
-use node::Node;
+use node::AwaitNode;
 use preflight::Preflight;
-use release::Release;
-use remove::Remove;
-use service::Service;
+use release::FetchRelease;
+use remove::Uninstall;
+use service::RunService;
 
 pub(super) use host::K3sCluster;
 
@@ -44,8 +44,8 @@ impl Lifecycle for Arc<K3sCluster> {
 
     fn provision(&self) -> Tree {
         let servers = self.servers();
-        let servers = servers.iter().map(|server| seq![Files::new(server), Service::new(server)]);
-        seq![Release::new(self), Tree::Seq(servers.collect()), Access::new(self)]
+        let servers = servers.iter().map(|server| seq![PutFiles::new(server), RunService::new(server)]);
+        seq![FetchRelease::new(self), Tree::Seq(servers.collect()), ReachApi::new(self)]
     }
 
     /// Agents join side by side. They get their files while the server is starting, which gets its own first: everybody
@@ -53,11 +53,11 @@ impl Lifecycle for Arc<K3sCluster> {
     fn join(&self) -> Tree {
         let agents = self.agents().into_iter().map(|agent| {
             seq![
-                Tree::Seq(self.servers().iter().map(|server| gate(files_id(server))).collect()),
-                Files::new(&agent),
-                gate(access_id(self)),
-                Service::new(&agent),
-                Node::new(&agent),
+                Tree::Seq(self.servers().iter().map(|server| gate(put_files_id(server))).collect()),
+                PutFiles::new(&agent),
+                gate(reach_api_id(self)),
+                RunService::new(&agent),
+                AwaitNode::new(&agent),
             ]
         });
         Tree::Par(agents.collect())
@@ -65,7 +65,7 @@ impl Lifecycle for Arc<K3sCluster> {
 
     /// Workloads can run on the servers.
     fn ready(&self) -> Tree {
-        Tree::Par(self.servers().iter().map(|server| Node::new(server).into()).collect())
+        Tree::Par(self.servers().iter().map(|server| AwaitNode::new(server).into()).collect())
     }
 
     /// Asks all hosts at once, because k3s is to be taken off all of them. The cluster is gone when no server has both
@@ -76,7 +76,7 @@ impl Lifecycle for Arc<K3sCluster> {
                 Ok(servers) if servers.is_empty() => {
                     Sighting::Gone("no server has k3s' data with the site's mark".to_owned())
                 }
-                Ok(_) => Access::new(self).sight().await,
+                Ok(_) => ReachApi::new(self).sight().await,
                 Err(unreachable) => Sighting::Unknown(unreachable),
             }
         })
@@ -84,8 +84,8 @@ impl Lifecycle for Arc<K3sCluster> {
 
     /// Agents side by side, then the servers, the first one last.
     fn remove(&self) -> Tree {
-        let agents = self.agents().iter().map(|agent| Remove::new(agent).into()).collect();
-        let servers = self.servers().iter().rev().map(|server| Remove::new(server).into()).collect();
+        let agents = self.agents().iter().map(|agent| Uninstall::new(agent).into()).collect();
+        let servers = self.servers().iter().rev().map(|server| Uninstall::new(server).into()).collect();
         seq![Tree::Par(agents), Tree::Seq(servers)]
     }
 }

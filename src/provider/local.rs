@@ -3,9 +3,9 @@
 pub mod configuration;
 pub mod control_plane;
 pub mod layout;
-pub mod leftovers;
 pub mod pki;
 pub mod ports;
+pub mod processes;
 mod provision;
 mod remove;
 mod sight;
@@ -27,7 +27,7 @@ use crate::seq;
 use crate::site::name::{ClusterName, SiteName};
 use crate::site::{Cluster, Local, Site};
 
-pub(super) use remove::SiteFolder;
+pub(super) use remove::RemoveSiteFolder;
 
 /// A cluster, as its steps know it.
 #[derive(Debug, Clone)]
@@ -60,11 +60,11 @@ impl Lifecycle for LocalCluster {
     }
 
     fn provision(&self) -> Tree {
-        seq![provision::Files(self.clone()), provision::Supervisor::new(self.clone())]
+        seq![provision::MakeFiles(self.clone()), provision::StartSupervisor::new(self.clone())]
     }
 
     fn ready(&self) -> Tree {
-        provision::Ready(self.clone()).into()
+        provision::AwaitNodes(self.clone()).into()
     }
 
     fn sight(&self) -> BoxFuture<'_, Sighting> {
@@ -73,7 +73,11 @@ impl Lifecycle for LocalCluster {
 
     /// What is already gone is no difference, so it can be run again after any interruption.
     fn remove(&self) -> Tree {
-        seq![remove::Supervisor(self.clone()), remove::Files(self.clone()), remove::Audit(self.clone())]
+        seq![
+            remove::EndProcesses(self.clone()),
+            remove::RemoveFolder(self.clone()),
+            remove::Audit(self.clone())
+        ]
     }
 
     /// The supervisor has a loopback port for every Service.

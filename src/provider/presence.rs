@@ -44,7 +44,7 @@ pub enum Sighting {
 }
 
 /// See the module.
-struct Look {
+struct Locate {
     name: ClusterName,
     cluster: Box<dyn Lifecycle>,
     env: Arc<Env>,
@@ -56,7 +56,7 @@ struct Look {
 /// what cannot be seen is for others to judge, in view of all clusters.
 #[must_use]
 pub fn locate(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>, said: &Said) -> Tree {
-    let look = Look {
+    let look = Locate {
         name: cluster.name.clone(),
         cluster: super::of(site, cluster, env),
         env: Arc::clone(env),
@@ -85,13 +85,13 @@ impl Said {
 }
 
 /// Why something cannot be said, from the failure that stopped the look.
-pub(super) fn unknown(failure: &Failure, is_passing: bool, provider: WithoutApi) -> Unreachable {
+pub(super) fn unreachable(failure: &Failure, is_passing: bool, provider: WithoutApi) -> Unreachable {
     let texts: Vec<_> = std::iter::once(failure.to_string()).chain(failure.causes()).collect();
     let hint = failure.hint().map(ToOwned::to_owned);
     Unreachable { cause: texts.join(": "), hint, is_passing, provider }
 }
 
-impl Look {
+impl Locate {
     /// How the cluster is reached, with its version, or whether it is there at all.
     async fn look(&self) -> Result<ClusterFacts, Presence> {
         match self.cluster.sight().await {
@@ -105,7 +105,7 @@ impl Look {
     async fn ask(&self, access: Access, provider: WithoutApi) -> Result<ClusterFacts, Unreachable> {
         let client = self.env.clients.get(&access).await;
         // A login that has ended does not come back by asking again.
-        let client = client.map_err(|error| unknown(&error.into(), false, provider))?;
+        let client = client.map_err(|error| unreachable(&error.into(), false, provider))?;
         let answer = async {
             let version = client.apiserver_version().await;
             let version =
@@ -115,7 +115,7 @@ impl Look {
         };
         let version = match tokio::time::timeout(ANSWER, answer).await {
             Ok(Ok(version)) => version,
-            Ok(Err(error)) => return Err(unknown(&error.into(), true, provider)),
+            Ok(Err(error)) => return Err(unreachable(&error.into(), true, provider)),
             Err(_) => {
                 let cause = format!("{} does not answer within {} s", access.server, ANSWER.as_secs());
                 return Err(Unreachable { cause, hint: None, is_passing: true, provider });
@@ -144,7 +144,7 @@ impl Look {
     }
 }
 
-impl Step for Look {
+impl Step for Locate {
     type Work = ();
 
     fn id(&self) -> StepId {

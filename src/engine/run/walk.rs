@@ -164,7 +164,7 @@ impl<'a> Walk<'a> {
         }
         let outcome = match self.look_and_change(step, way).await {
             Ok(()) => Ok(()),
-            Err(Halt::Left(because)) => {
+            Err(Halt::Skipped(because)) => {
                 self.leave(step, &because);
                 Err(because)
             }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::fs::{Access as May, access};
 use serde_json::Value;
 
-use super::Source;
+use super::Contents;
 use crate::engine::wait::Pace;
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::files;
@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What the person's kubeconfig is to say of the site.
 pub(super) enum Wanted {
     /// How to reach clusters that the site made, or others that it knows; `current`: the first is the current context.
-    Contexts { source: Source, current: bool },
+    Contexts { source: Contents, current: bool },
     /// Nothing.
     Nothing,
 }
@@ -96,7 +96,7 @@ impl PersonalFile {
         &self,
         files: Vec<KubeconfigFile>,
         facts: &Facts,
-        source: &Source,
+        source: &Contents,
         current: bool,
     ) -> Result<Vec<(Edit, Option<KubeconfigFile>)>, Failure> {
         let site = &self.site;
@@ -104,7 +104,7 @@ impl PersonalFile {
         let stay: BTreeSet<_> = known.chain(self.foreign()).collect();
         let made = site.clusters().filter(|cluster| cluster.foreign_context().is_none());
         let made: Vec<_> = made.collect();
-        if made.is_empty() && matches!(source, Source::Clusters) {
+        if made.is_empty() && matches!(source, Contents::Clusters) {
             return Ok(files.into_iter().map(|file| without(file, &stay)).collect());
         }
         let document = source.document(site, facts, &made)?;

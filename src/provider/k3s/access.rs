@@ -12,7 +12,7 @@ use super::{K3sCluster, Member, Memory, config};
 use crate::engine::facts::{ClusterFacts, Join, Unreachable, WithoutApi};
 use crate::engine::{self, Change, Facts, Failure, Observed, Step, StepId, Stop};
 use crate::provider::api_server;
-use crate::provider::presence::{Sighting, unknown};
+use crate::provider::presence::{Sighting, unreachable};
 use crate::site::name::ClusterName;
 use crate::site::secret::Secret;
 use kubeconfig::Identity;
@@ -27,12 +27,12 @@ struct NoAddress(ClusterName);
 #[error("the kubeconfig on {0} has another certificate authority than the token there")]
 struct OtherAuthority(String);
 
-pub(super) struct Access {
+pub(super) struct ReachApi {
     cluster: Arc<K3sCluster>,
     memory: Memory,
 }
 
-impl Access {
+impl ReachApi {
     pub(super) fn new(cluster: &Arc<K3sCluster>) -> Self {
         Self { cluster: Arc::clone(cluster), memory: Memory::default() }
     }
@@ -74,7 +74,7 @@ impl Access {
     /// How the API is reached of a cluster whose hosts have been looked at, for those that take it down.
     pub(super) async fn sight(&self) -> Sighting {
         self.address().await.unwrap_or_else(|stop| match stop {
-            Stop::Failed(failure) => Sighting::Unknown(unknown(&failure, false, WithoutApi::Destroy)),
+            Stop::Failed(failure) => Sighting::Unknown(unreachable(&failure, false, WithoutApi::Destroy)),
             Stop::Blocked(missing) => out_of_reach(format!("the {missing} is not known"), false),
         })
     }
@@ -144,11 +144,11 @@ impl Access {
     }
 }
 
-impl Step for Access {
+impl Step for ReachApi {
     type Work = ();
 
     fn id(&self) -> StepId {
-        access_id(&self.cluster)
+        reach_api_id(&self.cluster)
     }
 
     fn cluster(&self) -> Option<&ClusterName> {
@@ -173,7 +173,7 @@ fn out_of_reach(cause: String, is_passing: bool) -> Sighting {
 }
 
 /// The step that further hosts wait for.
-pub(super) fn access_id(cluster: &K3sCluster) -> StepId {
+pub(super) fn reach_api_id(cluster: &K3sCluster) -> StepId {
     StepId::of(&cluster.name, "provision/access")
 }
 

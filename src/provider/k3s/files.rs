@@ -21,7 +21,7 @@ struct Stopped {
     host: String,
 }
 
-pub(super) struct Files {
+pub(super) struct PutFiles {
     member: Member,
     memory: Memory,
 }
@@ -44,7 +44,7 @@ struct Upload {
     kept: PathBuf,
 }
 
-impl Files {
+impl PutFiles {
     pub(super) fn new(member: &Member) -> Self {
         Self { member: member.clone(), memory: Memory::default() }
     }
@@ -137,11 +137,11 @@ impl Files {
     }
 }
 
-impl Step for Files {
+impl Step for PutFiles {
     type Work = Lacking;
 
     fn id(&self) -> StepId {
-        files_id(&self.member)
+        put_files_id(&self.member)
     }
 
     fn cluster(&self) -> Option<&ClusterName> {
@@ -163,7 +163,7 @@ impl Step for Files {
 }
 
 /// The step that gives a host its files.
-pub(super) fn files_id(member: &Member) -> StepId {
+pub(super) fn put_files_id(member: &Member) -> StepId {
     member.step("provision", "files")
 }
 

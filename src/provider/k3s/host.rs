@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config;
 use super::look::{self, HostLook, LookError, ServiceLook};
-use super::release::{Architecture, Source};
+use super::release::{Architecture, ReleaseSource};
 use super::unit;
 use crate::engine::{Failure, StepId};
 use crate::env::Env;
@@ -89,8 +89,8 @@ impl K3sCluster {
     }
 
     /// Where its release is.
-    pub(super) fn source(&self) -> Source<'_> {
-        Source { k3s: &self.k3s, env: &self.env }
+    pub(super) fn source(&self) -> ReleaseSource<'_> {
+        ReleaseSource { k3s: &self.k3s, env: &self.env }
     }
 
     fn member(self: &Arc<Self>, host: &Host, role: Role) -> Member {

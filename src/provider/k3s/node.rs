@@ -18,9 +18,9 @@ struct NodeError {
     source: Box<kube::Error>,
 }
 
-pub(super) struct Node(Member);
+pub(super) struct AwaitNode(Member);
 
-impl Node {
+impl AwaitNode {
     pub(super) fn new(member: &Member) -> Self {
         Self(member.clone())
     }
@@ -43,7 +43,7 @@ impl Node {
     }
 }
 
-impl Step for Node {
+impl Step for AwaitNode {
     type Work = ();
 
     fn id(&self) -> StepId {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) use artifact::{Architecture, Artifact};
-pub(super) use source::Source;
+pub(super) use source::ReleaseSource;
 use source::Wanted;
 use version::{Refusal, Version};
 
@@ -29,11 +29,11 @@ struct Refused {
 }
 
 /// Nothing that it does changes a host: what was seen of them before stays true.
-pub(super) struct Release {
+pub(super) struct FetchRelease {
     cluster: Arc<K3sCluster>,
 }
 
-impl Release {
+impl FetchRelease {
     pub(super) fn new(cluster: &Arc<K3sCluster>) -> Self {
         Self { cluster: Arc::clone(cluster) }
     }
@@ -55,7 +55,7 @@ impl Release {
 
     /// The files that any host lacks, with their checksums. Of hosts that do not answer only the server counts
     /// here: the others' own steps say so.
-    async fn lacking(&self, source: &Source<'_>, tag: &str) -> Result<BTreeSet<Wanted>, Stop> {
+    async fn lacking(&self, source: &ReleaseSource<'_>, tag: &str) -> Result<BTreeSet<Wanted>, Stop> {
         let members = self.cluster.members();
         let looks = members.iter().map(|member| async move { (member, member.host_look(false).await) });
         let mut lacking = BTreeSet::new();
@@ -83,7 +83,7 @@ pub(super) struct Work {
     missing: Vec<Wanted>,
 }
 
-impl Step for Release {
+impl Step for FetchRelease {
     type Work = Work;
 
     fn id(&self) -> StepId {

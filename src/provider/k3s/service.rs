@@ -27,7 +27,7 @@ struct ConfigError {
     source: serde_saphyr::ser::Error,
 }
 
-pub(super) struct Service {
+pub(super) struct RunService {
     member: Member,
     memory: Memory,
     /// Whether this run has (re)started it. What kept ending before deserves a fresh start; what does so after
@@ -35,7 +35,7 @@ pub(super) struct Service {
     started: AtomicBool,
 }
 
-impl Service {
+impl RunService {
     pub(super) fn new(member: &Member) -> Self {
         Self { member: member.clone(), memory: Memory::default(), started: AtomicBool::new(false) }
     }
@@ -154,7 +154,7 @@ pub(super) struct Work {
     restart: bool,
 }
 
-impl Step for Service {
+impl Step for RunService {
     type Work = Work;
 
     fn id(&self) -> StepId {

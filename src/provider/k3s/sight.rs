@@ -8,7 +8,7 @@ use super::look::{HostLook, LookError};
 use super::{K3sCluster, Member};
 use crate::engine::Failure;
 use crate::engine::facts::{Unreachable, WithoutApi};
-use crate::provider::presence::unknown;
+use crate::provider::presence::unreachable;
 use crate::ssh::SshError;
 
 /// Where k3s keeps the cluster, as a trace.
@@ -41,7 +41,7 @@ fn out_of_reach(member: &Member, error: LookError) -> Unreachable {
         &error,
         LookError::Ssh(SshError::Unreachable { .. } | SshError::Lost { .. } | SshError::TimedOut { .. })
     );
-    let mut unreachable = unknown(&Failure::from(error), is_passing, WithoutApi::Nothing);
+    let mut unreachable = unreachable(&Failure::from(error), is_passing, WithoutApi::Nothing);
     if let Some(hint) = unreachable.hint.as_mut().filter(|_| member.is_agent()) {
         let host = &member.host.name;
         hint.push_str(&format!(

@@ -4,6 +4,6 @@ mod files;
 mod ready;
 mod supervisor;
 
-pub(super) use files::Files;
-pub(super) use ready::Ready;
-pub(super) use supervisor::{Supervisor, access};
+pub(super) use files::MakeFiles;
+pub(super) use ready::AwaitNodes;
+pub(super) use supervisor::{StartSupervisor, access};

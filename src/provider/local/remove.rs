@@ -6,7 +6,7 @@ mod site;
 mod supervisor;
 
 pub(super) use audit::Audit;
-pub(super) use files::Files;
-pub(super) use supervisor::Supervisor;
+pub(super) use files::RemoveFolder;
+pub(super) use supervisor::EndProcesses;
 
-pub(in crate::provider) use site::SiteFolder;
+pub(in crate::provider) use site::RemoveSiteFolder;

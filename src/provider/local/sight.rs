@@ -1,13 +1,13 @@
 //! Whether a cluster that is to be taken away is there.
 
-use super::{LocalCluster, leftovers, provision, state};
+use super::{LocalCluster, processes, provision, state};
 use crate::engine::facts::{Unreachable, WithoutApi};
-use crate::provider::presence::{Sighting, unknown};
+use crate::provider::presence::{Sighting, unreachable};
 
 /// It is gone when neither a process nor its folder is left, or when its removal has begun.
 pub(super) async fn sight(cluster: &LocalCluster) -> Sighting {
     let layout = &cluster.layout;
-    let no_process = leftovers::find(layout).is_empty();
+    let no_process = processes::find(layout).is_empty();
     if no_process && layout.folder().symlink_metadata().is_err() {
         return Sighting::Gone("neither a process nor its folder is left".to_owned());
     }
@@ -21,7 +21,7 @@ pub(super) async fn sight(cluster: &LocalCluster) -> Sighting {
             let hint = format!("`bridgehead up {}` starts it again", cluster.site);
             out_of_reach("its supervisor does not run", Some(hint))
         }
-        (Err(error), _) => Sighting::Unknown(unknown(&error.into(), true, WithoutApi::DestroyAll)),
+        (Err(error), _) => Sighting::Unknown(unreachable(&error.into(), true, WithoutApi::DestroyAll)),
     }
 }
 

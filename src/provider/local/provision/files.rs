@@ -15,7 +15,7 @@ use crate::site::name::ClusterName;
 /// How long the ports of a killed process may stay in use.
 const LETTING_GO: Duration = Duration::from_secs(3);
 
-pub(in crate::provider::local) struct Files(pub(in crate::provider::local) LocalCluster);
+pub(in crate::provider::local) struct MakeFiles(pub(in crate::provider::local) LocalCluster);
 
 /// What there is to make.
 pub(in crate::provider::local) struct Work {
@@ -23,7 +23,7 @@ pub(in crate::provider::local) struct Work {
     certificates: bool,
 }
 
-impl Files {
+impl MakeFiles {
     fn pki(&self) -> Pki {
         Pki::new(&self.0.layout, &self.0.nodes)
     }
@@ -55,7 +55,7 @@ impl Files {
     }
 }
 
-impl Step for Files {
+impl Step for MakeFiles {
     type Work = Work;
 
     fn id(&self) -> StepId {

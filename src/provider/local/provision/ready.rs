@@ -20,9 +20,9 @@ struct ReadyError {
     source: kube::Error,
 }
 
-pub(in crate::provider::local) struct Ready(pub(in crate::provider::local) LocalCluster);
+pub(in crate::provider::local) struct AwaitNodes(pub(in crate::provider::local) LocalCluster);
 
-impl Ready {
+impl AwaitNodes {
     fn failed(&self, operation: &'static str) -> impl FnOnce(kube::Error) -> ReadyError {
         let cluster = self.0.name.clone();
         move |source| ReadyError { operation, cluster, source }
@@ -64,7 +64,7 @@ pub(in crate::provider::local) struct Work {
     surplus: Vec<String>,
 }
 
-impl Step for Ready {
+impl Step for AwaitNodes {
     type Work = Work;
 
     fn id(&self) -> StepId {

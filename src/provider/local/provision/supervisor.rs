@@ -16,9 +16,9 @@ use crate::provider::api_server;
 use crate::provider::local::LocalCluster;
 use crate::provider::local::configuration::{Configuration, ConfigurationError};
 use crate::provider::local::layout::Layout;
-use crate::provider::local::leftovers;
 use crate::provider::local::pki::Pki;
 use crate::provider::local::ports::Ports;
+use crate::provider::local::processes;
 use crate::provider::local::state::{self, Process, State, StateError, last_lines};
 use crate::provider::local::supervisor::READY;
 use crate::site::name::ClusterName;
@@ -39,14 +39,14 @@ enum SupervisorStepError {
     KeepsEnding { cluster: ClusterName, process: String, exit: String, lines: String },
 }
 
-pub(in crate::provider::local) struct Supervisor {
+pub(in crate::provider::local) struct StartSupervisor {
     cluster: LocalCluster,
     /// Whether this run has started it. A process that kept crashing before deserves a fresh start; one that does
     /// so after that will not get better by waiting.
     started: AtomicBool,
 }
 
-impl Supervisor {
+impl StartSupervisor {
     pub(in crate::provider::local) fn new(cluster: LocalCluster) -> Self {
         Self { cluster, started: AtomicBool::new(false) }
     }
@@ -125,7 +125,7 @@ pub(in crate::provider::local) fn access(cluster: &LocalCluster) -> Option<Acces
 /// What a supervisor is started with; why it cannot be known is for the run that would start one.
 pub(in crate::provider::local) type Work = Result<Configuration, ConfigurationError>;
 
-impl Step for Supervisor {
+impl Step for StartSupervisor {
     type Work = Work;
 
     fn id(&self) -> StepId {
@@ -183,7 +183,7 @@ fn with_hint(error: ConfigurationError) -> Failure {
 async fn end(layout: &Layout) -> Result<(), Failure> {
     // One that does not answer is ended by force, like what a killed one has left.
     let _ = state::stop(layout).await;
-    Ok(leftovers::end(layout).await?)
+    Ok(processes::end(layout).await?)
 }
 
 /// Starts a supervisor and returns whether it says that the cluster is started.

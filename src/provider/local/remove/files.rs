@@ -5,9 +5,9 @@ use crate::files;
 use crate::provider::local::LocalCluster;
 use crate::site::name::ClusterName;
 
-pub(in crate::provider::local) struct Files(pub(in crate::provider::local) LocalCluster);
+pub(in crate::provider::local) struct RemoveFolder(pub(in crate::provider::local) LocalCluster);
 
-impl Step for Files {
+impl Step for RemoveFolder {
     type Work = ();
 
     fn id(&self) -> StepId {

@@ -7,11 +7,11 @@ use crate::files;
 use crate::site::name::ClusterName;
 
 /// The site's folder. Its lock is held by the run itself, which discards it at its end.
-pub(in crate::provider) struct SiteFolder {
+pub(in crate::provider) struct RemoveSiteFolder {
     folder: PathBuf,
 }
 
-impl SiteFolder {
+impl RemoveSiteFolder {
     pub(in crate::provider) const fn new(folder: PathBuf) -> Self {
         Self { folder }
     }
@@ -24,7 +24,7 @@ impl SiteFolder {
     }
 }
 
-impl Step for SiteFolder {
+impl Step for RemoveSiteFolder {
     type Work = ();
 
     fn id(&self) -> StepId {

@@ -3,13 +3,13 @@
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::files;
 use crate::provider::local::LocalCluster;
-use crate::provider::local::leftovers;
+use crate::provider::local::processes;
 use crate::provider::local::state;
 use crate::site::name::ClusterName;
 
-pub(in crate::provider::local) struct Supervisor(pub(in crate::provider::local) LocalCluster);
+pub(in crate::provider::local) struct EndProcesses(pub(in crate::provider::local) LocalCluster);
 
-impl Step for Supervisor {
+impl Step for EndProcesses {
     type Work = ();
 
     fn id(&self) -> StepId {
@@ -25,9 +25,9 @@ impl Step for Supervisor {
     }
 
     async fn observe(&self, _facts: &Facts) -> Result<Observed, Stop> {
-        let processes = leftovers::find(&self.0.layout);
+        let processes = processes::find(&self.0.layout);
         let delete = Change::delete(format!("processes of {}", self.0.name));
-        let change = (!processes.is_empty()).then(|| delete.with_detail(leftovers::list(&processes)));
+        let change = (!processes.is_empty()).then(|| delete.with_detail(processes::list(&processes)));
         Ok(Observed::differs(change.into_iter().collect(), ()))
     }
 
@@ -37,7 +37,7 @@ impl Step for Supervisor {
                 // One that does not answer or end is ended by force, like what a killed one has left.
                 let layout = &self.0.layout;
                 let _ = state::stop(layout).await;
-                leftovers::end(layout).await?;
+                processes::end(layout).await?;
                 // Its files still hold a whole cluster: a run that goes on from here must not take it for a stopped one.
                 if layout.folder().exists() {
                     files::replace(&layout.leaving(), b"", 0o600)?;
