@@ -64,7 +64,7 @@ impl Walk<'_> {
             }
         };
         let Observed { facts, changes, work } = observed;
-        self.state().facts.merge(facts);
+        self.learn(facts);
         if changes.is_empty() {
             self.run.events.send(Event::Unchanged(subject));
         } else if !self.is_selected(step) {
@@ -94,10 +94,8 @@ impl Walk<'_> {
         events.send(Event::Applying { subject: subject.clone(), changes: changes.clone() });
         let writer = Writer::new(subject.clone(), events.clone(), way.cancel.clone(), self.run.fault.clone());
         let facts = self.settle(step, way, &writer, (&changes, work)).await?;
-        let mut state = self.state();
-        state.facts.merge(facts);
-        state.changes.insert(step.id(), changes.clone());
-        drop(state);
+        self.learn(facts);
+        self.state().changes.insert(step.id(), changes.clone());
         let seconds = started.elapsed().as_secs_f64();
         events.send(Event::Applied { subject, changes, writes: writer.writes(), seconds });
         Ok(())
