@@ -38,7 +38,7 @@ impl Step for Audit {
     async fn observe(&self, _facts: &Facts) -> Result<Observed, Stop> {
         if self.0.layout.folder().symlink_metadata().is_ok() {
             let subject = format!("proof that nothing is left of {}", self.0.name);
-            return Ok(Observed::differs(vec![Change::wait(subject, "the cluster is still there")], ()));
+            return Ok(Observed::waits(vec![Change::wait(subject, "the cluster is still there")]));
         }
         let remaining = self.remaining();
         if remaining.is_empty() {

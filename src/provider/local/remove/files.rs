@@ -1,5 +1,7 @@
 //! The step `<cluster>/remove/files`: the cluster's folder is gone.
 
+use std::path::PathBuf;
+
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::files;
 use crate::provider::local::LocalCluster;
@@ -8,7 +10,8 @@ use crate::site::name::ClusterName;
 pub(in crate::provider::local) struct RemoveFolder(pub(in crate::provider::local) LocalCluster);
 
 impl Step for RemoveFolder {
-    type Work = ();
+    /// The folder.
+    type Work = PathBuf;
 
     fn id(&self) -> StepId {
         StepId::of(&self.0.name, "remove/files")
@@ -22,15 +25,17 @@ impl Step for RemoveFolder {
         "its files are gone"
     }
 
-    async fn observe(&self, _facts: &Facts) -> Result<Observed, Stop> {
+    async fn observe(&self, _facts: &Facts) -> Result<Observed<PathBuf>, Stop> {
         let folder = self.0.layout.folder();
-        let there = folder.symlink_metadata().is_ok();
-        let changes = there.then(|| Change::delete(format!("folder {}", folder.display())));
-        Ok(Observed::differs(changes.into_iter().collect(), ()))
+        if folder.symlink_metadata().is_err() {
+            return Ok(Observed::default());
+        }
+        let change = Change::delete(format!("folder {}", folder.display()));
+        Ok(Observed::differs(vec![change], folder.to_owned()))
     }
 
-    async fn apply(&self, _work: (), _facts: &Facts, writer: &Writer) -> Result<(), Failure> {
-        writer.perform(async { files::remove_folder(self.0.layout.folder()) }).await?;
+    async fn apply(&self, folder: PathBuf, _facts: &Facts, writer: &Writer) -> Result<(), Failure> {
+        writer.perform(async { files::remove_folder(&folder) }).await?;
         Ok(())
     }
 }

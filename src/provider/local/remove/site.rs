@@ -25,7 +25,8 @@ impl RemoveSiteFolder {
 }
 
 impl Step for RemoveSiteFolder {
-    type Work = ();
+    /// What is in the folder.
+    type Work = Vec<PathBuf>;
 
     fn id(&self) -> StepId {
         StepId::site("remove/files")
@@ -39,13 +40,14 @@ impl Step for RemoveSiteFolder {
         "the site's folder on this machine is gone"
     }
 
-    async fn observe(&self, _facts: &Facts) -> Result<Observed, Stop> {
-        let changes = self.entries().into_iter().map(|path| Change::delete(path.display().to_string()));
-        Ok(Observed::differs(changes.collect(), ()))
+    async fn observe(&self, _facts: &Facts) -> Result<Observed<Vec<PathBuf>>, Stop> {
+        let entries = self.entries();
+        let changes = entries.iter().map(|path| Change::delete(path.display().to_string())).collect();
+        Ok(Observed::differs(changes, entries))
     }
 
-    async fn apply(&self, _work: (), _facts: &Facts, writer: &Writer) -> Result<(), Failure> {
-        for path in self.entries() {
+    async fn apply(&self, entries: Vec<PathBuf>, _facts: &Facts, writer: &Writer) -> Result<(), Failure> {
+        for path in entries {
             writer
                 .perform(async {
                     if path.is_dir() { files::remove_folder(&path) } else { files::remove(&path) }

@@ -1,5 +1,7 @@
 //! The step `<cluster>/remove/supervisor`: no process of the cluster runs.
 
+use std::path::PathBuf;
+
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::files;
 use crate::provider::local::LocalCluster;
@@ -9,8 +11,15 @@ use crate::site::name::ClusterName;
 
 pub(in crate::provider::local) struct EndProcesses(pub(in crate::provider::local) LocalCluster);
 
+/// All processes of the cluster are to end, also those that its supervisor starts meanwhile.
+pub(in crate::provider::local) struct Work {
+    /// Where it is noted that they have: the files still hold a whole cluster, and a run that goes on from here must not
+    /// take it for a stopped one.
+    leaving: Option<PathBuf>,
+}
+
 impl Step for EndProcesses {
-    type Work = ();
+    type Work = Work;
 
     fn id(&self) -> StepId {
         StepId::of(&self.0.name, "remove/supervisor")
@@ -24,23 +33,27 @@ impl Step for EndProcesses {
         "its processes have ended"
     }
 
-    async fn observe(&self, _facts: &Facts) -> Result<Observed, Stop> {
-        let processes = processes::find(&self.0.layout);
-        let delete = Change::delete(format!("processes of {}", self.0.name));
-        let change = (!processes.is_empty()).then(|| delete.with_detail(processes::list(&processes)));
-        Ok(Observed::differs(change.into_iter().collect(), ()))
+    async fn observe(&self, _facts: &Facts) -> Result<Observed<Work>, Stop> {
+        let layout = &self.0.layout;
+        let processes = processes::find(layout);
+        if processes.is_empty() {
+            return Ok(Observed::default());
+        }
+        let change = Change::delete(format!("processes of {}", self.0.name));
+        let change = change.with_detail(processes::list(&processes));
+        let leaving = layout.folder().exists().then(|| layout.leaving());
+        Ok(Observed::differs(vec![change], Work { leaving }))
     }
 
-    async fn apply(&self, _work: (), _facts: &Facts, writer: &Writer) -> Result<(), Failure> {
+    async fn apply(&self, work: Work, _facts: &Facts, writer: &Writer) -> Result<(), Failure> {
         writer
             .perform(async {
                 // One that does not answer or end is ended by force, like what a killed one has left.
                 let layout = &self.0.layout;
                 let _ = state::stop(layout).await;
                 processes::end(layout).await?;
-                // Its files still hold a whole cluster: a run that goes on from here must not take it for a stopped one.
-                if layout.folder().exists() {
-                    files::replace(&layout.leaving(), b"", 0o600)?;
+                if let Some(leaving) = &work.leaving {
+                    files::replace(leaving, b"", 0o600)?;
                 }
                 Ok(())
             })
