@@ -111,7 +111,7 @@ impl Switch {
 
 fn list(global: &Global, site: &SiteName) -> Result<Exit, CommandError> {
     Session::run(global, site, Show::Nothing, async |session| {
-        let facts = session.look(&flow::addon::known(&session.site, &session.env)).await.facts;
+        let facts = session.look(&flow::addon::reach_all(&session.site, &session.env)).await.facts;
         let addons =
             flow::addon::list(&session.site, &session.env, &facts).await.map_err(Stop::into_failure)?;
         let mut stdout = std::io::stdout().lock();

@@ -105,7 +105,7 @@ impl Edited {
         let is_needed =
             |cluster: &&Cluster| cluster.name == site.hub.name || clusters.contains(&cluster.name);
         let needed = site.clusters().filter(is_needed);
-        let needed = needed.map(|cluster| provider::serve(site, cluster, env)).collect();
+        let needed = needed.map(|cluster| provider::of(site, cluster, env).provision()).collect();
         survey(seq![provider::repositories(site, env), Tree::Par(needed)])
     }
 
@@ -157,6 +157,6 @@ impl Edited {
 
 /// How to reach every cluster.
 #[must_use]
-pub fn known(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
+pub fn reach_all(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
     survey(up::clusters(site, env))
 }

@@ -17,7 +17,7 @@ use crate::gitops::departed::{DepartedCluster, departed, drop_entries};
 use crate::gitops::secret::pruned;
 use crate::gitops::teardown;
 use crate::site::name::{AddonName, ClusterName, HostName};
-use crate::site::{Cluster, Role, Site};
+use crate::site::{Cluster, Site};
 use crate::{provider, seq};
 
 pub use crate::gitops::addon::Removals;
@@ -60,7 +60,7 @@ pub async fn look(site: &Arc<Site>, env: &Arc<Env>, facts: &Facts) -> Result<Dep
     let mut found = Departed { unregistered: provider::departed_here(site, env), ..Departed::default() };
     if facts.access(&site.hub.name).is_ok() {
         let is_unseen = |cluster: &&Cluster| {
-            provider::foreign_context(cluster).is_some()
+            cluster.foreign_context().is_some()
                 && cluster.server.is_none()
                 && facts.access(&cluster.name).is_err()
         };
@@ -68,10 +68,7 @@ pub async fn look(site: &Arc<Site>, env: &Arc<Env>, facts: &Facts) -> Result<Dep
         found.on_hub = departed(site, env, facts, &unseen).await?;
     }
     found.unregistered.retain(|name| found.on_hub.clusters.iter().all(|known| known.name != *name));
-    for cluster in site.clusters() {
-        let agents = provider::departed_agents(site, cluster, env, facts).await?;
-        found.agents.extend(agents.into_iter().map(|host| (cluster.name.clone(), host)));
-    }
+    found.agents = provider::departed_agents(site, env, facts).await?;
     Ok(found)
 }
 
@@ -148,16 +145,7 @@ pub async fn with_departed(
     }
     let mut all = Site::clone(site);
     for (name, server) in departed.clusters() {
-        all.spokes.push(Cluster {
-            name: name.clone(),
-            role: Role::Spoke,
-            environment: name.to_string(),
-            provider: provider::departed(site, env, name, server).await,
-            server: None,
-            addons: BTreeMap::new(),
-            labels: BTreeMap::new(),
-            annotations: BTreeMap::new(),
-        });
+        all.spokes.push(provider::departed_cluster(site, env, name, server).await);
     }
     Ok(Arc::new(all))
 }
@@ -214,7 +202,7 @@ fn prune_agents(
     let agents = departed.agents.iter().filter(|(of, _)| *of == cluster.name);
     let removed: Vec<_> =
         agents.map(|(_, host)| provider::remove_agent(site, cluster, env, host)).collect();
-    (!removed.is_empty()).then(|| seq![survey(provider::serve(site, cluster, env)), Tree::Par(removed)])
+    (!removed.is_empty()).then(|| seq![survey(provider::of(site, cluster, env).provision()), Tree::Par(removed)])
 }
 
 /// Takes away what cluster Secrets still say of addons and repositories that left the profile, and what those addons

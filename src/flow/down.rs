@@ -75,7 +75,7 @@ fn whole(site: &Arc<Site>, env: &Arc<Env>, with_others: bool) -> Tree {
         removed(site, env),
         Tree::Par(site.spokes.iter().map(|spoke| remove(site, spoke, env, with_others)).collect()),
         remove(site, &site.hub, env, with_others),
-        provider::finish(site, env),
+        provider::remove_site_folder(site, env),
         kubeconfig::forget(site),
     ]
 }
@@ -92,11 +92,11 @@ pub(super) fn spokes(site: &Arc<Site>, env: &Arc<Env>, named: &BTreeSet<ClusterN
 }
 
 fn stays(cluster: &Cluster) -> bool {
-    provider::foreign_context(cluster).is_some()
+    cluster.foreign_context().is_some()
 }
 
 fn remove(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>, with_others: bool) -> Tree {
-    let remove = provider::remove(site, cluster, env);
+    let remove = provider::of(site, cluster, env).remove();
     match cluster.role {
         Role::Hub if stays(cluster) => seq![teardown::argocd(site, env, with_others), remove],
         Role::Hub => remove,

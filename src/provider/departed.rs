@@ -4,14 +4,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{k3s, local};
+use super::{all, k3s, local, of};
 use crate::engine::{Facts, Failure, Tree};
 use crate::env::Env;
 use crate::k8s::kubeconfig;
 use crate::seq;
 use crate::site::inventory::Host;
 use crate::site::name::{ClusterName, HostName};
-use crate::site::{Cluster, Existing, Provider, Site};
+use crate::site::{Cluster, Existing, Site};
 
 /// The clusters of this machine that have the site's mark, its folder, and are not in its profile.
 #[must_use]
@@ -19,55 +19,49 @@ pub fn departed_here(site: &Site, env: &Env) -> Vec<ClusterName> {
     local::departed(site, env)
 }
 
-/// What makes a cluster that left the profile, and is reached at `server`.
-pub async fn departed(site: &Arc<Site>, env: &Arc<Env>, name: &ClusterName, server: &str) -> Provider {
+/// A cluster that left the profile, and is reached at `server`, as a spoke.
+pub async fn departed_cluster(site: &Arc<Site>, env: &Arc<Env>, name: &ClusterName, server: &str) -> Cluster {
     if let Some(local) = local::departed_cluster(site, env, name) {
-        return Provider::Local(local);
+        return Cluster::departed(name, local);
     }
-    if let Some(k3s) = k3s::departed_cluster(site, env, name).await {
-        return Provider::K3s(k3s);
+    if let Some(k3s) = k3s::departed_cluster(&site.name, env, name, &free_hosts(site)).await {
+        return Cluster::departed(name, k3s);
     }
     let kubeconfig = site.kube.kubeconfig.clone();
     let context = context_to(&kubeconfig, site, server);
     // A context that is not there: whoever looks for the cluster says so.
     let context = context.unwrap_or_else(|| format!("{}/{name}", site.name));
-    Provider::Existing(Existing { kubeconfig, context })
+    Cluster::departed(name, Existing { kubeconfig, context })
 }
 
-/// The agents that have been taken out of a cluster's profile and are part of it all the same.
+/// The agents that have been taken out of a cluster's profile and are part of it all the same, with their clusters.
 ///
 /// # Errors
-/// When the cluster cannot be asked.
+/// When a cluster that answers cannot be asked.
 pub async fn departed_agents(
     site: &Arc<Site>,
-    cluster: &Cluster,
     env: &Arc<Env>,
     facts: &Facts,
-) -> Result<Vec<HostName>, Failure> {
-    match &cluster.provider {
-        Provider::K3s(k3s) => k3s::departed_agents(site, cluster, k3s, env, facts).await,
-        Provider::Local(_) | Provider::Existing(_) => Ok(Vec::new()),
+) -> Result<Vec<(ClusterName, HostName)>, Failure> {
+    let (free, mut found) = (free_hosts(site), Vec::new());
+    for (name, cluster) in site.clusters().map(|cluster| &cluster.name).zip(all(site, env)) {
+        let agents = cluster.departed_agents(&free, facts).await?;
+        found.extend(agents.into_iter().map(|host| (name.clone(), host)));
     }
+    Ok(found)
 }
 
 /// Takes such an agent out of its cluster.
 #[must_use]
 pub fn remove_agent(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>, host: &HostName) -> Tree {
-    match &cluster.provider {
-        Provider::K3s(k3s) => k3s::remove_agent(site, cluster, k3s, env, host),
-        Provider::Local(_) | Provider::Existing(_) => seq![],
-    }
+    site.inventory.get(host).map_or_else(|| seq![], |host| of(site, cluster, env).remove_agent(host))
 }
 
 /// The hosts of the inventory that no cluster of the profile is on.
-pub(super) fn free_hosts(site: &Site) -> impl Iterator<Item = &Host> {
-    let is_taken = |host: &Host| {
-        site.clusters().any(|cluster| match &cluster.provider {
-            Provider::K3s(k3s) => k3s.has(&host.name),
-            Provider::Local(_) | Provider::Existing(_) => false,
-        })
-    };
-    site.inventory.values().filter(move |host| !is_taken(host))
+fn free_hosts(site: &Site) -> Vec<Host> {
+    let is_taken =
+        |host: &&Host| site.clusters().any(|cluster| cluster.k3s().is_some_and(|k3s| k3s.has(&host.name)));
+    site.inventory.values().filter(|host| !is_taken(host)).cloned().collect()
 }
 
 /// The person's own context that leads to an API server. What the site has merged there says nothing of who made the

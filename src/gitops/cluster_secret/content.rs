@@ -13,7 +13,7 @@ use crate::engine::{Access, Facts, Stop};
 use crate::gitops::{catalogue, part};
 use crate::k8s::Object;
 use crate::site::secret::Secret;
-use crate::site::{Cluster, Provider, RepositorySource, Role, Site};
+use crate::site::{Cluster, RepositorySource, Role, Site};
 
 /// The label by which Argo CD knows its Secrets.
 pub const SECRET_TYPE: &str = "argocd.argoproj.io/secret-type";
@@ -96,7 +96,7 @@ impl ClusterSecret {
 
 fn refuse_loopback(site: &Site, cluster: &Cluster, access: &Access) -> Result<(), ContentError> {
     // The Argo CD of a local hub is a process on this machine.
-    if matches!(site.hub.provider, Provider::Local(_)) || !access.is_loopback() {
+    if site.hub.is_on_this_machine() || !access.is_loopback() {
         return Ok(());
     }
     Err(ContentError::Loopback {

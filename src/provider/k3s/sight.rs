@@ -5,18 +5,18 @@ use std::sync::Arc;
 use futures::future::join_all;
 
 use super::look::{HostLook, LookError};
-use super::{Member, Subject};
+use super::{K3sCluster, Member};
 use crate::engine::Failure;
 use crate::engine::facts::{Unreachable, WithoutApi};
-use crate::provider::presence::unknown;
+use crate::provider::presence::unreachable;
 use crate::ssh::SshError;
 
 /// Where k3s keeps the cluster, as a trace.
 const DATA: &str = "paths /var/lib/rancher/k3s/server";
 
 /// The servers that have the cluster, once every host has been looked at, with the rights to take k3s away.
-pub(super) async fn servers(subject: &Arc<Subject>) -> Result<Vec<Member>, Unreachable> {
-    let members = subject.members();
+pub(super) async fn servers(cluster: &Arc<K3sCluster>) -> Result<Vec<Member>, Unreachable> {
+    let members = cluster.members();
     let looks = join_all(members.iter().map(|member| member.host_look(true))).await;
     let (mut servers, mut silent) = (Vec::new(), Vec::new());
     for (member, look) in members.into_iter().zip(looks) {
@@ -30,8 +30,8 @@ pub(super) async fn servers(subject: &Arc<Subject>) -> Result<Vec<Member>, Unrea
 }
 
 fn has_cluster(member: &Member, look: &HostLook) -> bool {
-    let Subject { site, cluster, .. } = member.subject.as_ref();
-    let mark = look.marks.iter().find(|mark| mark.is_of(site, cluster));
+    let K3sCluster { site, name, .. } = member.cluster.as_ref();
+    let mark = look.marks.iter().find(|mark| mark.is_of(site, name));
     mark.is_some_and(|mark| look.traces.contains(DATA) && !mark.before.contains(DATA))
 }
 
@@ -41,7 +41,7 @@ fn out_of_reach(member: &Member, error: LookError) -> Unreachable {
         &error,
         LookError::Ssh(SshError::Unreachable { .. } | SshError::Lost { .. } | SshError::TimedOut { .. })
     );
-    let mut unreachable = unknown(&Failure::from(error), is_passing, WithoutApi::Nothing);
+    let mut unreachable = unreachable(&Failure::from(error), is_passing, WithoutApi::Nothing);
     if let Some(hint) = unreachable.hint.as_mut().filter(|_| member.is_agent()) {
         let host = &member.host.name;
         hint.push_str(&format!(

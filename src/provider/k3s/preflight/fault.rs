@@ -77,8 +77,8 @@ pub(super) struct Candidate<'a> {
 
 impl<'a> Candidate<'a> {
     pub(super) fn new(member: &'a Member, look: HostLook, clock: RangeInclusive<i64>) -> Self {
-        let Member { subject, host, role } = member;
-        Self { host, role: *role, site: &subject.site, cluster: &subject.cluster, look, clock, hidden: None }
+        let Member { cluster, host, role } = member;
+        Self { host, role: *role, site: &cluster.site, cluster: &cluster.name, look, clock, hidden: None }
     }
 
     /// What is wrong with it. What a host is short of matters before it gets k3s; one that has it has shown that it can
