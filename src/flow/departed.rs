@@ -86,12 +86,15 @@ impl Departed {
         let clusters = clusters.map(|DepartedCluster { name, server }| format!("cluster {name} ({server})"));
         let unregistered = self.unregistered.iter().map(|name| format!("cluster {name} of this machine"));
         let agents = self.agents.iter().map(|(cluster, host)| format!("agent {host} of {cluster}"));
-        let sets = self.on_hub.sets.iter().map(|set| format!("ApplicationSet {set}, with all that follows from it"));
+        let sets =
+            self.on_hub.sets.iter().map(|set| format!("ApplicationSet {set}, with all that follows from it"));
         let addons = self.on_hub.addons.iter();
-        let addons = addons.map(|(addon, clusters)| format!("addon {addon}, which is on: {}", list(clusters)));
+        let addons =
+            addons.map(|(addon, clusters)| format!("addon {addon}, which is on: {}", list(clusters)));
         let repositories = self.on_hub.repositories.iter();
-        let repositories = repositories
-            .map(|(name, clusters)| format!("repository {name} in the cluster Secrets of {}", list(clusters)));
+        let repositories = repositories.map(|(name, clusters)| {
+            format!("repository {name} in the cluster Secrets of {}", list(clusters))
+        });
         clusters
             .chain(unregistered)
             .chain(agents)
@@ -164,13 +167,7 @@ pub fn up_and_prune(
     seq![Tree::Each(vec![prune]), up::tree(site, env)]
 }
 
-fn prune(
-    site: &Arc<Site>,
-    all: &Arc<Site>,
-    env: &Arc<Env>,
-    departed: &Departed,
-    request: &Request,
-) -> Tree {
+fn prune(site: &Arc<Site>, all: &Arc<Site>, env: &Arc<Env>, departed: &Departed, request: &Request) -> Tree {
     let going: BTreeSet<_> = departed.clusters().map(|(name, _)| name.clone()).collect();
     let sets = &departed.on_hub.sets;
     let concern = if sets.is_empty() {
@@ -193,16 +190,11 @@ fn prune(
     Tree::Seq(parts)
 }
 
-fn prune_agents(
-    site: &Arc<Site>,
-    cluster: &Cluster,
-    env: &Arc<Env>,
-    departed: &Departed,
-) -> Option<Tree> {
+fn prune_agents(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>, departed: &Departed) -> Option<Tree> {
     let agents = departed.agents.iter().filter(|(of, _)| *of == cluster.name);
-    let removed: Vec<_> =
-        agents.map(|(_, host)| provider::remove_agent(site, cluster, env, host)).collect();
-    (!removed.is_empty()).then(|| seq![survey(provider::of(site, cluster, env).provision()), Tree::Par(removed)])
+    let removed: Vec<_> = agents.map(|(_, host)| provider::remove_agent(site, cluster, env, host)).collect();
+    (!removed.is_empty())
+        .then(|| seq![survey(provider::of(site, cluster, env).provision()), Tree::Par(removed)])
 }
 
 /// Takes away what cluster Secrets still say of addons and repositories that left the profile, and what those addons

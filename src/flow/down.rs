@@ -82,7 +82,12 @@ fn whole(site: &Arc<Site>, env: &Arc<Env>, with_others: bool) -> Tree {
 
 /// Takes away some spokes that are accounted for; everything else goes on.
 #[must_use]
-pub(super) fn spokes(site: &Arc<Site>, env: &Arc<Env>, named: &BTreeSet<ClusterName>, with_others: bool) -> Tree {
+pub(super) fn spokes(
+    site: &Arc<Site>,
+    env: &Arc<Env>,
+    named: &BTreeSet<ClusterName>,
+    with_others: bool,
+) -> Tree {
     let going: Vec<_> = site.spokes.iter().filter(|spoke| named.contains(&spoke.name)).collect();
     let going_names: Vec<_> = going.iter().map(|spoke| spoke.name.clone()).collect();
     seq![

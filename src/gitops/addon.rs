@@ -22,8 +22,8 @@ use serde::Serialize;
 pub use coming::{Coming, coming};
 pub use keep::{kept, release};
 pub use list::{Addon, Cell, LeftBehind, SetName, list};
-pub use off::off;
 pub(super) use off::gone;
+pub use off::off;
 pub use on::on;
 
 use super::Scope;

@@ -69,7 +69,8 @@ pub async fn departed(
 
 async fn sets(scope: &Scope, hub: &Client) -> Result<BTreeSet<String>, ApiError> {
     let mark = mark(scope, part::BOOTSTRAP);
-    let sets = api::list_of::<ApplicationSet>(hub, &Kind::APPLICATION_SET, Some(scope.namespace()), &mark).await?;
+    let sets =
+        api::list_of::<ApplicationSet>(hub, &Kind::APPLICATION_SET, Some(scope.namespace()), &mark).await?;
     Ok(sets.iter().map(|set| set.name().to_owned()).collect())
 }
 
@@ -135,9 +136,5 @@ pub fn drop_entries(
         let shown = removals.get(name).map_or(&[][..], |removals| &removals.applications);
         addon::gone(&scope, name, clusters, shown)
     });
-    seq![
-        Tree::Par(dropped.map(Into::into).collect()),
-        pause::resumed(site, env),
-        Tree::Par(gone.collect()),
-    ]
+    seq![Tree::Par(dropped.map(Into::into).collect()), pause::resumed(site, env), Tree::Par(gone.collect()),]
 }

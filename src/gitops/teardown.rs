@@ -31,8 +31,8 @@ use crate::engine::Tree;
 use crate::engine::tree::{finally, rescue};
 use crate::env::Env;
 use crate::seq;
-use crate::site::{Cluster, Site};
 use crate::site::name::ClusterName;
+use crate::site::{Cluster, Site};
 
 /// Takes away everything that the site's ApplicationSets made, the sets, and the cluster Secrets.
 ///

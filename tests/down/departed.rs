@@ -27,8 +27,11 @@ async fn what_left_the_profile_is_listed_and_goes_when_that_is_asked_for() {
     let lab = &mix.lab;
     let named = files::read(&lab.profile(SITE)).unwrap();
     files::replace(&lab.path("value"), b"x", 0o600).unwrap();
-    let extra = format!("[secrets.extra]\ndata = {{ k = {{ file = \"{}\" }} }}\n", lab.path("value").display());
-    let full = named.replace("priority_classes = true\n", "priority_classes = true\nnamespace_quota = true\n") + &extra;
+    let extra =
+        format!("[secrets.extra]\ndata = {{ k = {{ file = \"{}\" }} }}\n", lab.path("value").display());
+    let full = named
+        .replace("priority_classes = true\n", "priority_classes = true\nnamespace_quota = true\n")
+        + &extra;
     lab.write_profile(SITE, &full);
     lab.ok(&["up", SITE, "--yes"]);
     make_look_alikes(lab).await;
@@ -62,7 +65,8 @@ async fn what_left_the_profile_is_listed_and_goes_when_that_is_asked_for() {
     let pruned = lab.ok(&["up", SITE, "--yes", "--prune"]);
     assert!(pruned.stderr.contains("switching namespace_quota off removes:"), "{}", pruned.stderr);
     assert_eq!(differences("b", &mix.before, &mix.spokes().await), NOTHING);
-    let kept: World = all.into_iter().filter(|(name, _)| name.starts_with("a: ") && !is_of_the_departed(name)).collect();
+    let kept: World =
+        all.into_iter().filter(|(name, _)| name.starts_with("a: ") && !is_of_the_departed(name)).collect();
     assert_eq!(differences("a", &kept, &mix.spokes().await), NOTHING);
     let now = secrets(lab).await;
     for stranger in ["argocd/look-alike", "default/extra", "argocd/other-cluster"] {
@@ -101,7 +105,12 @@ async fn make_look_alikes(lab: &Lab) {
     for (namespace, name, labels, data) in [
         ("argocd", "look-alike", of_part("secret", "other"), json!({})),
         ("default", "extra", json!({ "app": "theirs" }), json!({})),
-        ("argocd", "other-cluster", cluster, json!({ "name": "gone", "server": "https://10.0.0.9:6443", "config": "{}" })),
+        (
+            "argocd",
+            "other-cluster",
+            cluster,
+            json!({ "name": "gone", "server": "https://10.0.0.9:6443", "config": "{}" }),
+        ),
     ] {
         let secret = json!({ "metadata": { "name": name, "labels": labels }, "stringData": data });
         let secrets: Api<Secret> = Api::namespaced(hub.clone(), namespace);
@@ -111,7 +120,8 @@ async fn make_look_alikes(lab: &Lab) {
 
 /// The Secrets of the hub, by namespace and name.
 async fn secrets(lab: &Lab) -> std::collections::BTreeMap<String, Secret> {
-    let secrets = Api::<Secret>::all(lab.client(SITE, "hub").await).list(&ListParams::default()).await.unwrap();
+    let secrets =
+        Api::<Secret>::all(lab.client(SITE, "hub").await).list(&ListParams::default()).await.unwrap();
     let named = secrets.into_iter().map(|secret| {
         let metadata = &secret.metadata;
         (format!("{}/{}", metadata.namespace.as_deref().unwrap(), metadata.name.as_deref().unwrap()), secret)

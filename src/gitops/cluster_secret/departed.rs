@@ -17,8 +17,7 @@ use crate::site::name::{AddonName, ClusterName, RepositoryName};
 use crate::site::{Cluster, Site};
 
 /// What follows a repository's name in the keys of its annotations.
-pub(super) const REPOSITORY_KEYS: [&str; 4] =
-    ["_repo_url", "_repo_basepath", "_repo_path", "_repo_revision"];
+pub(super) const REPOSITORY_KEYS: [&str; 4] = ["_repo_url", "_repo_basepath", "_repo_path", "_repo_revision"];
 
 /// Which entries of ours left the profile of a cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

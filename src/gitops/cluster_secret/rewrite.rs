@@ -49,8 +49,9 @@ pub(super) fn edited(
         [Field::Labels, Field::Annotations].map(|field| owners.ours(live, field));
     edit(&mut labels, &mut annotations);
     let differences = [(Field::Labels, "label", &labels), (Field::Annotations, "annotation", &annotations)];
-    let differences = differences
-        .map(|(field, word, desired)| differences_of(word, &field.of(live), &owners.ours(live, field), desired));
+    let differences = differences.map(|(field, word, desired)| {
+        differences_of(word, &field.of(live), &owners.ours(live, field), desired)
+    });
     let differences = differences.concat();
     let object = if is_made {
         adopted::whole(live, &labels, &annotations, &owners.ours(live, Field::Data))

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::{Wanted, all};
 use crate::engine::{Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::env::Env;
-use super::{Wanted, all};
 use crate::gitops::hub::Hub;
 use crate::gitops::{Scope, part};
 use crate::k8s::{Differences, Kind, ObjectSet, Prune};
