@@ -27,24 +27,24 @@ pub use presence::{Said, Sighting, locate};
 
 /// What a provider does for one of its clusters, from before the first change to the proof that nothing is left.
 ///
-/// What has a default here is what most providers have no need of.
+/// Whatever has a default is something that most providers do not need.
 pub trait Lifecycle: Send + Sync {
     /// The programs that it needs on this machine.
     fn components(&self) -> Needed {
         Needed::Manifest
     }
 
-    /// What has to be true of the cluster's hosts before anything is changed.
+    /// Checks the cluster's hosts before anything is changed.
     fn preflight_hosts(&self) -> Tree {
         seq![]
     }
 
-    /// What has to be true, before anything is changed, of the way by which this machine and the hub reach the cluster.
+    /// Checks, before anything is changed, how this machine and the hub would reach the cluster.
     fn preflight_access(&self) -> Tree {
         seq![]
     }
 
-    /// Makes sure that a cluster that somebody else made can be a spoke.
+    /// Checks that a cluster that somebody else made can become a spoke.
     ///
     /// # Errors
     /// When it cannot be reached, or would be registered under an address of no use.
@@ -52,8 +52,8 @@ pub trait Lifecycle: Send + Sync {
         Box::pin(async { Ok(()) })
     }
 
-    /// Makes the cluster until its API serves, which is all that those need who write objects. Its steps yield how to
-    /// reach it, and how further hosts join.
+    /// Makes the cluster until its API serves, which is all that it takes to write objects. Its steps yield how to reach
+    /// it and how further hosts join.
     fn provision(&self) -> Tree;
 
     /// Makes further hosts join, beside [`provision`](Self::provision), whose steps they wait for.
@@ -66,7 +66,7 @@ pub trait Lifecycle: Send + Sync {
         seq![]
     }
 
-    /// What can be said of a cluster that is to be taken down, without asking its API.
+    /// What the provider can tell of a cluster that is to be taken down, without asking the cluster's API.
     fn sight(&self) -> BoxFuture<'_, Sighting>;
 
     /// Which of the hosts that no cluster of the profile is on are agents of this one, which its profile named before.
@@ -118,7 +118,7 @@ pub fn prepare(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
     seq![Tree::Par(preflights.collect()), par![components(site, env), repositories(site, env)],]
 }
 
-/// What has to be true of the site's hosts before anything is changed anywhere.
+/// Checks the hosts of all clusters before anything is changed anywhere.
 #[must_use]
 pub fn preflight_hosts(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
     Tree::Par(all(site, env).map(|cluster| cluster.preflight_hosts()).collect())

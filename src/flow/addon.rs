@@ -155,7 +155,7 @@ impl Edited {
     }
 }
 
-/// How to reach every cluster.
+/// Finds out how to reach every cluster.
 #[must_use]
 pub fn reach_all(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
     survey(up::clusters(site, env))

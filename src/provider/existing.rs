@@ -32,12 +32,12 @@ impl ExistingCluster {
 }
 
 impl Lifecycle for ExistingCluster {
-    /// The kubeconfig leads to the hub, and the hub's Argo CD can do something with the address of a spoke.
+    /// The kubeconfig leads to the hub, and a spoke's address is of use to the hub's Argo CD.
     fn preflight_access(&self) -> Tree {
         Preflight(self.clone()).into()
     }
 
-    /// Its context leads to a cluster that answers, and the hub can do something with its address.
+    /// Its context leads to a cluster that answers, and its address is of use to the hub.
     fn check_usable(&self) -> BoxFuture<'_, Result<(), Failure>> {
         Box::pin(async {
             preflight::check(self)?;
@@ -50,7 +50,7 @@ impl Lifecycle for ExistingCluster {
         Context(self.clone()).into()
     }
 
-    /// Its context says how to reach it. Whether it is there is nobody's to prove who did not make it.
+    /// Its context says how to reach it. We did not make it, so we can never prove that it is gone.
     fn sight(&self) -> BoxFuture<'_, Sighting> {
         let sighting = match context::access(self) {
             Ok(access) => Sighting::At(access, WithoutApi::Nothing),

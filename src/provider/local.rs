@@ -56,7 +56,7 @@ impl LocalCluster {
 }
 
 impl Lifecycle for LocalCluster {
-    /// It is made of programs that have to be there first.
+    /// Its control plane is made of programs that have to be there first.
     fn components(&self) -> Needed {
         Needed::All
     }
