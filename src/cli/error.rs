@@ -66,12 +66,14 @@ impl CommandError {
 
     pub(super) fn result(&self) -> RunResult {
         match self {
-            Self::Profile(_) | Self::UnknownCluster(..) | Self::NobodyToAsk | Self::Environment(_) => {
-                RunResult::Invalid
-            }
-            Self::Protected(_) | Self::NoPassword(_) | Self::OtherPassword | Self::OnlyWithPrune => {
-                RunResult::Invalid
-            }
+            Self::Profile(_)
+            | Self::UnknownCluster(..)
+            | Self::NobodyToAsk
+            | Self::Environment(_)
+            | Self::Protected(_)
+            | Self::NoPassword(_)
+            | Self::OtherPassword
+            | Self::OnlyWithPrune => RunResult::Invalid,
             Self::Lock(LockError::Held(_)) => RunResult::Locked,
             Self::Interrupted => RunResult::Interrupted,
             Self::Logged(error, _) => error.result(),
