@@ -11,6 +11,8 @@ mod presence;
 
 use std::sync::Arc;
 
+use sha2::{Digest as _, Sha256};
+
 use crate::components::{self, Needed};
 use crate::engine::{BoxFuture, Facts, Failure, Tree};
 use crate::env::Env;
@@ -29,6 +31,10 @@ pub use presence::{Said, Sighting, locate};
 ///
 /// Whatever has a default is something that most providers do not need.
 pub trait Lifecycle: Send + Sync {
+    /// What tells the cluster from any other, so that the hosts of its spokes can say whose they are: it has to be known
+    /// before anything is made. `None` where it cannot be told now.
+    fn identity(&self) -> BoxFuture<'_, Option<String>>;
+
     /// The programs that it needs on this machine.
     fn components(&self) -> Needed {
         Needed::Manifest
@@ -103,6 +109,11 @@ pub fn of(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>) -> Box<dyn Lifecy
         Provider::K3s(k3s) => Box::new(K3sCluster::new(site, cluster, k3s, env)),
         Provider::Existing(existing) => Box::new(ExistingCluster::new(site, cluster, existing, env)),
     }
+}
+
+/// What may be told of something that nobody else need know, such as a machine's id (see `machine-id(5)`).
+fn fingerprint(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn all(site: &Arc<Site>, env: &Arc<Env>) -> impl Iterator<Item = Box<dyn Lifecycle>> {

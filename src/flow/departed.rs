@@ -176,6 +176,9 @@ fn prune(site: &Arc<Site>, all: &Arc<Site>, env: &Arc<Env>, departed: &Departed,
         Concern::Named(all.spokes.iter().map(|spoke| spoke.name.clone()).collect())
     };
     let mut parts = vec![presence(all, env, &concern, &request.said)];
+    if !going.is_empty() {
+        parts.push(down::ours(all, env, going.iter()));
+    }
     if !going.is_empty() && !request.with_others {
         parts.push(teardown::unused(all, env, teardown::Going::Spokes(going.iter().cloned().collect())));
     }

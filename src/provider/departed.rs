@@ -24,7 +24,7 @@ pub async fn departed_cluster(site: &Arc<Site>, env: &Arc<Env>, name: &ClusterNa
     if let Some(local) = local::departed_cluster(site, env, name) {
         return Cluster::departed(name, local);
     }
-    if let Some(k3s) = k3s::departed_cluster(&site.name, env, name, &free_hosts(site)).await {
+    if let Some(k3s) = k3s::departed_cluster(site, env, name, &free_hosts(site)).await {
         return Cluster::departed(name, k3s);
     }
     let kubeconfig = site.kube.kubeconfig.clone();

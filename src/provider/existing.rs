@@ -10,6 +10,7 @@ use super::presence::{Sighting, unreachable};
 use crate::engine::facts::WithoutApi;
 use crate::engine::{BoxFuture, Failure, Tree};
 use crate::env::Env;
+use crate::k8s::{Kind, api};
 use crate::seq;
 use crate::site::{Cluster, Existing, Site};
 use context::Context;
@@ -32,6 +33,15 @@ impl ExistingCluster {
 }
 
 impl Lifecycle for ExistingCluster {
+    /// Its namespace `kube-system` is there as long as the cluster is, and has a UID.
+    fn identity(&self) -> BoxFuture<'_, Option<String>> {
+        Box::pin(async {
+            let client = self.env.clients.get(&context::access(self).ok()?).await.ok()?;
+            let namespace = api::get(&client, &Kind::NAMESPACE, None, "kube-system").await.ok()??;
+            namespace.text(&["metadata", "uid"]).map(ToOwned::to_owned)
+        })
+    }
+
     /// The kubeconfig leads to the hub, and a spoke's address is of use to the hub's Argo CD.
     fn preflight_access(&self) -> Tree {
         Preflight(self.clone()).into()

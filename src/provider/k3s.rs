@@ -22,8 +22,8 @@ use std::sync::Arc;
 
 use crate::engine::tree::gate;
 use crate::engine::{BoxFuture, Facts, Failure, Tree};
-use crate::provider::Lifecycle;
 use crate::provider::presence::Sighting;
+use crate::provider::{Lifecycle, fingerprint};
 use crate::seq;
 use crate::site::inventory::Host;
 use crate::site::name::HostName;
@@ -41,6 +41,14 @@ pub(super) use departed::departed_cluster;
 pub(super) use host::K3sCluster;
 
 impl Lifecycle for Arc<K3sCluster> {
+    /// It is where its first server is.
+    fn identity(&self) -> BoxFuture<'_, Option<String>> {
+        Box::pin(async {
+            let machine = self.servers().first()?.host_look(false).await.ok()?.machine_id;
+            machine.map(|machine| fingerprint(&machine))
+        })
+    }
+
     /// Looks at all hosts at once.
     fn preflight_hosts(&self) -> Tree {
         Preflight::new(self).into()

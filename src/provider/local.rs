@@ -14,16 +14,17 @@ pub mod source;
 pub mod state;
 pub mod supervisor;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use layout::Layout;
 
-use super::Lifecycle;
 use super::presence::Sighting;
+use super::{Lifecycle, fingerprint};
 use crate::components::{self, Needed};
 use crate::engine::{BoxFuture, Tree};
 use crate::env::Env;
+use crate::files;
 use crate::seq;
 use crate::site::name::{ClusterName, SiteName};
 use crate::site::{Cluster, Local, Site};
@@ -56,6 +57,13 @@ impl LocalCluster {
 }
 
 impl Lifecycle for LocalCluster {
+    /// It is where its folder is.
+    fn identity(&self) -> BoxFuture<'_, Option<String>> {
+        let machine = files::read(Path::new("/etc/machine-id")).unwrap_or_default();
+        let folder = self.layout.folder().display();
+        Box::pin(std::future::ready(Some(fingerprint(&format!("{}{folder}", machine.trim())))))
+    }
+
     /// Its control plane is made of programs that have to be there first.
     fn components(&self) -> Needed {
         Needed::All

@@ -16,12 +16,12 @@ use crate::env::Env;
 use crate::k8s::{ApiError, Kind, Object, api};
 use crate::seq;
 use crate::site::inventory::Host;
-use crate::site::name::{ClusterName, HostName, SiteName};
-use crate::site::{K3S_RELEASES, K3S_VERSION, K3s, K3sRelease};
+use crate::site::name::{ClusterName, HostName};
+use crate::site::{K3S_RELEASES, K3S_VERSION, K3s, K3sRelease, Site};
 
 /// The hosts of a cluster that left the profile; `None` if none of the free ones is a server of it.
 pub(in crate::provider) async fn departed_cluster(
-    site: &SiteName,
+    site: &Arc<Site>,
     env: &Arc<Env>,
     name: &ClusterName,
     free: &[Host],
@@ -35,7 +35,7 @@ pub(in crate::provider) async fn departed_cluster(
         sha256: Vec::new(),
         images: false,
     };
-    let cluster = K3sCluster { site: site.clone(), name: name.clone(), k3s, env: Arc::clone(env) };
+    let cluster = K3sCluster { site: Arc::clone(site), name: name.clone(), k3s, env: Arc::clone(env) };
     let mut k3s = cluster.k3s.clone();
     for (host, mark) in marked(&cluster, free).await {
         match mark.role {
@@ -78,9 +78,12 @@ pub(super) fn remove_agent(cluster: &K3sCluster, host: &Host) -> Tree {
 
 /// The hosts that have a cluster's mark.
 async fn marked(cluster: &K3sCluster, free: &[Host]) -> Vec<(Host, Mark)> {
+    let hub = cluster.hub().await;
     let looks = with_agents(cluster, free).agents().into_iter().map(async |member| {
         let marks = member.host_look(false).await.ok()?.marks;
-        let mark = marks.into_iter().find(|mark| mark.is_of(&cluster.site, &cluster.name))?;
+        let mark = marks.into_iter().find(|mark| {
+            mark.is_of(&cluster.site.name, &cluster.name) && !mark.is_of_another_hub(hub.as_deref())
+        })?;
         Some((member.host, mark))
     });
     join_all(looks).await.into_iter().flatten().collect()
@@ -90,7 +93,7 @@ async fn marked(cluster: &K3sCluster, free: &[Host]) -> Vec<(Host, Mark)> {
 fn with_agents(cluster: &K3sCluster, agents: &[Host]) -> Arc<K3sCluster> {
     let K3sCluster { site, name, k3s, env } = cluster;
     let k3s = K3s { agents: agents.to_vec(), ..k3s.clone() };
-    Arc::new(K3sCluster { site: site.clone(), name: name.clone(), k3s, env: Arc::clone(env) })
+    Arc::new(K3sCluster { site: Arc::clone(site), name: name.clone(), k3s, env: Arc::clone(env) })
 }
 
 /// The step `<cluster>/remove/<host>/node`: the cluster has no node of the host any more.

@@ -63,11 +63,16 @@ impl PutFiles {
                 artifacts.push(Upload { artifact, sum, kept });
             }
         }
-        let is_marked = look.marks.iter().any(|mark| mark.is_of(&cluster.site, &cluster.name));
+        let hub = cluster.hub().await;
+        let mark = match look.marks.iter().find(|mark| mark.is_of(&cluster.site.name, &cluster.name)) {
+            None => Some(Mark::new(&cluster.site.name, &cluster.name, *role, hub, &look.traces)),
+            // Made when nobody knew the hub: what was there before that stays in it.
+            Some(mark) => (mark.hub.is_none() && hub.is_some()).then(|| Mark { hub, ..mark.clone() }),
+        };
         let unit = unit::text(*role);
         let has_unit = look.checksums.get(&unit::path(*role)) == Some(&sha256(&unit));
         Ok(Lacking {
-            mark: (!is_marked).then(|| Mark::new(&cluster.site, &cluster.name, *role, &look.traces)),
+            mark,
             unit: (!has_unit).then_some(unit),
             links: LINKS.into_iter().filter(|name| !look.tools.contains(*name)).collect(),
             look,
@@ -84,9 +89,15 @@ impl PutFiles {
             if is_there { Change::update(on(path), detail) } else { Change::create(on(path)) }
         };
         let mut changes = Vec::new();
-        if let Some(Mark { site, cluster, role, .. }) = &lacking.mark {
+        if let Some(Mark { site, cluster, role, hub, .. }) = &lacking.mark {
+            let is_there = lacking.look.marks.iter().any(|mark| mark.site == *site);
+            let change = if is_there {
+                Change::update(on("mark"), "it says which hub it belongs to")
+            } else {
+                Change::create(on("mark"))
+            };
             // What else is in it, the host says at that moment.
-            changes.push(Change::create(on("mark")).with_content(&(site, cluster, role)));
+            changes.push(change.with_content(&(site, cluster, role, hub)));
         }
         for Upload { artifact, sum, .. } in &lacking.artifacts {
             let installed = lacking.look.version.as_deref().unwrap_or("another file");

@@ -12,8 +12,9 @@ use super::release::{Architecture, ReleaseSource};
 use super::unit;
 use crate::engine::{Failure, StepId};
 use crate::env::Env;
+use crate::provider;
 use crate::site::inventory::Host;
-use crate::site::name::{ClusterName, SiteName};
+use crate::site::name::ClusterName;
 use crate::site::{Cluster, K3s, Site};
 use crate::ssh::Connection;
 
@@ -57,20 +58,30 @@ impl fmt::Display for Role {
 /// A cluster, which its steps share.
 #[derive(Debug)]
 pub(in crate::provider) struct K3sCluster {
-    pub(super) site: SiteName,
+    pub(super) site: Arc<Site>,
     pub(super) name: ClusterName,
     pub(super) k3s: K3s,
     pub(super) env: Arc<Env>,
 }
 
 impl K3sCluster {
-    pub(in crate::provider) fn new(site: &Site, cluster: &Cluster, k3s: &K3s, env: &Arc<Env>) -> Arc<Self> {
+    pub(in crate::provider) fn new(
+        site: &Arc<Site>,
+        cluster: &Cluster,
+        k3s: &K3s,
+        env: &Arc<Env>,
+    ) -> Arc<Self> {
         Arc::new(Self {
-            site: site.name.clone(),
+            site: Arc::clone(site),
             name: cluster.name.clone(),
             k3s: k3s.clone(),
             env: Arc::clone(env),
         })
+    }
+
+    /// What tells the site's hub from the hubs of other sites of its name.
+    pub(super) async fn hub(&self) -> Option<String> {
+        provider::of(&self.site, &self.site.hub, &self.env).identity().await
     }
 
     /// The hosts of the control plane, the first one first.

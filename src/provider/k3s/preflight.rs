@@ -52,6 +52,11 @@ impl Preflight {
             // Of a cluster that is there, an agent that is off holds up nothing but itself: its own steps say so.
             unseen.retain(|(member, _)| !member.is_agent());
         }
+        // The hosts have been looked at: what tells a hub of k3s is known by now.
+        let hub = self.0.hub().await;
+        for candidate in &mut candidates {
+            candidate.hub.clone_from(&hub);
+        }
         let mut faults: Vec<_> = candidates.iter().flat_map(Candidate::faults).collect();
         faults.extend(duplicates(&candidates));
         faults.extend(unseen.iter().map(|(member, failure)| Fault::unreachable(member, failure)));

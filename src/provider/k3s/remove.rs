@@ -44,7 +44,7 @@ impl Uninstall {
     async fn installed(&self) -> Result<Installed, Failure> {
         let Member { cluster, .. } = &self.0;
         let look = self.0.host_look(true).await?;
-        let mark = look.marks.iter().find(|mark| mark.is_of(&cluster.site, &cluster.name));
+        let mark = look.marks.iter().find(|mark| mark.is_of(&cluster.site.name, &cluster.name));
         Ok(match mark {
             Some(mark) => Installed::Marked(mark.clone(), &look.traces - &mark.before),
             None if Mark::was_begun(&look.traces) => Installed::MarkBegun,
@@ -90,7 +90,7 @@ impl Uninstall {
         {
             return Err(self.still_there(&remaining, &said));
         }
-        let script = Mark::removal(&self.0.cluster.site);
+        let script = Mark::removal(&self.0.cluster.site.name);
         writer.perform(self.0.run("remove the mark", &script)).await?;
         Ok(())
     }

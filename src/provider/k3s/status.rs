@@ -62,14 +62,14 @@ impl fmt::Display for Certificate {
 }
 
 /// Looks at every host of a cluster, servers first; not yet at their nodes.
-pub async fn hosts(site: &Site, cluster: &Cluster, k3s: &K3s, env: &Arc<Env>) -> Vec<HostStatus> {
+pub async fn hosts(site: &Arc<Site>, cluster: &Cluster, k3s: &K3s, env: &Arc<Env>) -> Vec<HostStatus> {
     let members = K3sCluster::new(site, cluster, k3s, env).members();
     join_all(members.iter().map(host)).await
 }
 
 /// Adds how the nodes are of hosts that were looked at, where `facts` say how to reach the API.
 pub async fn add_nodes(
-    site: &Site,
+    site: &Arc<Site>,
     cluster: &Cluster,
     k3s: &K3s,
     env: &Arc<Env>,
