@@ -1,6 +1,6 @@
 //! The provider `k3s`: clusters of k3s on hosts that are reached over SSH, without k3s' install script.
 //!
-//! Everything about a host is found out by a look at it ([`look`]); nothing is remembered but the mark on the host.
+//! Everything about a host is found out by a look at it (`look`); nothing is remembered but the mark on the host.
 
 mod access;
 mod config;
