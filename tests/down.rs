@@ -3,6 +3,7 @@
 mod departed;
 pub(crate) mod mix;
 mod others;
+mod twins;
 mod unseen;
 
 use k8s_openapi::api::core::v1::Secret;

@@ -29,3 +29,26 @@ fn an_agent_that_left_the_profile_is_listed_and_pruned() {
     assert_eq!(farm.run(&["plan", SITE, "--exit-code"]).code(), 0);
     farm.ok(&["down", SITE, "--yes"]);
 }
+
+/// Two sites of one name have two hubs, and the mark on a host says which of them it belongs to.
+#[test]
+fn a_host_of_another_hub_is_left_alone() {
+    let farm = Farm::new(&["one"], &[Plan::named("one")]);
+    farm.install();
+    let one = &farm.hosts["one"];
+    one.ok(r#"cp /etc/bridgehead/home.json /root/mark; sed -i 's/"hub": "[0-9a-f]*"/"hub": "other"/' /etc/bridgehead/home.json"#);
+    one.ok("grep -q other /etc/bridgehead/home.json");
+    let said = "belongs to another site that is called `home`";
+    let refusal = farm.refusal();
+    assert!(refusal.contains(said), "{refusal}");
+    let down = farm.run(&["down", SITE, "--yes"]);
+    assert!(down.code() == 4 && down.stdout.contains(said), "{}{}", down.stdout, down.stderr);
+    assert_eq!(steps(&down, "applied"), NOTHING, "{}", down.stdout);
+    one.ok("systemctl is-active k3s && grep -q other /etc/bridgehead/home.json");
+
+    // A mark of before there was anything to compare with gets it.
+    one.ok(r#"grep -v '"hub":' /root/mark >/etc/bridgehead/home.json; rm /root/mark"#);
+    assert!(steps(&farm.install(), "applied").contains(&"hub/provision/one/files".to_owned()));
+    one.ok(r#"grep -q '"hub": "[0-9a-f]\{32\}"' /etc/bridgehead/home.json"#);
+    assert_eq!(steps(&farm.install(), "applied"), NOTHING);
+}
