@@ -8,8 +8,9 @@ mod kinds;
 mod mark;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use futures::{StreamExt, stream};
+use futures::{AsyncReadExt as _, StreamExt, stream};
 use kube::Client;
 use kube::api::ListParams;
 use kube::core::Request;
@@ -26,6 +27,9 @@ use crate::k8s::{ApiError, Kind, api};
 
 /// How many kinds are listed at once.
 const AT_ONCE: usize = 16;
+/// How long a cluster may take until it begins to answer a question. Where it has to ask somebody else first, such as a
+/// conversion webhook, it may itself wait for a minute.
+const ANSWER: Duration = Duration::from_secs(10);
 
 impl Tracking {
     /// Reads how a hub's Argo CD does it.
@@ -60,10 +64,9 @@ impl Tracking {
                     listed += 1;
                     objects.extend(found);
                 }
-                Err((kind, error)) => match error.status().filter(|status| status.code != 401) {
-                    // The server answered for a part of itself that does not work.
-                    Some(status) => {
-                        unlisted.push(Unlisted { kind: kind.to_string(), reason: status.message.clone() });
+                Err((kind, error)) => match partial(&error) {
+                    Some(reason) => {
+                        unlisted.push(Unlisted { kind: kind.to_string(), reason });
                         refusal = Some(error);
                     }
                     None => return Err(error),
@@ -84,10 +87,7 @@ impl Tracking {
         kind: &'a Listable,
         applications: &BTreeSet<String>,
     ) -> Result<Vec<Tracked>, (&'a Listable, ApiError)> {
-        let request = Request::new(kind.path()).list_metadata(&ListParams::default());
-        let request = request.map_err(kube::Error::BuildRequest);
-        let list = async { client.request::<List>(request?).await };
-        let items = match list.await.map_err(|error| ApiError::of("list", &kind.kind, error)) {
+        let items = match list(client, kind).await {
             Ok(list) => list.items.unwrap_or_default(),
             // The kind went away since it was discovered.
             Err(error) if error.is_absent() => Vec::new(),
@@ -95,5 +95,32 @@ impl Tracking {
         };
         let tracked = items.into_iter().filter_map(|item| self.tracked(kind, item.metadata));
         Ok(tracked.filter(|tracked| applications.contains(&tracked.application)).collect())
+    }
+}
+
+/// Why a cluster does not list one kind, where that says nothing of the others: a part of it does not work.
+fn partial(error: &ApiError) -> Option<String> {
+    match error.status() {
+        Some(status) if status.code == 401 => None,
+        Some(status) => Some(status.message.clone()),
+        None => error.is_late().then(|| format!("it does not answer within {} s", ANSWER.as_secs())),
+    }
+}
+
+async fn list(client: &Client, kind: &Listable) -> Result<List, ApiError> {
+    let failed = |error| ApiError::of("list", &kind.kind, error);
+    let request = Request::new(kind.path()).list_metadata(&ListParams::default());
+    let request = request.map_err(kube::Error::BuildRequest).map_err(failed)?;
+    let mut answer = in_time(&kind.kind, client.request_stream(request)).await?;
+    let mut text = Vec::new();
+    let read = answer.read_to_end(&mut text).await.map_err(kube::Error::ReadEvents);
+    read.and_then(|_| serde_json::from_slice(&text).map_err(kube::Error::SerdeError)).map_err(failed)
+}
+
+/// What a cluster answers to a question for a list, unless it takes too long.
+async fn in_time<T>(subject: &str, answer: impl Future<Output = kube::Result<T>>) -> Result<T, ApiError> {
+    match tokio::time::timeout(ANSWER, answer).await {
+        Ok(answer) => answer.map_err(|error| ApiError::of("list", subject, error)),
+        Err(_) => Err(ApiError::Late { operation: "list", subject: subject.to_owned(), within: ANSWER }),
     }
 }

@@ -7,6 +7,7 @@ use kube::Client;
 use kube::core::discovery::v2::{APIResourceDiscovery, APIVersionDiscovery};
 
 use super::found::Unlisted;
+use super::in_time;
 use crate::k8s::ApiError;
 
 /// Kinds that a cluster makes many of and that Argo CD does not look at by default.
@@ -54,9 +55,10 @@ impl fmt::Display for Listable {
 /// The kinds whose objects can be listed and deleted, each in the version that the server prefers; and the parts of
 /// the server that do not answer.
 pub(super) async fn listable(client: &Client) -> Result<(Vec<Listable>, Vec<Unlisted>), ApiError> {
-    let groups =
-        futures::try_join!(client.list_core_api_versions_aggregated(), client.list_api_groups_aggregated());
-    let (core, named) = groups.map_err(|error| ApiError::of("list", "the kinds of the cluster", error))?;
+    let groups = async {
+        futures::try_join!(client.list_core_api_versions_aggregated(), client.list_api_groups_aggregated())
+    };
+    let (core, named) = in_time("the kinds of the cluster", groups).await?;
     let (mut kinds, mut unlisted) = (Vec::new(), Vec::new());
     for group in core.items.into_iter().chain(named.items) {
         let name = group.metadata.and_then(|metadata| metadata.name).unwrap_or_default();

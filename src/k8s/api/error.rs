@@ -1,5 +1,7 @@
 //! What is told of a call that failed.
 
+use std::time::Duration;
+
 use kube::core::Status;
 
 use crate::engine::Hint;
@@ -28,6 +30,16 @@ pub enum ApiError {
         subject: String,
         /// What happened.
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// There was no answer in the time that it may take.
+    #[error("cannot {operation} {subject}: no answer within {} s", within.as_secs())]
+    Late {
+        /// What was asked.
+        operation: &'static str,
+        /// About what.
+        subject: String,
+        /// How long it may take.
+        within: Duration,
     },
     /// The answer is not an object.
     #[error("the API server's answer about {subject} is not an object")]
@@ -80,6 +92,12 @@ impl ApiError {
             Self::Refused { source, .. } => Some(source),
             _ => None,
         }
+    }
+
+    /// Whether there was no answer in time.
+    #[must_use]
+    pub fn is_late(&self) -> bool {
+        matches!(self, Self::Late { .. })
     }
 
     /// Whether the object is not as it was when it was seen: it has another version, or a `test` of a patch failed. An
