@@ -176,7 +176,7 @@ impl Application {
 
     fn out_of_sync(&self, surroundings: Surroundings<'_>) -> Standing {
         if let Some(set) = surroundings.set
-            && let Some(turn) = set.turn(self.name())
+            && let Some(turn) = set.turn(self)
         {
             return self.rolling(set.name(), &turn);
         }
