@@ -2,6 +2,7 @@
 
 mod mix;
 mod others;
+mod silent;
 mod unseen;
 
 use k8s_openapi::api::core::v1::Secret;
