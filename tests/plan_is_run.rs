@@ -98,7 +98,7 @@ impl Site {
     fn write(&self, wishes: &Wishes, comment: &str) {
         let setting = format!("[argocd.cm]\n\"help.chatText\" = \"text {}\"\n", wishes[0][3]);
         let secret = "[secrets.probe.data]\nvalue = { env = \"PROBE\" }\n";
-        let clusters: String = CLUSTERS.iter().zip(wishes).map(|(name, wish)| of(name, wish)).collect();
+        let clusters: String = CLUSTERS.iter().zip(wishes).map(|(name, wish)| of(name, *wish)).collect();
         let profile =
             format!("{comment}{clusters}[addons]\nprobe = false\nsecond = false\n{setting}{secret}");
         self.0.write_profile(SITE, &profile);
@@ -120,16 +120,16 @@ impl Site {
 }
 
 /// The part of the profile that is about one cluster. The first of the values is that nothing is said.
-fn of(name: &str, [label, annotation, addon, ..]: &Wish) -> String {
+fn of(name: &str, [label, annotation, addon, ..]: Wish) -> String {
     let table = if name == "hub" { "hub".to_owned() } else { format!("spokes.{name}") };
     let entry = |part: &str, entry: String, value: u8| {
         if value == 0 { String::new() } else { format!("[{table}.{part}]\n{entry}\n") }
     };
     [
         format!("[{table}.local]\n"),
-        entry("labels", format!("tier = \"{label}\""), *label),
-        entry("annotations", format!("note = \"{annotation}\""), *annotation),
-        entry("addons", format!("probe = true\nsecond = {}", *addon == 2), *addon),
+        entry("labels", format!("tier = \"{label}\""), label),
+        entry("annotations", format!("note = \"{annotation}\""), annotation),
+        entry("addons", format!("probe = true\nsecond = {}", addon == 2), addon),
     ]
     .concat()
 }
