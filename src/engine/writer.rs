@@ -108,3 +108,18 @@ impl FromStr for Fault {
         Ok(Self { step, ordinal, moment, signal })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_says_what_happens_where() {
+        let at = |moment, signal| Fault { step: "hub/a:b".to_owned(), ordinal: 2, moment, signal };
+        assert_eq!("before:2:hub/a:b".parse(), Ok(at(Moment::Before, Signal::KILL)));
+        assert_eq!("stop:after:2:hub/a:b".parse(), Ok(at(Moment::After, Signal::STOP)));
+        for other in ["", "stop", "stop:2:hub", "during:2:hub", "before:two:hub", "before:2"] {
+            assert_eq!(other.parse::<Fault>(), Err(FaultError(other.to_owned())), "{other}");
+        }
+    }
+}
