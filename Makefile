@@ -65,7 +65,7 @@ run = @$(BRIDGEHEAD)$(if $(filter-out false no 0,$(ASK_PASS)), --ask-pass)$(\
         rke2/kubeconfig/merge \
         argocd/install argocd/status argocd/password argocd/password/update argocd/port-forward argocd/cluster/add \
         kubernetes/secret/plan kubernetes/secret/apply site/inventory/render \
-        kubeconfig components components/fetch test test/parts lint bench kill-matrix
+        kubeconfig components components/fetch test test/parts lint bench kill-matrix silence-matrix
 
 help: ## List the targets
 	@echo "make TARGET SITE=name   (default: local)"
@@ -172,6 +172,9 @@ lint: ## Formatting and lints
 bench: components/fetch ## Measure against kubectl, ssh and scp, and write docs/bench.md
 	$(CARGO) build --locked --release --example k3s
 	$(CARGO) bench --locked --bench bench
+
+silence-matrix: ## Let a spoke fall silent before every write of `down`, in every way (long)
+	BRIDGEHEAD_SILENCE_MATRIX=all $(CARGO) test --locked --test it down::silent -- --nocapture
 
 kill-matrix: ## Kill `up` and `down` before and after every write (long)
 	BRIDGEHEAD_KILL_MATRIX=all $(CARGO) test --locked --test it kill -- --nocapture

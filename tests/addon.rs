@@ -237,16 +237,45 @@ async fn an_addon_that_no_set_knows_is_an_error(site: &Site) {
     }
 }
 
-/// Makes an API group whose server is not there.
+/// A kind whose objects cannot be listed, because nobody converts them to the version that is preferred.
+fn broken_kind() -> [Value; 3] {
+    let schema = json!({"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}});
+    let version = |name, storage| json!({"name": name, "served": true, "storage": storage, "schema": schema});
+    let definition = json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "things.example.com"},
+        "spec": {"group": "example.com", "scope": "Cluster", "names": {"kind": "Thing", "plural": "things"},
+                 "versions": [version("v2", false), version("v1", true)]},
+    });
+    let thing = json!({"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "one"}});
+    let webhook =
+        json!({"conversionReviewVersions": ["v1"], "clientConfig": {"url": "https://127.0.0.1:1/"}});
+    [definition, thing, json!({"spec": {"conversion": {"strategy": "Webhook", "webhook": webhook}}})]
+}
+
+/// Makes the kind, and an API group whose server is not there.
 async fn break_kinds(client: Client) {
+    let api = |group: &str, version: &str, kind: &str| -> Api<DynamicObject> {
+        let kind = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
+        Api::all_with(client.clone(), &kind)
+    };
+    let [definition, thing, conversion] = broken_kind();
+    let (definitions, things) =
+        (api("apiextensions.k8s.io", "v1", "CustomResourceDefinition"), api("example.com", "v1", "Thing"));
     let create = PostParams::default();
+    definitions.create(&create, &serde_json::from_value(definition).unwrap()).await.unwrap();
+    eventually("the kind", async || {
+        things.create(&create, &serde_json::from_value(thing.clone()).unwrap()).await.is_ok()
+    })
+    .await;
+    let parameters = PatchParams::default();
+    definitions.patch("things.example.com", &parameters, &Patch::Merge(conversion)).await.unwrap();
     let dead = json!({
         "apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": {"name": "v1.dead.example.com"},
         "spec": {"group": "dead.example.com", "version": "v1", "groupPriorityMinimum": 100, "versionPriority": 100,
                  "insecureSkipTLSVerify": true, "service": {"name": "dead", "namespace": "default"}},
     });
-    let kind = ApiResource::from_gvk(&GroupVersionKind::gvk("apiregistration.k8s.io", "v1", "APIService"));
-    let services: Api<DynamicObject> = Api::all_with(client.clone(), &kind);
+    let services = api("apiregistration.k8s.io", "v1", "APIService");
     services.create(&create, &serde_json::from_value(dead).unwrap()).await.unwrap();
     eventually("the dead API", async || {
         let groups = client.list_api_groups_aggregated().await.unwrap().items;
@@ -263,7 +292,9 @@ async fn what_cannot_be_listed_stops_nothing(site: &Site) {
     let unseen = site.cell("priority_classes")["unseen"].to_string();
     let off = site.lab.ok(&["addon", "off", "switch", "priority_classes", "--cluster", "dev", "--yes"]);
     assert!(!site.classes_are_there().await);
-    let named = "everything of dead.example.com/v1 cannot be listed";
-    assert!(unseen.contains(named), "{unseen}");
-    assert_eq!(off.stderr.matches(named).count(), 1, "{}", off.stderr);
+    for named in ["Thing.example.com cannot be listed", "everything of dead.example.com/v1 cannot be listed"]
+    {
+        assert!(unseen.contains(named), "{named}: {unseen}");
+        assert_eq!(off.stderr.matches(named).count(), 1, "{named}: {}", off.stderr);
+    }
 }

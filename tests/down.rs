@@ -3,6 +3,7 @@
 mod departed;
 pub(crate) mod mix;
 mod others;
+mod silent;
 mod twins;
 mod unseen;
 

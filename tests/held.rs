@@ -96,7 +96,7 @@ async fn what_nobody_syncs_is_named_and_not_done() {
     site.0.write_profile("held", PROFILE);
     site.write_docs("wiki");
     a_manual_policy(&site).await;
-    a_rolling_sync(&site);
+    a_rolling_sync(&site).await;
     a_sync_window(&site).await;
     an_annotation(&site);
 }
@@ -113,11 +113,19 @@ async fn a_manual_policy(site: &Site) {
     assert!(status.contains("its sync policy is manual"), "{status}");
 }
 
-/// The set takes the automated policy away, and this one never gives the Application its turn.
-fn a_rolling_sync(site: &Site) {
-    let step = "{matchExpressions: [{key: ring, operator: In, values: [first]}], maxUpdate: 0}";
-    site.write(&format!("{{type: RollingSync, rollingSync: {{steps: [{step}]}}}}"), "{}", AUTOMATED);
+/// The set takes the automated policy away, and syncs when it is the Application's turn.
+async fn a_rolling_sync(site: &Site) {
+    let rolling = |ring: &str, most: &str| {
+        let step = format!("{{matchExpressions: [{{key: ring, operator: In, values: [{ring}]}}]{most}}}");
+        site.write(&format!("{{type: RollingSync, rollingSync: {{steps: [{step}]}}}}"), "{}", AUTOMATED);
+    };
+    rolling("first", ", maxUpdate: 0");
     site.is_held("step 1 of the RollingSync of docs has a maxUpdate of 0", "argocd app sync docs-dev");
+    rolling("other", "");
+    site.is_held("no step of the RollingSync of docs selects it", "argocd app sync docs-dev");
+    rolling("first", "");
+    site.up();
+    assert_eq!(site.status().await, ["Synced", "Healthy"], "its turn was waited for");
 }
 
 async fn a_sync_window(site: &Site) {

@@ -24,6 +24,7 @@ mod lease;
 mod local;
 mod node;
 mod objects;
+mod plan_is_run;
 mod repository;
 mod secrets;
 mod sites;

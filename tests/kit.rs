@@ -9,6 +9,7 @@ pub(crate) mod lab;
 pub(crate) mod mirror;
 pub(crate) mod process;
 pub(crate) mod profile;
+pub(crate) mod road;
 pub(crate) mod site;
 pub(crate) mod sshd;
 pub(crate) mod standin;

@@ -82,7 +82,7 @@ impl Switch {
     async fn edit(&self, session: &Session, on: bool) -> Result<(Edited, Facts), CommandError> {
         session.select(&self.cluster)?;
         let edited = flow::addon::edit(&session.site, &session.env, &self.cluster, &self.addon, on)?;
-        let facts = session.look(&edited.reached(&session.env)).await.facts;
+        let facts = session.look(&edited.found(&session.env)).await.facts;
         Ok((edited, facts))
     }
 
@@ -111,7 +111,7 @@ impl Switch {
 
 fn list(global: &Global, site: &SiteName) -> Result<Exit, CommandError> {
     Session::run(global, site, Show::Nothing, async |session| {
-        let facts = session.look(&flow::addon::reach_all(&session.site, &session.env)).await.facts;
+        let facts = session.look(&flow::addon::found(&session.site, &session.env)).await.facts;
         let addons =
             flow::addon::list(&session.site, &session.env, &facts).await.map_err(Stop::into_failure)?;
         let mut stdout = std::io::stdout().lock();
@@ -279,7 +279,7 @@ fn cell_text(cell: &Cell) -> String {
         (all, unsettled) => text.push_str(&format!(", {unsettled} of {all} unhealthy")),
     }
     match &cell.left_behind {
-        None => text.push_str(", no answer"),
+        None => text.push_str(", not seen"),
         Some(left) if left.is_empty() => {}
         Some(left) => {
             let objects: usize = left.iter().map(|left| left.objects.len()).sum();

@@ -24,7 +24,8 @@ const PASSWORD_FILE: &str = "BRIDGEHEAD_PASSWORD_FILE";
 const SSH_CONFIG: &str = "BRIDGEHEAD_SSH_CONFIG";
 /// A text that machines share which review each other's plans: digests of plans with secrets are mixed with it.
 const DIGEST_KEY: &str = "BRIDGEHEAD_DIGEST_KEY";
-/// For tests: kills the run before or after a write, `before|after:<ordinal>:<step>`.
+/// For tests: kills the run before or after a write, or stops it there until it is told to go on:
+/// `[stop:]before|after:<ordinal>:<step>`.
 const FAULT: &str = "BRIDGEHEAD_FAULT";
 
 /// The surroundings could not be made out.

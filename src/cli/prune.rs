@@ -54,7 +54,7 @@ impl Pruning {
         if site.protect {
             return Err(CommandError::Protected(site.name.clone()));
         }
-        let facts = session.look(&flow::departed::reached(site, env)).await.facts;
+        let facts = session.look(&flow::addon::found(site, env)).await.facts;
         let departed = flow::departed::look(site, env, &facts).await?;
         let all = flow::departed::with_departed(site, env, &facts, &departed).await?;
         let request = self.unreached.request(&all, &[])?;

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::event::{Event, Events, Subject};
 
-/// Lets one step's `apply` write, counts the writes, and is where the kill tests stop a run.
+/// Lets one step's `apply` write, counts the writes, and is where tests kill or hold a run.
 #[derive(Debug)]
 pub struct Writer {
     subject: Subject,
@@ -61,18 +61,20 @@ impl Writer {
             && fault.ordinal == ordinal
             && fault.moment == moment
         {
-            // SIGKILL cannot be caught: this is the power failing at that very moment.
-            let _ = kill_process(getpid(), Signal::KILL);
+            let _ = kill_process(getpid(), fault.signal);
         }
     }
 }
 
-/// Where a test kills the run: before or after write `ordinal` of `step`.
+/// What a test does to the run before or after write `ordinal` of `step`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     step: String,
     ordinal: usize,
     moment: Moment,
+    /// SIGKILL cannot be caught: this is the power failing at that very moment. SIGSTOP holds the run until the test
+    /// lets it go on in another world.
+    signal: Signal,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,9 +83,9 @@ enum Moment {
     After,
 }
 
-/// The text is not of the form `before|after:<ordinal>:<step>`.
+/// The text is not of the form `[stop:]before|after:<ordinal>:<step>`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not of the form before|after:<ordinal>:<step>")]
+#[error("`{0}` is not of the form [stop:]before|after:<ordinal>:<step>")]
 pub struct FaultError(String);
 
 impl FromStr for Fault {
@@ -91,7 +93,11 @@ impl FromStr for Fault {
 
     fn from_str(text: &str) -> Result<Self, FaultError> {
         let refuse = || FaultError(text.to_owned());
-        let mut parts = text.splitn(3, ':');
+        let (signal, place) = match text.strip_prefix("stop:") {
+            Some(place) => (Signal::STOP, place),
+            None => (Signal::KILL, text),
+        };
+        let mut parts = place.splitn(3, ':');
         let moment = match parts.next() {
             Some("before") => Moment::Before,
             Some("after") => Moment::After,
@@ -99,6 +105,21 @@ impl FromStr for Fault {
         };
         let ordinal = parts.next().and_then(|part| part.parse().ok()).ok_or_else(refuse)?;
         let step = parts.next().ok_or_else(refuse)?.to_owned();
-        Ok(Self { step, ordinal, moment })
+        Ok(Self { step, ordinal, moment, signal })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_says_what_happens_where() {
+        let at = |moment, signal| Fault { step: "hub/a:b".to_owned(), ordinal: 2, moment, signal };
+        assert_eq!("before:2:hub/a:b".parse(), Ok(at(Moment::Before, Signal::KILL)));
+        assert_eq!("stop:after:2:hub/a:b".parse(), Ok(at(Moment::After, Signal::STOP)));
+        for other in ["", "stop", "stop:2:hub", "during:2:hub", "before:two:hub", "before:2"] {
+            assert_eq!(other.parse::<Fault>(), Err(FaultError(other.to_owned())), "{other}");
+        }
     }
 }

@@ -4,17 +4,17 @@
 use std::sync::Arc;
 
 use super::profile::Profile;
-use super::up;
 use crate::engine::survey::survey;
 use crate::engine::{Failure, Tree};
 use crate::env::Env;
 use crate::gitops::addon::{kept, off, on, release};
 use crate::gitops::cluster_secret::switch;
 use crate::gitops::refresh::refresh;
+use crate::provider::{self, Said};
+use crate::seq;
 use crate::site::edit::set_addon;
 use crate::site::name::{AddonName, ClusterName};
 use crate::site::{Cluster, Site, load};
-use crate::{provider, seq};
 
 pub use crate::gitops::addon::{Addon, Cell, Coming, Removal, Removals, coming, list, removals};
 pub use crate::gitops::cluster_secret::{Pending, pending};
@@ -98,15 +98,24 @@ impl Edited {
         Ok(Self { site, ..self })
     }
 
-    /// How the hub and the clusters on which the addon is switched are reached, and the addresses of the repositories.
+    /// Whether the hub and the clusters on which the addon is switched are there, how they are reached, and the
+    /// addresses of the repositories.
     #[must_use]
-    pub fn reached(&self, env: &Arc<Env>) -> Tree {
-        let Self { site, clusters, .. } = self;
+    pub fn found(&self, env: &Arc<Env>) -> Tree {
+        let finds = self.needed().map(|cluster| provider::locate(&self.site, cluster, env, &Said::default()));
+        seq![survey(provider::repositories(&self.site, env)), Tree::Par(finds.collect())]
+    }
+
+    /// How these clusters are reached, and the addresses of the repositories.
+    fn reached(&self, env: &Arc<Env>) -> Tree {
+        let serves = self.needed().map(|cluster| provider::of(&self.site, cluster, env).provision());
+        survey(seq![provider::repositories(&self.site, env), Tree::Par(serves.collect())])
+    }
+
+    fn needed(&self) -> impl Iterator<Item = &Cluster> {
         let is_needed =
-            |cluster: &&Cluster| cluster.name == site.hub.name || clusters.contains(&cluster.name);
-        let needed = site.clusters().filter(is_needed);
-        let needed = needed.map(|cluster| provider::of(site, cluster, env).provision()).collect();
-        survey(seq![provider::repositories(site, env), Tree::Par(needed)])
+            |cluster: &&Cluster| cluster.name == self.site.hub.name || self.clusters.contains(&cluster.name);
+        self.site.clusters().filter(is_needed)
     }
 
     /// Switches the addon on and waits until its objects are there.
@@ -155,8 +164,8 @@ impl Edited {
     }
 }
 
-/// Finds out how to reach every cluster.
+/// Whether every cluster is there, and how it is reached.
 #[must_use]
-pub fn reach_all(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
-    survey(up::clusters(site, env))
+pub fn found(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
+    Tree::Par(site.clusters().map(|cluster| provider::locate(site, cluster, env, &Said::default())).collect())
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::down::Request;
 use super::presence::{Concern, presence};
-use super::{down, up};
+use super::{addon, down, up};
 use crate::engine::survey::survey;
 use crate::engine::within::within;
 use crate::engine::{Facts, Failure, Tree};
@@ -44,12 +44,6 @@ enum DepartedError {
          `{named}` does not answer"
     )]
     Undecided { departed: ClusterName, server: String, named: ClusterName },
-}
-
-/// Finds out how the clusters are reached, for [`look`].
-#[must_use]
-pub fn reached(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
-    survey(up::clusters(site, env))
 }
 
 /// Looks for what left the profile. A hub that does not answer knows of nothing.
@@ -209,5 +203,5 @@ pub fn prune_entries(
     departed: &Departed,
     removals: &BTreeMap<AddonName, Removals>,
 ) -> Tree {
-    seq![reached(site, env), within("departed", drop_entries(site, env, &departed.on_hub, removals))]
+    seq![addon::found(site, env), within("departed", drop_entries(site, env, &departed.on_hub, removals))]
 }

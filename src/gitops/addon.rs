@@ -30,8 +30,9 @@ use super::Scope;
 use super::application::{Application, Resource};
 use super::expected::Expected;
 use super::fleet::{Fleet, Registered, is_marked};
-use super::hub::{Hub, Life, life};
+use super::hub::Hub;
 use super::tracking::{Found, ObjectName, Tracking, Unlisted, is_tracked};
+use crate::engine::facts::Presence;
 use crate::engine::{Facts, Failure, Stop};
 use crate::env::Env;
 use crate::site::Site;
@@ -91,6 +92,11 @@ pub struct Removals {
 #[error("what the addon deployed cannot be looked at: {}", .0.join("; "))]
 struct Unreachable(Vec<String>);
 
+/// Nothing can be said without the hub.
+#[derive(Debug, thiserror::Error)]
+#[error("the hub `{0}` cannot be asked: {1}")]
+struct UnseenHub(ClusterName, String);
+
 /// What goes when an addon is switched off on some clusters, from the live world. Nothing is changed.
 ///
 /// # Errors
@@ -103,7 +109,7 @@ pub async fn removals(
     clusters: &[ClusterName],
 ) -> Result<Removals, Failure> {
     let scope = Scope::new(site, env);
-    let hub = Hub::of(&scope, facts).await.map_err(Stop::into_failure)?;
+    let hub = seen_hub(&scope, facts).await.map_err(Stop::into_failure)?;
     let fleet = Fleet::look(&hub, site).await?;
     let tracking = Tracking::of(&hub).await?;
     let looks = clusters.iter().filter_map(|cluster| fleet.registered(cluster)).map(async |registered| {
@@ -132,7 +138,7 @@ pub async fn removals(
 /// How many clusters are asked at once.
 const AT_ONCE: usize = 16;
 
-/// What Applications deployed to a cluster, or why the cluster cannot be asked.
+/// What Applications deployed to a cluster, or why the cluster cannot be asked. Only one that was seen is asked.
 async fn deployed(
     scope: &Scope,
     facts: &Facts,
@@ -141,24 +147,43 @@ async fn deployed(
     names: &BTreeSet<String>,
 ) -> Result<Found, String> {
     let Some(cluster) = &registered.cluster else { return Ok(Found::default()) };
-    let life = life(scope, facts, cluster).await;
-    match life.map_err(|error| format!("{cluster}: {error}"))? {
-        Life::Alive(client) => {
-            tracking.objects(&client, names).await.map_err(|error| format!("{cluster}: {}", chain(&error)))
-        }
-        Life::Gone(how) | Life::Silent(how) => Err(format!("{cluster}: {how}")),
+    if let Some(unseen) = unseen(facts, cluster) {
+        return Err(format!("{cluster}: {unseen}"));
+    }
+    let found = async {
+        let client = scope.client(cluster, facts).await.map_err(Stop::into_failure)?;
+        Ok::<_, Failure>(tracking.objects(&client, names).await?)
+    };
+    found.await.map_err(|failure| {
+        let texts: Vec<_> = std::iter::once(failure.to_string()).chain(failure.causes()).collect();
+        format!("{cluster}: {}", texts.join(": "))
+    })
+}
+
+/// Why nothing is known of a cluster; `None` if it was seen. One that does not answer may well be there.
+fn unseen(facts: &Facts, cluster: &ClusterName) -> Option<String> {
+    match facts.presence(cluster) {
+        Some(Presence::Seen) => None,
+        Some(Presence::Gone(proof)) => Some(format!("it is gone: {proof}")),
+        Some(Presence::Unreachable(why) | Presence::ThroughArgoCd(why)) => Some(why.cause.clone()),
+        Some(Presence::Lost) => Some("it is taken for lost".to_owned()),
+        None => Some("nobody has looked for it".to_owned()),
     }
 }
 
-/// An error with everything that caused it.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        text.push_str(&format!(": {source}"));
-        next = source.source();
-    }
-    text
+/// The hub, which has to have been seen.
+async fn seen_hub(scope: &Scope, facts: &Facts) -> Result<Hub, Stop> {
+    let hub = scope.hub();
+    let Some(unseen) = unseen(facts, hub) else { return Hub::of(scope, facts).await };
+    let hint = match facts.presence(hub) {
+        Some(Presence::Unreachable(why)) => why.hint.clone(),
+        _ => Some(format!("bring the site up first: bridgehead up {}", scope.site.name)),
+    };
+    let failure = Failure::from(UnseenHub(hub.clone(), unseen));
+    Err(match hint {
+        Some(hint) => failure.with_hint(hint).into(),
+        None => failure.into(),
+    })
 }
 
 impl Removals {

@@ -1,9 +1,6 @@
-//! The hub's Argo CD as the steps on Applications talk to it, and whether a cluster answers at this moment.
+//! The hub's Argo CD as the steps on Applications talk to it.
 
-use std::error::Error;
-use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Client;
@@ -13,11 +10,7 @@ use super::Scope;
 use crate::engine::facts::Presence;
 use crate::engine::{Facts, Stop};
 use crate::env::{Env, Looks};
-use crate::k8s::{ApiError, ClientError, Kind, Object, api};
-use crate::site::name::ClusterName;
-
-/// How long a cluster may take to give a sign of life.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(3);
+use crate::k8s::{ApiError, Kind, Object, api};
 
 /// The namespace of Argo CD on the hub.
 #[derive(Clone)]
@@ -112,46 +105,4 @@ impl Hub {
     pub(super) async fn delete(&self, kind: &Kind, name: &str) -> Result<(), ApiError> {
         api::delete(&self.client, kind, Some(&self.namespace), name).await
     }
-}
-
-/// What answers where a cluster is said to be.
-pub(super) enum Life {
-    /// An API server.
-    Alive(Client),
-    /// Nothing is there: nobody knows how to reach it, or its machine answers and has nothing at its port.
-    Gone(String),
-    /// Nothing is heard of it.
-    Silent(String),
-}
-
-/// Asks a cluster for a sign of life.
-///
-/// # Errors
-/// When the connection cannot even be set up.
-pub(super) async fn life(scope: &Scope, facts: &Facts, cluster: &ClusterName) -> Result<Life, ClientError> {
-    let Ok(access) = facts.access(cluster) else {
-        return Ok(Life::Gone(format!("{cluster} is not there any more")));
-    };
-    let client = scope.env.clients.get(access).await?;
-    let answer = tokio::time::timeout(SIGN_OF_LIFE, client.apiserver_version()).await;
-    let server = &access.server;
-    Ok(match answer {
-        Ok(Ok(_) | Err(kube::Error::Api(_))) => Life::Alive(client),
-        Ok(Err(error)) if is_refused(&error) => Life::Gone(format!("nothing answers at {server}")),
-        Ok(Err(error)) => Life::Silent(format!("{server} does not answer: {}", innermost(&error))),
-        Err(_) => Life::Silent(format!("{server} does not answer")),
-    })
-}
-
-fn innermost<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost
-}
-
-fn is_refused(error: &kube::Error) -> bool {
-    let error = innermost(error).downcast_ref::<io::Error>();
-    error.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }

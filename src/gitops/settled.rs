@@ -9,6 +9,7 @@ use super::Scope;
 use super::application::Application;
 use super::fleet::{Fleet, is_marked};
 use super::hub::Hub;
+use super::overlooked::Overlooked;
 use super::progress::{Progress, Work};
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::env::Env;
@@ -135,7 +136,11 @@ impl Step for Applications {
             progress.expected(&fleet.expected(set, registered), registered);
         }
         let generated = fleet.on(registered).filter(|application| application.owner().is_some());
-        progress.applications(generated.collect(), Some(&client)).await;
+        progress.applications(generated.clone().collect(), Some(&client)).await;
+        // One that is on its way out has to go before it can be made again.
+        if let Some(overlooked) = Overlooked::look(&hub, &client, &fleet, registered, generated).await? {
+            progress.ask(overlooked.change(&hub), overlooked.requests());
+        }
         Ok(progress.observed())
     }
 

@@ -28,6 +28,15 @@ pub(crate) struct Mix {
 
 impl Mix {
     pub(crate) async fn up() -> Self {
+        let mut mix = Self::made().await;
+        mix.write_site("");
+        mix.before = mix.spokes().await;
+        mix.lab.ok(&["up", SITE, "--yes"]);
+        mix
+    }
+
+    /// Before the site is written.
+    pub(crate) async fn made() -> Self {
         let lab = Lab::new();
         lab.write_profile(MADE, "[hub.local]\n[spokes.a.local]\n[spokes.b.local]\n");
         lab.ok(&["up", MADE]);
@@ -36,15 +45,18 @@ impl Mix {
             forget_registration(&lab.client(MADE, spoke).await).await;
         }
         let kubeconfig = files::read(&lab.path("home/.kube/config")).unwrap();
-        let spokes = SPOKES
-            .map(|name| format!("[spokes.{name}]\nenvironment = \"{name}\"\n[spokes.{name}.existing]\ncontext = \"made/{name}\"\n"));
+        Self { lab, before: World::new(), kubeconfig }
+    }
+
+    /// Writes the site; the text is what it says of the spoke `a` besides its context.
+    pub(crate) fn write_site(&self, of_a: &str) {
+        let spokes = SPOKES.map(|name| {
+            let more = if name == "a" { of_a } else { "" };
+            format!("[spokes.{name}]\nenvironment = \"{name}\"\n{more}[spokes.{name}.existing]\ncontext = \"made/{name}\"\n")
+        });
         let fleet =
             profile::fleet(&[]).replace("[hub.local]\n", &format!("[hub.local]\n{}", spokes.concat()));
-        lab.write_profile(SITE, &fleet);
-        let mut mix = Self { lab, before: World::new(), kubeconfig };
-        mix.before = mix.spokes().await;
-        mix.lab.ok(&["up", SITE, "--yes"]);
-        mix
+        self.lab.write_profile(SITE, &fleet);
     }
 
     /// The objects of the spokes.

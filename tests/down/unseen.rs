@@ -22,10 +22,12 @@ async fn what_does_not_answer_stops_it_before_the_first_write() {
     assert!(refused.contains("a: ") && refused.contains("Connection refused"), "{refused}");
     assert!(refused.contains("--lost a") && refused.contains("--through-argocd a"), "{refused}");
     assert!(!refused.contains("\\n  b: ") && !refused.contains("\\n  hub: "), "{refused}");
+    addons_of_a_are_not_seen(&mix, "Connection refused");
     let without_context = mix.kubeconfig.replace("name: made/a", "name: made/other");
     files::replace(&mix.file(), without_context.as_bytes(), 0o600).unwrap();
     let refused = mix.refused(&["down", SITE, "--yes", "--cluster", "a"]);
     assert!(refused.contains("has no context `made/a`"), "{refused}");
+    addons_of_a_are_not_seen(&mix, "has no context `made/a`");
     mix.mend();
 
     let server = mix.api_server("a");
@@ -72,6 +74,19 @@ async fn what_is_said_of_a_spoke_decides_what_stays_on_it() {
     assert_eq!(differences("a", &up, &left), NOTHING, "what is lost stays as it is");
     assert_eq!(differences("b", &mix.before, &left), NOTHING);
     assert!(!mix.lab.state(SITE).exists());
+}
+
+/// What does not answer may be there with all that was deployed to it: no addon is switched off there.
+fn addons_of_a_are_not_seen(mix: &Mix, cause: &str) {
+    let profile = files::read(&mix.lab.profile(SITE)).unwrap();
+    let off = mix.lab.bridgehead(&["addon", "off", SITE, "priority_classes", "--cluster", "a", "--yes"]);
+    assert_eq!(off.code(), 4, "{}", off.stderr);
+    assert!(off.stderr.contains("a: ") && off.stderr.contains(cause), "{}", off.stderr);
+    assert_eq!(files::read(&mix.lab.profile(SITE)).unwrap(), profile);
+    let rows = mix.lab.ok(&["addon", "list", SITE, "--output", "json"]).document();
+    let row = rows.as_array().unwrap().iter().find(|row| row["addon"] == "priority_classes").unwrap();
+    let cell = row["clusters"].as_array().unwrap().iter().find(|cell| cell["cluster"] == "a").unwrap();
+    assert!(cell["left_behind"].is_null() && cell["unseen"].to_string().contains(cause), "{cell}");
 }
 
 /// What differs on one cluster.

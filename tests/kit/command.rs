@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal};
 use serde_json::Value;
 
-use super::process::signal;
+use super::process::{signal, state_of};
 use super::wait::until;
 
 /// Longer than any command of a test takes on a slow machine.
@@ -116,6 +116,17 @@ impl Running {
 
     pub(crate) fn signal(&self, with: Signal) {
         signal(Pid::from_child(&self.child), with);
+    }
+
+    /// Waits until it is stopped, as by a fault; whether it is, and has not ended instead.
+    pub(crate) fn is_stopped_in_the_end(&self) -> bool {
+        let pid = Pid::from_child(&self.child);
+        let mut state = 'R';
+        until("it is stopped, or has ended", || {
+            state = state_of(pid);
+            matches!(state, 'T' | 'Z')
+        });
+        state == 'T'
     }
 
     /// Waits for its end; one that does not end is killed and fails the test.

@@ -92,6 +92,13 @@ pub(crate) fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
+/// What a process is at, in the kernel's letter: `T` if it is stopped, `Z` once it has ended.
+pub(crate) fn state_of(pid: Pid) -> char {
+    let stat = bridgehead::files::read(&proc(pid).join("stat")).unwrap_or_default();
+    // The program's name, which may have anything in it, stands in parentheses before.
+    stat.rsplit(") ").next().and_then(|rest| rest.chars().next()).unwrap_or('Z')
+}
+
 /// What the kernel shows of a process.
 pub(crate) fn proc(pid: Pid) -> PathBuf {
     PathBuf::from(format!("/proc/{}", pid.as_raw_nonzero()))

@@ -27,7 +27,7 @@ impl Status {
     pub(in crate::cli) fn run(self, global: &Global) -> Result<Exit, CommandError> {
         Session::run(global, &self.site, Show::Nothing, async |session| {
             // Applications belong to clusters by how Argo CD reaches them.
-            let facts = session.look(&flow::addon::reach_all(&session.site, &session.env)).await.facts;
+            let facts = session.look(&flow::up::clusters(&session.site, &session.env)).await.facts;
             let status = ArgoCdStatus::of(&session.site, &session.env, &facts).await?;
             let mut stdout = std::io::stdout().lock();
             let _ = if session.output == Output::Json {

@@ -6,14 +6,13 @@ use std::sync::Arc;
 use futures::{StreamExt, stream};
 use serde::Serialize;
 
-use super::{AT_ONCE, applications, deployed, uninstalls};
+use super::{AT_ONCE, applications, deployed, seen_hub, uninstalls};
 use crate::engine::{Facts, Stop};
 use crate::env::Env;
 use crate::gitops::Scope;
 use crate::gitops::application::ApplicationSummary;
 use crate::gitops::application_set::{ADDON_LABEL_PREFIX, ApplicationSet};
 use crate::gitops::fleet::{Fleet, Registered};
-use crate::gitops::hub::Hub;
 use crate::gitops::tracking::{Found, ObjectName, Tracked, Tracking};
 use crate::site::name::{AddonName, ClusterName};
 use crate::site::{Cluster, Site};
@@ -68,10 +67,10 @@ pub struct LeftBehind {
 /// The matrix: every addon that the profile, a live cluster Secret or an ApplicationSet knows.
 ///
 /// # Errors
-/// [`Stop::Blocked`] when it is not known how to reach the hub; [`Stop::Failed`] when it cannot be asked.
+/// When the hub cannot be asked.
 pub async fn list(site: &Arc<Site>, env: &Arc<Env>, facts: &Facts) -> Result<Vec<Addon>, Stop> {
     let scope = Scope::new(site, env);
-    let hub = Hub::of(&scope, facts).await?;
+    let hub = seen_hub(&scope, facts).await?;
     let fleet = Fleet::look(&hub, site).await?;
     let tracking = Tracking::of(&hub).await?;
     let addons = known(site, &fleet);

@@ -176,7 +176,7 @@ impl Application {
 
     fn out_of_sync(&self, surroundings: Surroundings<'_>) -> Standing {
         if let Some(set) = surroundings.set
-            && let Some(turn) = set.turn(self.name())
+            && let Some(turn) = set.turn(self)
         {
             return self.rolling(set.name(), &turn);
         }
@@ -281,11 +281,19 @@ impl Application {
         self.status.conditions.iter().find(|condition| ERRORS.contains(&condition.kind.as_str()))
     }
 
+    /// Whether its deletion was tried, and failed.
+    pub(in crate::gitops) fn has_failed_to_go(&self) -> bool {
+        self.deletion_error().is_some()
+    }
+
+    fn deletion_error(&self) -> Option<&Condition> {
+        self.status.conditions.iter().find(|condition| condition.kind == "DeletionError")
+    }
+
     /// How its deletion gets on.
     fn deletion(&self) -> String {
-        let failed = self.status.conditions.iter().find(|condition| condition.kind == "DeletionError");
         let operation = self.status.operation_state.as_ref().filter(|_| self.is_operating());
-        match (failed, operation) {
+        match (self.deletion_error(), operation) {
             (Some(condition), _) => format!("it cannot be deleted: {}", condition.message),
             (None, Some(state)) => format!("it is being deleted after a sync: {}", state.message),
             (None, None) => "it is being deleted".to_owned(),

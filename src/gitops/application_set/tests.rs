@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::gitops::fleet::Registered;
 
 /// A cluster as Argo CD knows it, with the labels `key=value`.
 fn cluster(name: &str, labels: &[&str]) -> Registered {

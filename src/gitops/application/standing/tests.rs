@@ -151,24 +151,34 @@ fn what_is_skipped_is_held_whatever_its_status_says() {
 
 #[test]
 fn a_rolling_sync_is_waited_for_while_its_turn_can_come() {
-    let rolling = |condition: &str, turn: Value, automated: Value| {
+    let rolling = |condition: &str, ring: &str, turn: Value, automated: Value| {
+        let step = |operator: &str, values: Value| json!({"matchExpressions": [{"key": "ring", "operator": operator, "values": values}]});
+        let mut closed = step("NotIn", json!(["first", "none"]));
+        closed["maxUpdate"] = json!("0%");
+        let steps = json!([step("In", json!(["first"])), closed]);
         let set = json!({"metadata": {"name": "s"},
-            "spec": {"strategy": {"type": "RollingSync", "rollingSync": {"steps": [{}, {"maxUpdate": 0}]}}},
+            "spec": {"strategy": {"type": "RollingSync", "rollingSync": {"steps": steps}}},
             "status": {"conditions": [{"type": condition}], "applicationStatus": [turn]}});
         let set = serde_json::from_value(set).expect("it is an ApplicationSet");
-        let out_of_sync = json!({"spec": {"syncPolicy": {"automated": automated}},
+        let out_of_sync = json!({"metadata": {"labels": {"ring": ring}}, "spec": {"syncPolicy": {"automated": automated}},
                                  "status": {"sync": {"status": "OutOfSync"}, "health": {"status": "Missing"}}});
         application(out_of_sync).standing(Surroundings { set: Some(&set), ..alone() })
     };
-    let turn =
-        |step: &str| json!({"application": "a", "status": "Waiting", "step": step, "message": "not yet"});
-    let progressing = |turn| rolling("RolloutProgressing", turn, Value::Null);
-    assert_eq!(progressing(turn("1")), waiting("step 1 of the RollingSync of s: not yet"));
-    assert_eq!(progressing(json!({})), waiting("the RollingSync of s has not looked at it yet"));
-    assert!(held(progressing(turn("2"))).starts_with("step 2 of the RollingSync of s has a maxUpdate of 0"));
-    assert!(held(progressing(turn("-1"))).starts_with("no step of the RollingSync of s selects it"));
+    let told = || json!({"application": "a", "status": "Waiting", "step": "1", "message": "not yet"});
+    let progressing = |ring, turn| rolling("RolloutProgressing", ring, turn, Value::Null);
+    assert_eq!(progressing("first", told()), waiting("step 1 of the RollingSync of s: not yet"));
+    assert_eq!(progressing("first", json!({})), waiting("the RollingSync of s has not looked at it yet"));
+    // What the set's status says is of before its steps were changed.
+    for ring in ["second", ""] {
+        let closed = held(progressing(ring, told()));
+        assert!(
+            closed.starts_with("step 2 of the RollingSync of s has a maxUpdate of 0"),
+            "{ring}: {closed}"
+        );
+    }
+    assert!(held(progressing("none", told())).starts_with("no step of the RollingSync of s selects it"));
     // The controller is not told to sync progressively: then the policy of the Application counts.
-    let ignored = rolling("ResourcesUpToDate", json!({}), json!({"prune": true, "selfHeal": true}));
+    let ignored = rolling("ResourcesUpToDate", "first", json!({}), json!({"prune": true, "selfHeal": true}));
     assert_eq!(ignored, waiting("it is OutOfSync and Missing"));
 }
 
