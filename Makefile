@@ -6,6 +6,7 @@ CLUSTER ?=
 OUTPUT  ?=
 YES     ?=
 LOST    ?=
+PRUNE   ?=
 KEEP    ?=
 EXPECT  ?=
 
@@ -41,6 +42,7 @@ option = $(if $(2), --$(1)=$(call quote,$(2)))
 flag_cluster = $(foreach cluster,$(CLUSTER),--cluster $(cluster))
 flag_lost    = $(foreach cluster,$(LOST),--lost $(cluster))
 flag_output  = $(if $(OUTPUT),--output $(OUTPUT))
+flag_prune   = $(if $(PRUNE),--prune)
 flag_yes     = $(if $(YES),--yes)
 flag_keep    = $(if $(KEEP),--keep)
 flag_expect  = $(if $(EXPECT),--expect $(EXPECT))
@@ -68,16 +70,16 @@ run = @$(BRIDGEHEAD)$(if $(filter-out false no 0,$(ASK_PASS)), --ask-pass)$(\
 help: ## List the targets
 	@echo "make TARGET SITE=name   (default: local)"
 	@awk -F ':.*## ' '/^[a-z0-9\/-]+:.*## / { printf "  %-24s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
-	@echo "Variables: SITE, CLUSTER=\"dev staging\", ADDON=name, OUTPUT=live|lines|json, YES=1, KEEP=1, EXPECT=digest, LOST=\"gpu\""
+	@echo "Variables: SITE, CLUSTER=\"dev staging\", ADDON=name, OUTPUT=live|lines|json, YES=1, KEEP=1, EXPECT=digest, PRUNE=1, LOST=\"gpu\""
 	@echo "Instead of what the profile says: ASK_PASS=true, KUBECONFIG, KUBECTX, CLUSTER_KUBECTX, K3S_TARGET_NAME,"
 	@echo "  K3S_KUBECONFIG_PATH, ARGOCD_TARGET_NAME, ARGOCD_SERVER, ARGOCD_LOGIN_ARGS, ARGOCD_AUTO_PORT_FORWARD,"
 	@echo "  KUBERNETES_SECRET"
 
 up: ## Bring the site up, or back to what its profile says
-	$(run) up $(SITE) $(flag_cluster) $(flag_output) $(flag_yes) $(flag_expect)
+	$(run) up $(SITE) $(flag_cluster) $(flag_output) $(flag_yes) $(flag_expect) $(flag_prune)
 
 plan: ## Show what `up` would change
-	$(run) plan $(SITE) $(flag_cluster) $(flag_output)
+	$(run) plan $(SITE) $(flag_cluster) $(flag_output) $(flag_prune)
 
 status: ## Show clusters, Applications and drift
 	$(run) status $(SITE) $(flag_output)

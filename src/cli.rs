@@ -19,6 +19,7 @@ mod log;
 mod overrides;
 mod password;
 mod plan;
+mod prune;
 mod review;
 mod rke2;
 mod secret;

@@ -1,6 +1,6 @@
 //! The one mechanism behind `plan`, `up`, `status` and `down`: look, compare, change, look again.
 //!
-//! A [`Tree`] orders [`Step`]s. [`run`](run::run) walks it in one of two [`Mode`](run::Mode)s and tells
+//! A [`Tree`] orders [`Step`]s. [`run`](run::Run) walks it in one of two [`Mode`](run::Mode)s and tells
 //! what happens as [`Event`]s. Nothing in here knows what a cluster is made of, and nothing prints.
 
 pub mod change;
@@ -14,6 +14,7 @@ mod stop;
 pub mod survey;
 pub mod tree;
 pub mod wait;
+pub mod within;
 pub mod writer;
 
 pub use change::{Change, ChangeKind};

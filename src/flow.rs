@@ -3,6 +3,7 @@
 pub mod addon;
 pub mod argocd;
 pub mod cluster;
+pub mod departed;
 pub mod down;
 pub mod k3s;
 pub mod kubeconfig;
@@ -22,7 +23,7 @@ use crate::engine::facts::Missing;
 use crate::engine::{Access, Facts, Failure};
 use crate::k8s;
 use crate::site::name::{ClusterName, SiteName};
-use crate::site::{Cluster, Provider, Site};
+use crate::site::{Cluster, Site};
 
 /// An answer could not be put together.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +44,7 @@ pub enum FlowError {
 /// Whether nothing of the site is worth a question before it is changed or taken away.
 #[must_use]
 pub fn is_disposable(site: &Site) -> bool {
-    site.clusters().all(|cluster| matches!(cluster.provider, Provider::Local(_)))
+    site.clusters().all(Cluster::is_on_this_machine)
 }
 
 /// One kubeconfig of the site's clusters that answer, the hub's first, and the names of those that do not.

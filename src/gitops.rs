@@ -7,6 +7,7 @@ pub mod argocd;
 pub mod bootstrap;
 pub mod catalogue;
 pub mod cluster_secret;
+pub mod departed;
 mod expected;
 mod fleet;
 mod hub;
@@ -34,6 +35,7 @@ pub use tracking::ObjectName;
 use crate::engine::facts::Missing;
 use crate::engine::{Facts, Failure, Stop};
 use crate::env::Env;
+use crate::k8s::{Kind, api};
 use crate::site::Site;
 use crate::site::name::ClusterName;
 
@@ -63,6 +65,21 @@ impl Scope {
         Ok(self.env.clients.get(access).await?)
     }
 
+    /// What tells the hub from any other cluster: the UID of its namespace `kube-system`. It is asked for once in a run.
+    async fn hub_uid(&self, facts: &Facts) -> Result<String, Stop> {
+        let question = format!("the UID of {}", self.hub());
+        let _turn = self.env.answers.turn(&question).await;
+        if let Some(known) = self.env.answers.known(&question) {
+            return Ok(known.expose().clone());
+        }
+        let hub = self.client(self.hub(), facts).await?;
+        let namespace = api::get(&hub, &Kind::NAMESPACE, None, "kube-system").await?;
+        let uid = namespace.as_ref().and_then(|namespace| namespace.text(&["metadata", "uid"]));
+        let uid = uid.ok_or_else(|| NoIdentity(self.hub().clone()))?;
+        self.env.answers.learn(&question, uid);
+        Ok(uid.to_owned())
+    }
+
     /// The hub, for a step that nothing before it has made the hub for.
     async fn standing_hub(&self, facts: &Facts) -> Result<Client, Stop> {
         match self.client(self.hub(), facts).await {
@@ -74,6 +91,11 @@ impl Scope {
         }
     }
 }
+
+/// A hub without the namespace that every cluster has.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` has no namespace kube-system, by whose UID it is told from other hubs")]
+struct NoIdentity(ClusterName);
 
 /// A step needs a hub that is up.
 #[derive(Debug, thiserror::Error)]

@@ -25,6 +25,9 @@ pub use step::{ApplyObjects, Desired};
 pub const FIELD_MANAGER: &str = "bridgehead";
 /// The label that marks what is ours; its value is the site's name.
 pub const SITE_LABEL: &str = "bridgehead/site";
+/// The label that says which hub an object on another cluster belongs to: two sites of one name have two hubs. Its value is
+/// the UID of the hub's namespace `kube-system`.
+pub const HUB_LABEL: &str = "bridgehead/hub";
 /// The label that says which part of a site's world an object belongs to: what the part drops is found by it.
 pub const PART_LABEL: &str = "bridgehead/part";
 /// The standard label that says who manages an object; its value is [`FIELD_MANAGER`].

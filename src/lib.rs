@@ -19,6 +19,18 @@
 //! report -> engine      engine -> site::name, site::secret      site, files -> nothing of ours
 //! ```
 //! A test checks these arrows.
+//!
+//! # A new provider
+//! 1. Its table: the variant, its fields and its name in `site/provider.rs`, what may be typed in `site/profile.rs` and
+//!    `site/profile/schema.rs`, and the way from the one to the other in `site/validate/cluster.rs`, with rules of its
+//!    own in a file beside it.
+//! 2. Its folder `provider/<name>`: steps, and one type that implements [`provider::Lifecycle`]. The last step of
+//!    [`provision`](provider::Lifecycle::provision) yields the cluster's facts, by which everybody else goes.
+//! 3. Its arm in [`provider::of`], the only place outside of `site` where the choice is matched, which a test checks.
+//! 4. An example under `sites/`, tests in a folder of its name, a section of the README.
+//!
+//! If another file has to change, a question is missing: one that the profile answers is a method of
+//! [`site::Cluster`], one that takes a look or a deed is a method of [`provider::Lifecycle`].
 
 pub mod cli;
 pub mod components;

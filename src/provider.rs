@@ -1,7 +1,9 @@
-//! Providers: what makes a cluster. The only place where a site's choice of provider is matched.
+//! Providers: what makes a cluster. A site's choice of provider is matched here, in [`of`], and nowhere else outside
+//! of [`site`](crate::site).
 
 mod api_server;
-pub mod existing;
+mod departed;
+mod existing;
 pub mod k3s;
 pub mod local;
 mod nodes;
@@ -9,24 +11,135 @@ mod presence;
 
 use std::sync::Arc;
 
+use sha2::{Digest as _, Sha256};
+
 use crate::components::{self, Needed};
-use crate::engine::{Failure, Tree};
+use crate::engine::{BoxFuture, Facts, Failure, Tree};
 use crate::env::Env;
+use crate::site::inventory::Host;
+use crate::site::name::HostName;
 use crate::site::{Cluster, Provider, Site};
 use crate::{par, seq};
-use presence::{Look, Sighting};
+use existing::ExistingCluster;
+use k3s::K3sCluster;
+use local::{LocalCluster, RemoveSiteFolder};
 
-pub use presence::Said;
+pub use departed::{departed_agents, departed_cluster, departed_here, remove_agent};
+pub use presence::{Said, Sighting, locate};
 
-/// What the site's providers need before any cluster, and the repositories that this machine serves.
+/// What a provider does for one of its clusters, from before the first change to the proof that nothing is left.
+///
+/// Whatever has a default is something that most providers do not need.
+pub trait Lifecycle: Send + Sync {
+    /// What tells the cluster from any other, so that the hosts of its spokes can say whose they are: it has to be known
+    /// before anything is made. `None` where it cannot be told now.
+    fn identity(&self) -> BoxFuture<'_, Option<String>>;
+
+    /// The programs that it needs on this machine.
+    fn components(&self) -> Needed {
+        Needed::Manifest
+    }
+
+    /// Checks the cluster's hosts before anything is changed.
+    fn preflight_hosts(&self) -> Tree {
+        seq![]
+    }
+
+    /// Checks, before anything is changed, how this machine and the hub would reach the cluster.
+    fn preflight_access(&self) -> Tree {
+        seq![]
+    }
+
+    /// Checks that a cluster that somebody else made can become a spoke.
+    ///
+    /// # Errors
+    /// When it cannot be reached, or would be registered under an address of no use.
+    fn check_usable(&self) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Makes the cluster until its API serves, which is all that it takes to write objects. Its steps yield how to reach
+    /// it and how further hosts join.
+    fn provision(&self) -> Tree;
+
+    /// Makes further hosts join, beside [`provision`](Self::provision), whose steps they wait for.
+    fn join(&self) -> Tree {
+        seq![]
+    }
+
+    /// Waits until workloads can run in a cluster whose API serves.
+    fn ready(&self) -> Tree {
+        seq![]
+    }
+
+    /// What the provider can tell of a cluster that is to be taken down, without asking the cluster's API.
+    fn sight(&self) -> BoxFuture<'_, Sighting>;
+
+    /// Which of the hosts that no cluster of the profile is on are agents of this one, which its profile named before.
+    ///
+    /// # Errors
+    /// When the cluster cannot be asked for its nodes.
+    fn departed_agents<'a>(
+        &'a self,
+        _free: &'a [Host],
+        _facts: &'a Facts,
+    ) -> BoxFuture<'a, Result<Vec<HostName>, Failure>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// Takes such an agent out of the cluster.
+    fn remove_agent(&self, _host: &Host) -> Tree {
+        seq![]
+    }
+
+    /// Takes the cluster away and proves that nothing of it is left.
+    fn remove(&self) -> Tree;
+
+    /// Where a Service, named `namespace/name:port`, answers from this machine, as `host:port`; `None` if it does not.
+    fn service_address<'a>(&'a self, _service: &'a str) -> BoxFuture<'a, Option<String>> {
+        Box::pin(async { None })
+    }
+}
+
+/// A cluster of a site in the hands of its provider.
+#[must_use]
+pub fn of(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>) -> Box<dyn Lifecycle> {
+    match &cluster.provider {
+        Provider::Local(local) => Box::new(LocalCluster::new(site, cluster, local, env)),
+        Provider::K3s(k3s) => Box::new(K3sCluster::new(site, cluster, k3s, env)),
+        Provider::Existing(existing) => Box::new(ExistingCluster::new(site, cluster, existing, env)),
+    }
+}
+
+/// What may be told of something that nobody else need know, such as a machine's id (see `machine-id(5)`).
+fn fingerprint(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn all(site: &Arc<Site>, env: &Arc<Env>) -> impl Iterator<Item = Box<dyn Lifecycle>> {
+    site.clusters().map(|cluster| of(site, cluster, env))
+}
+
+/// Everything that comes before the first cluster: the preflights, then the components, and the repositories that this
+/// machine serves.
 #[must_use]
 pub fn prepare(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
-    let existing = site.clusters().filter_map(|cluster| match cluster.provider {
-        Provider::Existing(ref existing) => Some(existing::prepare(site, cluster, existing)),
-        Provider::Local(_) | Provider::K3s(_) => None,
-    });
-    let checks = std::iter::once(preflight(site, env)).chain(existing);
-    seq![Tree::Par(checks.collect()), par![components(site, env), repositories(site, env)],]
+    let access = all(site, env).map(|cluster| cluster.preflight_access());
+    let preflights = std::iter::once(preflight_hosts(site, env)).chain(access);
+    seq![Tree::Par(preflights.collect()), par![components(site, env), repositories(site, env)],]
+}
+
+/// Checks the hosts of all clusters before anything is changed anywhere.
+#[must_use]
+pub fn preflight_hosts(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
+    Tree::Par(all(site, env).map(|cluster| cluster.preflight_hosts()).collect())
+}
+
+/// Gets the programs that the site's clusters are made of, and Argo CD's manifest.
+#[must_use]
+pub fn components(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
+    let needed = all(site, env).map(|cluster| cluster.components()).max();
+    components::step(env, needed.unwrap_or(Needed::Manifest)).into()
 }
 
 /// The repositories that this machine serves, as they are now.
@@ -36,122 +149,8 @@ pub fn repositories(site: &Site, env: &Arc<Env>) -> Tree {
     Tree::Par(site.repositories.iter().map(step).collect())
 }
 
-/// What has to be true of the site's hosts before anything is changed anywhere.
-#[must_use]
-pub fn preflight(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
-    let clusters = site.clusters().filter_map(|cluster| match cluster.provider {
-        Provider::K3s(ref k3s) => Some(k3s::preflight(site, cluster, k3s, env)),
-        Provider::Local(_) | Provider::Existing(_) => None,
-    });
-    Tree::Par(clusters.collect())
-}
-
-/// The programs that the site's clusters are made of, and Argo CD's manifest.
-#[must_use]
-pub fn components(site: &Site, env: &Env) -> Tree {
-    let is_local = |cluster: &Cluster| matches!(cluster.provider, Provider::Local(_));
-    let needed = if site.clusters().any(is_local) { Needed::All } else { Needed::Manifest };
-    components::step(env, needed).into()
-}
-
-/// Makes a cluster until its API serves. Its steps yield how to reach it.
-#[must_use]
-pub fn serve(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>) -> Tree {
-    match cluster.provider {
-        Provider::Local(ref local) => local::provision::serve(site, cluster, local, env),
-        Provider::K3s(ref k3s) => k3s::serve(site, cluster, k3s, env),
-        Provider::Existing(ref existing) => existing::serve(site, cluster, existing, env),
-    }
-}
-
-/// Makes further hosts join a cluster, beside [`serve`], whose steps they wait for.
-#[must_use]
-pub fn join(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>) -> Tree {
-    match cluster.provider {
-        Provider::K3s(ref k3s) => k3s::join(site, cluster, k3s, env),
-        Provider::Local(_) | Provider::Existing(_) => Tree::Seq(Vec::new()),
-    }
-}
-
-/// Waits until workloads can run in a cluster whose API serves.
-#[must_use]
-pub fn ready(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>) -> Tree {
-    match cluster.provider {
-        Provider::Local(ref local) => local::provision::ready(cluster, local, env),
-        Provider::K3s(ref k3s) => k3s::ready(site, cluster, k3s, env),
-        Provider::Existing(_) => existing::ready(cluster, env),
-    }
-}
-
-/// Makes sure that a cluster that somebody else made can be a spoke.
-///
-/// # Errors
-/// When its context cannot be used, or it does not answer.
-pub async fn check(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>) -> Result<(), Failure> {
-    match cluster.provider {
-        Provider::Existing(ref existing) => existing::check(site, cluster, existing, env).await,
-        Provider::Local(_) | Provider::K3s(_) => Ok(()),
-    }
-}
-
-/// What a profile calls a cluster's provider.
-#[must_use]
-pub fn name(cluster: &Cluster) -> &'static str {
-    match cluster.provider {
-        Provider::Local(_) => "local",
-        Provider::K3s(_) => "k3s",
-        Provider::Existing(_) => "existing",
-    }
-}
-
-/// The context by which a cluster is reached that somebody else made. Such a cluster stays when its site goes.
-#[must_use]
-pub fn foreign_context(cluster: &Cluster) -> Option<&str> {
-    match cluster.provider {
-        Provider::Existing(ref existing) => Some(&existing.context),
-        Provider::Local(_) | Provider::K3s(_) => None,
-    }
-}
-
-/// Finds out whether a cluster is there that something is to be taken away from, and how it is reached. It never fails:
-/// what cannot be seen is for others to judge, in view of all clusters.
-#[must_use]
-pub fn find(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>, said: &Said) -> Tree {
-    Look::new(site, cluster, env, said).into()
-}
-
-/// What its provider can say of a cluster that is to be taken down.
-async fn sight(site: &Site, cluster: &Cluster, env: &Arc<Env>) -> Sighting {
-    match cluster.provider {
-        Provider::Local(ref local) => local::remove::sight(site, cluster, local, env).await,
-        Provider::K3s(ref k3s) => k3s::sight(site, cluster, k3s, env).await,
-        Provider::Existing(ref existing) => existing::sight(site, cluster, existing),
-    }
-}
-
-/// Takes a cluster away and proves that nothing of it is left.
-#[must_use]
-pub fn remove(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>) -> Tree {
-    match cluster.provider {
-        Provider::Local(_) => local::remove::remove(site, cluster, env),
-        Provider::K3s(ref k3s) => k3s::remove(site, cluster, k3s, env),
-        Provider::Existing(_) => existing::remove(),
-    }
-}
-
 /// Takes away what the site keeps on this machine besides its clusters.
 #[must_use]
-pub fn finish(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
-    local::remove::site(site, env)
-}
-
-/// Where a Service of a cluster answers from this machine, as `host:port`; `None` if it does not.
-pub async fn service_address(site: &Site, cluster: &Cluster, env: &Env, service: &str) -> Option<String> {
-    match cluster.provider {
-        Provider::Local(_) => {
-            let state = local::state::supervisor_state(env, &site.name, &cluster.name).await.ok()??;
-            state.services.get(service).map(|port| format!("127.0.0.1:{port}"))
-        }
-        Provider::K3s(_) | Provider::Existing(_) => None,
-    }
+pub fn remove_site_folder(site: &Site, env: &Env) -> Tree {
+    RemoveSiteFolder::new(env.site_folder(&site.name)).into()
 }

@@ -47,7 +47,17 @@ pub fn reporter(output: Output) -> Box<dyn Fn(&Stamped) + Send + Sync> {
 
 /// Whether an event is about something that a person need not see.
 const fn is_quiet(event: &Event) -> bool {
-    matches!(event, Event::Observing(_) | Event::Finished { .. })
+    matches!(event, Event::Observing(_) | Event::Departed { .. } | Event::Finished { .. })
+}
+
+/// Says what left the profile and is still there, if anything.
+pub fn say_departed(things: &[String]) {
+    if !things.is_empty() {
+        say(&format!(
+            "left the profile and is still there (`up --prune` takes it away):\n  {}",
+            things.join("\n  ")
+        ));
+    }
 }
 
 /// Says something to the person, on stderr.

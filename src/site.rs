@@ -7,6 +7,7 @@ pub mod inventory;
 pub mod load;
 pub mod name;
 mod profile;
+mod provider;
 pub mod secret;
 mod validate;
 
@@ -14,6 +15,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use argocd::{ARGOCD_VERSION, ArgoCd, Ingress, Login};
+pub use provider::{
+    Existing, K3S_CHANNELS, K3S_RELEASES, K3S_VERSION, K3s, K3sRelease, Local, MOST_NODES, Provider,
+};
 
 use inventory::Host;
 use load::Overrides;
@@ -67,11 +71,8 @@ impl Site {
             Role::Hub => HUB_CONTEXT,
             Role::Spoke => cluster.name.as_str(),
         };
-        match (self.kube.contexts.get(key), &cluster.provider) {
-            (Some(named), _) => named.clone(),
-            (None, Provider::Existing(existing)) => existing.context.clone(),
-            (None, Provider::Local(_) | Provider::K3s(_)) => format!("{}/{}", self.name, cluster.name),
-        }
+        let known = self.kube.contexts.get(key).map(String::as_str).or(cluster.foreign_context());
+        known.map_or_else(|| format!("{}/{}", self.name, cluster.name), ToOwned::to_owned)
     }
 
     /// The name of the context of the inventory's RKE2 cluster: what `kube.contexts.rke2_<anything>` says.
@@ -121,87 +122,6 @@ pub enum Role {
     Hub,
     /// The hub's Argo CD deploys here.
     Spoke,
-}
-
-/// What makes a cluster. Matched in exactly one other place: the module `provider`.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Provider {
-    /// Processes on this machine.
-    Local(Local),
-    /// k3s on hosts that are reached over SSH.
-    K3s(K3s),
-    /// A cluster that somebody else made: a context of the kubeconfig.
-    Existing(Existing),
-}
-
-/// A cluster of k3s on hosts that are reached over SSH.
-#[derive(Debug, Clone, PartialEq)]
-pub struct K3s {
-    /// Where the control plane runs. The first one is installed first and removed last.
-    pub servers: Vec<Host>,
-    /// Further hosts for workloads.
-    pub agents: Vec<Host>,
-    /// What is installed.
-    pub release: K3sRelease,
-    /// Goes to `/etc/rancher/k3s/config.yaml` of every server as it is.
-    pub config: serde_json::Map<String, serde_json::Value>,
-    /// Where releases are: `<mirror>/<tag>/k3s`. GitHub's, or a mirror of them.
-    pub mirror: String,
-    /// The SHA-256 that the binary may have, one for each kind of processor; none: what the mirror's list says.
-    pub sha256: Vec<String>,
-    /// Whether the release's tarball of container images is put on the hosts too, which then need no registry.
-    pub images: bool,
-}
-
-impl K3s {
-    /// Whether it is on a host.
-    #[must_use]
-    pub fn has(&self, host: &HostName) -> bool {
-        self.servers.iter().chain(&self.agents).any(|known| known.name == *host)
-    }
-}
-
-/// The release of k3s where a profile names none: the Kubernetes that the components of `local` are, so that a site
-/// moves between the two without another API.
-pub const K3S_VERSION: &str = "v1.34.4+k3s1";
-
-/// Where releases of k3s are published.
-pub const K3S_RELEASES: &str = "https://github.com/k3s-io/k3s/releases/download";
-
-/// The most simulated nodes of a `local` cluster: each has a port of its own.
-pub const MOST_NODES: u16 = 16;
-
-/// Where the channels of k3s are published.
-pub const K3S_CHANNELS: &str = "https://update.k3s.io/v1-release/channels";
-
-/// Which release of k3s.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum K3sRelease {
-    /// This one, such as `v1.34.4+k3s1`.
-    Version(String),
-    /// What this channel, such as `stable`, names at the time of the run.
-    Channel {
-        /// Its name.
-        name: String,
-        /// `<server>/<name>` redirects to the release.
-        server: String,
-    },
-}
-
-/// A cluster that somebody else made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Existing {
-    /// The file that has the context.
-    pub kubeconfig: PathBuf,
-    /// The context's name.
-    pub context: String,
-}
-
-/// A cluster of processes on this machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Local {
-    /// How many simulated nodes it has.
-    pub nodes: u16,
 }
 
 /// A repository that Argo CD reads.

@@ -1,6 +1,7 @@
 //! `down` of one spoke, and of a site with a dead spoke and a hub whose pods nobody looks after.
 
-mod mix;
+mod departed;
+pub(crate) mod mix;
 mod others;
 mod silent;
 mod unseen;
@@ -33,6 +34,14 @@ async fn spokes_go_one_by_one_and_dead_ones_do_not_hang_the_rest() {
 
     lab.ok(&["up", "fleet"]);
     assert_eq!(registered(&lab).await, ["dev", "hub", "staging"]);
+
+    // Taken out by hand: nothing of it goes before that is asked for.
+    lab.write_profile("fleet", &profile::fleet(&["staging"]));
+    lab.ok(&["up", "fleet"]);
+    assert_eq!(registered(&lab).await, ["dev", "hub", "staging"]);
+    lab.ok(&["up", "fleet", "--prune"]);
+    assert_eq!(registered(&lab).await, ["hub", "staging"]);
+    assert!(!lab.state("fleet").join("dev").exists());
 
     process::kill_below(&lab.state("fleet").join("staging"));
     process::signal(process::supervisor(&lab.state("fleet").join("hub")), Signal::STOP);

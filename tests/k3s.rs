@@ -1,6 +1,7 @@
 //! Clusters of k3s on real systemd hosts over real OpenSSH, with the stand-in release from a mirror.
 
 mod addresses;
+mod departed;
 mod farm;
 mod interrupts;
 mod kills;

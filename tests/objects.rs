@@ -79,7 +79,11 @@ async fn changes_say_values_but_no_secrets(client: &Client) {
 
 /// What was dropped is found by its mark.
 fn pruned() -> ObjectSet {
-    let prune = Prune { part: PART, collections: BTreeSet::from([(Kind::CONFIG_MAP, None)]) };
+    let prune = Prune {
+        part: PART,
+        collections: BTreeSet::from([(Kind::CONFIG_MAP, None)]),
+        except: BTreeSet::new(),
+    };
     ObjectSet { prune: Some(prune), ..ObjectSet::new(&site(), Vec::new()) }
 }
 

@@ -2,4 +2,5 @@
 
 mod layers;
 mod make;
+mod providers;
 mod text;

@@ -225,7 +225,7 @@ fn what_comes(addon: &AddonName, coming: &[Coming]) -> String {
 }
 
 /// The Applications that go, and what goes with them.
-fn what_goes(addon: &AddonName, removals: &Removals) -> String {
+pub(super) fn what_goes(addon: &AddonName, removals: &Removals) -> String {
     let unseen = removals.unseen.iter().map(|unseen| format!("\nnot known: {unseen}"));
     if removals.applications.is_empty() {
         return format!("nothing of {addon} is deployed{}", unseen.collect::<String>());

@@ -122,7 +122,7 @@ fn remove(
         if session.site.protect {
             return Err(CommandError::Protected(site.clone()));
         }
-        let request = unreached.request(&session, std::slice::from_ref(name))?;
+        let request = unreached.request(&session.site, std::slice::from_ref(name))?;
         let lock = session.lock()?;
         let Edited { tree, .. } = flow::cluster::remove(&session.site, &session.env, name, &request)?;
         let mut confirmed = None;

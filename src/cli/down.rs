@@ -6,14 +6,16 @@ use clap::Args;
 
 use super::error::CommandError;
 use super::exit::Exit;
-use super::session::{Session, Show};
+use super::session::{Session, Show, all_known};
 use super::{Global, confirm};
 use crate::engine::Tree;
 use crate::engine::event::RunResult;
 use crate::engine::run::{Mode, Plan};
 use crate::flow;
+use crate::flow::departed::Departed;
 use crate::flow::down::{Request, Said};
 use crate::report;
+use crate::site::Site;
 use crate::site::name::{ClusterName, SiteName};
 
 /// Take the site away in the safe order, and prove that nothing is left
@@ -54,14 +56,20 @@ pub(super) struct Unreached {
 
 impl Unreached {
     /// What is to be taken down, of clusters that the site has; no spokes named: all of the site.
-    pub(super) fn request(&self, session: &Session, spokes: &[ClusterName]) -> Result<Request, CommandError> {
-        session.select(&self.lost)?;
-        session.select(&self.through_argocd)?;
+    pub(super) fn request(&self, site: &Site, spokes: &[ClusterName]) -> Result<Request, CommandError> {
+        for names in [self.lost.as_slice(), &self.through_argocd, spokes] {
+            all_known(site, names)?;
+        }
         Ok(Request {
-            spokes: session.select(spokes)?,
+            spokes: (!spokes.is_empty()).then(|| spokes.iter().cloned().collect()),
             said: Said::new(&self.lost, &self.through_argocd),
             with_others: self.with_others,
         })
+    }
+
+    /// Whether anything is said.
+    pub(super) fn says_something(&self) -> bool {
+        self.leaves_something() || self.with_others
     }
 
     /// Whether something would be left behind.
@@ -90,7 +98,7 @@ pub(super) async fn show(session: &Session, checks: &Tree, tree: &Tree) -> Resul
         return Err(session.conclude(&checked));
     }
     let look = session.look(tree).await;
-    report::say(&session.plan(&look));
+    report::say(&session.plan(&look, &Departed::default()));
     look.plan().ok_or_else(|| session.conclude(&look))
 }
 
@@ -101,7 +109,7 @@ impl Down {
             if site.protect && !self.steps {
                 return Err(CommandError::Protected(site.name.clone()));
             }
-            let request = self.unreached.request(&session, &self.cluster)?;
+            let request = self.unreached.request(site, &self.cluster)?;
             let tree = flow::down::tree(site, &session.env, &request)?;
             if self.steps {
                 let _ = write!(std::io::stdout().lock(), "{}", tree.outline());

@@ -38,6 +38,8 @@ pub(super) enum CommandError {
     },
     /// There is no plan to compare with.
     NoPlan,
+    /// What is said of clusters that go makes no sense where none goes.
+    OnlyWithPrune,
     /// A question has to be answered and nobody can be asked.
     NobodyToAsk,
     /// No password can be asked for.
@@ -64,10 +66,14 @@ impl CommandError {
 
     pub(super) fn result(&self) -> RunResult {
         match self {
-            Self::Profile(_) | Self::UnknownCluster(..) | Self::NobodyToAsk | Self::Environment(_) => {
-                RunResult::Invalid
-            }
-            Self::Protected(_) | Self::NoPassword(_) | Self::OtherPassword => RunResult::Invalid,
+            Self::Profile(_)
+            | Self::UnknownCluster(..)
+            | Self::NobodyToAsk
+            | Self::Environment(_)
+            | Self::Protected(_)
+            | Self::NoPassword(_)
+            | Self::OtherPassword
+            | Self::OnlyWithPrune => RunResult::Invalid,
             Self::Lock(LockError::Held(_)) => RunResult::Locked,
             Self::Interrupted => RunResult::Interrupted,
             Self::Logged(error, _) => error.result(),
@@ -117,6 +123,11 @@ impl CommandError {
             Self::OtherPlan { expected, found, differences } => {
                 print_other_plan(expected, found, differences.as_deref());
             }
+            Self::OnlyWithPrune => report::error(
+                "`--lost`, `--through-argocd` and `--with-others` are about what goes, and nothing goes without `--prune`",
+                &[],
+                None,
+            ),
             Self::NoPlan => report::error(
                 "the plan is incomplete, so it has no digest to compare; nothing was changed",
                 &[],

@@ -7,10 +7,12 @@ use clap::Args;
 use super::Global;
 use super::error::CommandError;
 use super::exit::Exit;
+use super::prune::Pruning;
 use super::session::{Session, Show};
 use crate::engine::event::RunResult;
 use crate::engine::run::Mode;
 use crate::flow;
+use crate::flow::departed::Departed;
 use crate::report::Output;
 use crate::site::name::{ClusterName, SiteName};
 
@@ -25,7 +27,9 @@ pub(super) struct Plan {
     /// Only this cluster (repeatable)
     #[arg(long, value_name = "NAME")]
     cluster: Vec<ClusterName>,
-    /// Exit 3 when anything would change
+    #[command(flatten)]
+    pruning: Pruning,
+    /// Exit 3 when anything would change, or left the profile and is still there
     #[arg(long)]
     exit_code: bool,
     /// Print the steps of `up` in their order instead: nothing is looked at
@@ -40,13 +44,22 @@ impl Plan {
         }
         Session::run(global, &self.site.clone(), Show::Events, async |session| {
             let selection = session.select(&self.cluster)?;
-            let tree = flow::up::tree(&session.site, &session.env);
-            let report = session.walk(Mode::Plan, selection, &tree).await;
+            let is_whole = selection.is_none();
+            let work = self.pruning.work(&session).await?;
+            let report = session.walk(Mode::Plan, selection, &work.tree).await;
+            let departed = if is_whole {
+                flow::departed::look(&session.site, &session.env, &report.facts).await?
+            } else {
+                Departed::default()
+            };
+            session.tell_departed(&departed);
             let exit = session.finish(&report);
             if session.output != Output::Json {
-                let _ = write!(std::io::stdout().lock(), "{}", session.plan(&report));
+                let _ = write!(std::io::stdout().lock(), "{}", session.plan(&report, &departed));
+                work.say_what_goes();
             }
-            let changes = self.exit_code && report.result == RunResult::Planned && !report.is_unchanged();
+            let differs = !report.is_unchanged() || !departed.is_empty();
+            let changes = self.exit_code && report.result == RunResult::Planned && differs;
             Ok(if changes { Exit::Changes } else { exit })
         })
     }

@@ -10,6 +10,7 @@ use super::exit::Exit;
 use super::session::{Session, Show};
 use crate::engine::run::Mode;
 use crate::flow;
+use crate::flow::departed::Departed;
 use crate::report::Output;
 use crate::site::name::{SecretName, SiteName};
 
@@ -54,7 +55,7 @@ fn plan(global: &Global, which: &Which) -> Result<Exit, CommandError> {
         let report = session.walk(Mode::Plan, None, &tree).await;
         let exit = session.finish(&report);
         if session.output != Output::Json {
-            let _ = write!(std::io::stdout().lock(), "{}", session.plan(&report));
+            let _ = write!(std::io::stdout().lock(), "{}", session.plan(&report, &Departed::default()));
         }
         Ok(exit)
     })

@@ -21,6 +21,7 @@ use crate::engine::run::{Mode, Plan, Report, Run};
 use crate::engine::tree::Tree;
 use crate::env::Env;
 use crate::files;
+use crate::flow::departed::Departed;
 use crate::flow::lease::HubLease;
 use crate::report::{self, Output};
 use crate::site::name::{ClusterName, SiteName};
@@ -110,11 +111,7 @@ impl Session {
         &self,
         names: &[ClusterName],
     ) -> Result<Option<BTreeSet<ClusterName>>, CommandError> {
-        for name in names {
-            if self.site.cluster(name).is_none() {
-                return Err(CommandError::UnknownCluster(name.clone(), self.site.name.clone()));
-            }
-        }
+        all_known(&self.site, names)?;
         Ok((!names.is_empty()).then(|| names.iter().cloned().collect()))
     }
 
@@ -188,11 +185,18 @@ impl Session {
         self.finish_as(report.result, report.count(), digest)
     }
 
-    /// A plan for people, with its digest.
-    pub(super) fn plan(&self, report: &Report) -> String {
+    /// Tells machines what left the profile.
+    pub(super) fn tell_departed(&self, departed: &Departed) {
+        if !departed.is_empty() {
+            self.events.send(Event::Departed { subjects: departed.lines() });
+        }
+    }
+
+    /// A plan for people, with its digest, and what left the profile.
+    pub(super) fn plan(&self, report: &Report, departed: &Departed) -> String {
         let plan = report.plan();
         let digest = plan.and_then(|plan| review::keep(&self.env, &self.site.name, &plan).ok());
-        report::plan(report, digest.as_deref())
+        report::plan(report, digest.as_deref(), &departed.lines())
     }
 
     /// Says how a run that did not converge goes on, sends the last event, and turns the report into an exit code.
@@ -227,6 +231,14 @@ impl Session {
         if let Some(log) = &self.log {
             report::say(&format!("log: {}", log.display()));
         }
+    }
+}
+
+/// Makes sure that a site has all these clusters.
+pub(super) fn all_known(site: &Site, names: &[ClusterName]) -> Result<(), CommandError> {
+    match names.iter().find(|name| site.cluster(name).is_none()) {
+        Some(name) => Err(CommandError::UnknownCluster(name.clone(), site.name.clone())),
+        None => Ok(()),
     }
 }
 

@@ -6,10 +6,12 @@ use clap::Args;
 
 use super::error::CommandError;
 use super::exit::Exit;
+use super::prune::Pruning;
 use super::session::{Session, Show};
 use super::{Global, confirm, review};
 use crate::engine::event::RunResult;
 use crate::flow;
+use crate::flow::departed::Departed;
 use crate::flow::summary::Summary;
 use crate::report::{self, Output};
 use crate::site::name::{ClusterName, SiteName};
@@ -17,7 +19,7 @@ use crate::site::name::{ClusterName, SiteName};
 /// Bring the site up, or bring it back to what its profile says
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  bridgehead up local\n  bridgehead up local --cluster dev              only this cluster may change\n  bridgehead up home --expect ec28f0d895e1 --yes  only if the plan is still the reviewed one"
+    after_help = "Examples:\n  bridgehead up local\n  bridgehead up local --cluster dev              only this cluster may change\n  bridgehead up home --expect ec28f0d895e1 --yes  only if the plan is still the reviewed one\n  bridgehead up home --prune                     also take away what left the profile"
 )]
 pub(super) struct Up {
     /// The site: a folder under sites/
@@ -25,6 +27,8 @@ pub(super) struct Up {
     /// Only change this cluster (repeatable); the others are looked at
     #[arg(long, value_name = "NAME")]
     cluster: Vec<ClusterName>,
+    #[command(flatten)]
+    pruning: Pruning,
     /// Do not ask
     #[arg(long)]
     yes: bool,
@@ -38,28 +42,37 @@ impl Up {
         Session::run(global, &self.site.clone(), Show::Events, async |session| {
             let selection = session.select(&self.cluster)?;
             let lock = session.lock()?;
-            let tree = flow::up::tree(&session.site, &session.env);
-            let asks = !self.yes && !flow::is_disposable(&session.site);
+            let work = self.pruning.work(&session).await?;
+            let asks = !self.yes && !flow::is_disposable(&work.all);
             if asks {
                 confirm::somebody()?;
             }
+            work.say_what_goes();
             let mut confirmed = None;
             if asks || self.expect.is_some() {
-                let preview = session.preview(selection.clone(), &tree).await;
+                let preview = session.preview(selection.clone(), &work.tree).await;
                 let plan = preview.plan();
                 if let Some(expected) = &self.expect {
                     let plan = plan.as_ref().ok_or(CommandError::NoPlan)?;
                     review::expect(&session.env, &session.site.name, plan, expected)?;
                 }
-                if asks && !preview.is_unchanged() {
-                    report::say(&session.plan(&preview));
-                    if !confirm::ask("Go on? Type yes:", "yes")? {
+                if asks && (!preview.is_unchanged() || work.has_more()) {
+                    report::say(&session.plan(&preview, &Departed::default()));
+                    if !(self.pruning.are_confirmed()? && confirm::ask("Go on? Type yes:", "yes")?) {
                         return Ok(session.finish_as(RunResult::Declined, 0, None));
                     }
                 }
                 confirmed = plan;
             }
-            let report = session.carry_out(selection, &tree, confirmed).await;
+            let is_whole = selection.is_none();
+            let report = session.carry_out(selection, &work.tree, confirmed).await;
+            let report = work.rest(&session, report).await;
+            let departed = if is_whole && report.is_converged() {
+                flow::departed::look(&session.site, &session.env, &report.facts).await?
+            } else {
+                Departed::default()
+            };
+            session.tell_departed(&departed);
             drop(lock);
             if session.output == Output::Json {
                 for (name, missing) in flow::secret::missing(&session.site, &session.env) {
@@ -69,8 +82,10 @@ impl Up {
             }
             let exit = session.conclude(&report);
             if report.result == RunResult::Converged && session.output != Output::Json {
-                let summary = Summary::of(&session.site, &session.env, &report).await;
+                let left = departed.lines();
+                let summary = Summary::of(&session.site, &session.env, &report, departed).await;
                 let _ = write!(std::io::stdout().lock(), "{summary}");
+                report::say_departed(&left);
             }
             Ok(exit)
         })

@@ -31,13 +31,13 @@ pub fn step(env: &Env, needed: Needed) -> impl Step + use<> {
     Components { folders: Folders::of(env), needed }
 }
 
-/// Which components a site needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Which components a site needs, the fewest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Needed {
-    /// The programs that `local` clusters are made of, and Argo CD's manifest.
-    All,
     /// Argo CD's manifest.
     Manifest,
+    /// The programs that `local` clusters are made of, and Argo CD's manifest.
+    All,
 }
 
 struct Components {

@@ -83,6 +83,11 @@ pub enum Event {
         /// What stood in its way.
         because: String,
     },
+    /// What carries the site's mark and left its profile, each thing in words.
+    Departed {
+        /// The things.
+        subjects: Vec<String>,
+    },
     /// The run is over. Always the last event.
     Finished {
         /// How it ended.

@@ -1,18 +1,20 @@
 //! What looking at the world revealed. Facts come from observing only, never from what a write returned.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use crate::site::name::{ClusterName, RepositoryName};
 use crate::site::secret::Secret;
 
-/// Everything that is known of a site's world.
+/// Everything that is known of a site's world. What is known of a cluster is shared between copies.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Facts {
-    clusters: BTreeMap<ClusterName, ClusterFacts>,
+    clusters: BTreeMap<ClusterName, Arc<ClusterFacts>>,
     repositories: BTreeMap<RepositoryName, RepositoryFacts>,
 }
 
@@ -29,6 +31,18 @@ pub struct ClusterFacts {
     pub join: Option<Join>,
     /// Whether it is there, for those that take something away from it.
     pub presence: Option<Presence>,
+}
+
+impl ClusterFacts {
+    /// Adds what others learnt; what is newer wins.
+    fn merge(&mut self, newer: Self) {
+        let Self { access, version, registration, join, presence } = newer;
+        self.access = access.or(self.access.take());
+        self.version = version.or(self.version.take());
+        self.registration = registration.or(self.registration.take());
+        self.join = join.or(self.join.take());
+        self.presence = presence.or(self.presence.take());
+    }
 }
 
 /// Whether a cluster is there. A teardown goes by this and by nothing else: a cluster that does not answer may well be
@@ -157,7 +171,7 @@ impl Facts {
     /// Facts that say one thing of one cluster.
     #[must_use]
     pub fn of(cluster: &ClusterName, facts: ClusterFacts) -> Self {
-        Self { clusters: BTreeMap::from([(cluster.clone(), facts)]), ..Self::default() }
+        Self { clusters: BTreeMap::from([(cluster.clone(), Arc::new(facts))]), ..Self::default() }
     }
 
     /// Facts that say one thing of one repository.
@@ -169,7 +183,7 @@ impl Facts {
     /// What is known of a cluster, if anything.
     #[must_use]
     pub fn cluster(&self, cluster: &ClusterName) -> Option<&ClusterFacts> {
-        self.clusters.get(cluster)
+        self.clusters.get(cluster).map(Arc::as_ref)
     }
 
     /// What is known of a repository, if anything.
@@ -225,15 +239,21 @@ impl Facts {
         self.cluster(cluster).and_then(pick).ok_or_else(|| Missing(format!("{fact} of {cluster}")))
     }
 
+    /// Whether nothing is known at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.clusters.is_empty() && self.repositories.is_empty()
+    }
+
     /// Adds what others learnt; what is newer wins.
     pub fn merge(&mut self, newer: Self) {
         for (name, facts) in newer.clusters {
-            let known = self.clusters.entry(name).or_default();
-            known.access = facts.access.or(known.access.take());
-            known.version = facts.version.or(known.version.take());
-            known.registration = facts.registration.or(known.registration.take());
-            known.join = facts.join.or(known.join.take());
-            known.presence = facts.presence.or(known.presence.take());
+            match self.clusters.entry(name) {
+                Entry::Vacant(entry) => drop(entry.insert(facts)),
+                Entry::Occupied(entry) => {
+                    Arc::make_mut(entry.into_mut()).merge(Arc::unwrap_or_clone(facts));
+                }
+            }
         }
         self.repositories.extend(newer.repositories);
     }
@@ -242,6 +262,20 @@ impl Facts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_newer_wins_and_copies_keep_what_they_had() {
+        let name: ClusterName = "hub".parse().expect("valid");
+        let of = |version: Option<&str>, presence| {
+            let version = version.map(ToOwned::to_owned);
+            Facts::of(&name, ClusterFacts { version, presence, ..ClusterFacts::default() })
+        };
+        let mut facts = of(Some("v1.34.4"), Some(Presence::Seen));
+        let copy = facts.clone();
+        facts.merge(of(Some("v1.35.0"), None));
+        assert_eq!(facts, of(Some("v1.35.0"), Some(Presence::Seen)));
+        assert_eq!(copy, of(Some("v1.34.4"), Some(Presence::Seen)));
+    }
 
     #[test]
     fn loopback_addresses_are_recognised() {

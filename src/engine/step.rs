@@ -32,10 +32,10 @@ impl StepId {
         Self(format!("site/{path}"))
     }
 
-    /// The same step as part of a survey: `survey/<path>`.
+    /// The same step as a part of a larger flow: `<part>/<path>`.
     #[must_use]
-    pub fn survey(&self) -> Self {
-        Self(format!("survey/{}", self.0))
+    pub fn within(&self, part: &str) -> Self {
+        Self(format!("{part}/{}", self.0))
     }
 
     /// The path as text.

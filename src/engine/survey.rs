@@ -9,11 +9,14 @@ use crate::site::name::ClusterName;
 /// A step that only yields the facts of another. It is always ready: what is not there yields nothing.
 struct Survey(Planted);
 
+/// The part of a flow that only looks.
+const SURVEY: &str = "survey";
+
 impl Step for Survey {
     type Work = ();
 
     fn id(&self) -> StepId {
-        self.0.0.id().survey()
+        self.0.0.id().within(SURVEY)
     }
 
     fn cluster(&self) -> Option<&ClusterName> {
@@ -39,7 +42,7 @@ pub fn survey(tree: Tree) -> Tree {
         Tree::Seq(parts) => Tree::Seq(all(parts)),
         Tree::Par(parts) => Tree::Par(all(parts)),
         Tree::Each(parts) => Tree::Each(all(parts)),
-        Tree::Gate { step, is_needed } => Tree::Gate { step: step.survey(), is_needed },
+        Tree::Gate { step, is_needed } => Tree::Gate { step: step.within(SURVEY), is_needed },
         Tree::Guarded { body, .. } => survey(*body),
     }
 }

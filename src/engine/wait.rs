@@ -31,12 +31,6 @@ impl Pace {
         self.next = (self.next * 5 / 4).min(Self::LONGEST);
         true
     }
-
-    /// How much time is left.
-    #[must_use]
-    pub fn left(&self) -> Duration {
-        self.deadline.saturating_duration_since(Instant::now())
-    }
 }
 
 /// Pauses for a fixed time, for loops that live as long as their process (a heartbeat, a probe's period).

@@ -102,13 +102,13 @@ impl Edited {
     /// addresses of the repositories.
     #[must_use]
     pub fn found(&self, env: &Arc<Env>) -> Tree {
-        let finds = self.needed().map(|cluster| provider::find(&self.site, cluster, env, &Said::default()));
+        let finds = self.needed().map(|cluster| provider::locate(&self.site, cluster, env, &Said::default()));
         seq![survey(provider::repositories(&self.site, env)), Tree::Par(finds.collect())]
     }
 
     /// How these clusters are reached, and the addresses of the repositories.
     fn reached(&self, env: &Arc<Env>) -> Tree {
-        let serves = self.needed().map(|cluster| provider::serve(&self.site, cluster, env));
+        let serves = self.needed().map(|cluster| provider::of(&self.site, cluster, env).provision());
         survey(seq![provider::repositories(&self.site, env), Tree::Par(serves.collect())])
     }
 
@@ -167,5 +167,5 @@ impl Edited {
 /// Whether every cluster is there, and how it is reached.
 #[must_use]
 pub fn found(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
-    Tree::Par(site.clusters().map(|cluster| provider::find(site, cluster, env, &Said::default())).collect())
+    Tree::Par(site.clusters().map(|cluster| provider::locate(site, cluster, env, &Said::default())).collect())
 }

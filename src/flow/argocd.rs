@@ -37,11 +37,11 @@ pub fn set_password(site: &Arc<Site>, env: &Arc<Env>, password: Secret<String>) 
 /// How to reach the hub.
 #[must_use]
 pub fn hub(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
-    survey(provider::serve(site, &site.hub, env))
+    survey(provider::of(site, &site.hub, env).provision())
 }
 
 /// Where Argo CD's API answers from this machine; `None` if it does not (yet).
-pub async fn address(site: &Site, env: &Env) -> Option<String> {
+pub async fn address(site: &Arc<Site>, env: &Arc<Env>) -> Option<String> {
     let service = format!("{}/argocd-server:443", site.argocd.namespace);
-    provider::service_address(site, &site.hub, env, &service).await
+    provider::of(site, &site.hub, env).service_address(&service).await
 }

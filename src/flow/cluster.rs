@@ -64,7 +64,7 @@ pub fn list(site: &Site, facts: &Facts) -> Rows {
             Role::Hub => "hub",
             Role::Spoke => "spoke",
         },
-        provider: provider::name(cluster),
+        provider: cluster.provider.name(),
         server: facts.access(&cluster.name).ok().map(|access| access.server.clone()),
         environment: cluster.environment.clone(),
     };
@@ -91,11 +91,11 @@ pub async fn add(
     });
     let site = profile.site()?;
     if let Some(cluster) = site.cluster(name) {
-        provider::check(&site, cluster, env).await?;
+        provider::of(&site, cluster, env).check_usable().await?;
     }
     let is_needed = |cluster: &&Cluster| [&site.hub.name, name].contains(&&cluster.name);
-    let reached = site.clusters().filter(is_needed).map(|cluster| provider::serve(&site, cluster, env));
-    let reached = reached.collect();
+    let reached = site.clusters().filter(is_needed);
+    let reached = reached.map(|cluster| provider::of(&site, cluster, env).provision()).collect();
     let tree = seq![survey(Tree::Par(reached)), possible(&site, env, name), profile, up::tree(&site, env)];
     Ok(Edited { site, clusters: BTreeSet::from([name.clone()]), tree })
 }
@@ -105,7 +105,7 @@ pub async fn add(
 /// # Errors
 /// When there are none.
 pub fn register(site: &Arc<Site>, env: &Arc<Env>, name: Option<&ClusterName>) -> Result<Edited, Failure> {
-    let existing = site.spokes.iter().filter(|spoke| provider::foreign_context(spoke).is_some());
+    let existing = site.spokes.iter().filter(|spoke| spoke.foreign_context().is_some());
     let named =
         existing.map(|spoke| spoke.name.clone()).filter(|known| name.is_none_or(|name| name == known));
     let clusters: BTreeSet<_> = named.collect();

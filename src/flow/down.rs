@@ -7,7 +7,7 @@ use super::kubeconfig;
 use super::presence::{Concern, presence};
 use crate::engine::{Failure, Tree};
 use crate::env::Env;
-use crate::gitops::registration::unregister;
+use crate::gitops::registration::{owned, unregister};
 use crate::gitops::secret::removed;
 use crate::gitops::teardown::{self, Going};
 use crate::site::name::ClusterName;
@@ -56,16 +56,27 @@ pub fn tree(site: &Arc<Site>, env: &Arc<Env>, request: &Request) -> Result<Tree,
 /// What has to be so before anything is changed: every cluster is accounted for, and nobody else would lose theirs.
 #[must_use]
 pub fn checks(site: &Arc<Site>, env: &Arc<Env>, request: &Request) -> Tree {
-    let presence = presence(site, env, &request.concern(), &request.said);
+    let going = |spoke: &&Cluster| request.spokes.as_ref().is_none_or(|named| named.contains(&spoke.name));
+    let going = site.spokes.iter().filter(going).map(|spoke| &spoke.name);
+    let ours = seq![presence(site, env, &request.concern(), &request.said), ours(site, env, going)];
     if request.with_others {
-        return presence;
+        return ours;
     }
     let going = match &request.spokes {
         Some(names) => Going::Spokes(names.iter().cloned().collect()),
         None if stays(&site.hub) => Going::Site,
         None => Going::Hub,
     };
-    seq![presence, teardown::unused(site, env, going)]
+    seq![ours, teardown::unused(site, env, going)]
+}
+
+/// What we have on spokes that are accounted for is this site's, and not that of another one of its name.
+pub(super) fn ours<'a>(
+    site: &Arc<Site>,
+    env: &Arc<Env>,
+    spokes: impl Iterator<Item = &'a ClusterName>,
+) -> Tree {
+    Tree::Par(spokes.map(|spoke| owned(site, env, spoke).into()).collect())
 }
 
 /// What Argo CD deployed goes first, while it can still be asked to; then the spokes; then the hub.
@@ -75,12 +86,19 @@ fn whole(site: &Arc<Site>, env: &Arc<Env>, with_others: bool) -> Tree {
         removed(site, env),
         Tree::Par(site.spokes.iter().map(|spoke| remove(site, spoke, env, with_others)).collect()),
         remove(site, &site.hub, env, with_others),
-        provider::finish(site, env),
+        provider::remove_site_folder(site, env),
         kubeconfig::forget(site),
     ]
 }
 
-fn spokes(site: &Arc<Site>, env: &Arc<Env>, named: &BTreeSet<ClusterName>, with_others: bool) -> Tree {
+/// Takes away some spokes that are accounted for; everything else goes on.
+#[must_use]
+pub(super) fn spokes(
+    site: &Arc<Site>,
+    env: &Arc<Env>,
+    named: &BTreeSet<ClusterName>,
+    with_others: bool,
+) -> Tree {
     let going: Vec<_> = site.spokes.iter().filter(|spoke| named.contains(&spoke.name)).collect();
     let going_names: Vec<_> = going.iter().map(|spoke| spoke.name.clone()).collect();
     seq![
@@ -90,11 +108,11 @@ fn spokes(site: &Arc<Site>, env: &Arc<Env>, named: &BTreeSet<ClusterName>, with_
 }
 
 fn stays(cluster: &Cluster) -> bool {
-    provider::foreign_context(cluster).is_some()
+    cluster.foreign_context().is_some()
 }
 
 fn remove(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>, with_others: bool) -> Tree {
-    let remove = provider::remove(site, cluster, env);
+    let remove = provider::of(site, cluster, env).remove();
     match cluster.role {
         Role::Hub if stays(cluster) => seq![teardown::argocd(site, env, with_others), remove],
         Role::Hub => remove,

@@ -10,10 +10,9 @@ use super::FlowError;
 use super::table::Table;
 use crate::engine::{Facts, Failure, Tree};
 use crate::env::Env;
-use crate::provider::k3s::preflight;
 use crate::provider::k3s::status::{self, HostStatus};
 use crate::site::name::{ClusterName, HostName};
-use crate::site::{Cluster, K3s, Provider, Site};
+use crate::site::{Cluster, K3s, Site};
 use crate::{par, provider, seq};
 
 /// The site's clusters of k3s.
@@ -33,14 +32,9 @@ struct Hosts {
 /// # Errors
 /// When it has none.
 pub fn install(site: &Arc<Site>, env: &Arc<Env>) -> Result<Tree, Failure> {
-    let clusters = clusters(site)?.into_iter().map(|(cluster, k3s)| {
-        seq![
-            preflight(site, cluster, k3s, env),
-            par![
-                seq![provider::serve(site, cluster, env), provider::ready(site, cluster, env)],
-                provider::join(site, cluster, env),
-            ],
-        ]
+    let clusters = clusters(site)?.into_iter().map(|(cluster, _)| {
+        let cluster = provider::of(site, cluster, env);
+        seq![cluster.preflight_hosts(), par![seq![cluster.provision(), cluster.ready()], cluster.join()],]
     });
     Ok(Tree::Par(clusters.collect()))
 }
@@ -64,8 +58,8 @@ pub async fn status(
     let answering = clusters.iter().zip(&all).filter(|((_, k3s), found)| {
         found.hosts.iter().take(k3s.servers.len()).all(|host| host.error.is_none())
     });
-    let serve = answering.map(|((cluster, _), _)| provider::serve(site, cluster, env));
-    let facts = walk(&Tree::Par(serve.collect())).await;
+    let provision = answering.map(|((cluster, _), _)| provider::of(site, cluster, env).provision());
+    let facts = walk(&Tree::Par(provision.collect())).await;
     for ((cluster, k3s), found) in clusters.iter().zip(&mut all) {
         status::add_nodes(site, cluster, k3s, env, (&mut found.hosts, &facts)).await;
     }
@@ -82,13 +76,7 @@ pub fn configurations(site: &Site) -> Result<Vec<(HostName, String)>, Failure> {
 }
 
 fn clusters(site: &Site) -> Result<Vec<(&Cluster, &K3s)>, Failure> {
-    let clusters: Vec<_> = site
-        .clusters()
-        .filter_map(|cluster| match &cluster.provider {
-            Provider::K3s(k3s) => Some((cluster, k3s)),
-            Provider::Local(_) | Provider::Existing(_) => None,
-        })
-        .collect();
+    let clusters: Vec<_> = site.clusters().filter_map(|cluster| Some((cluster, cluster.k3s()?))).collect();
     if clusters.is_empty() {
         return Err(FlowError::NoK3s(site.name.clone()).into());
     }

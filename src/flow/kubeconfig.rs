@@ -23,14 +23,14 @@ pub use crate::k8s::kubeconfig::to_yaml;
 
 /// What a kubeconfig is made of.
 #[derive(Clone)]
-pub(super) enum Source {
+pub(super) enum Contents {
     /// The clusters of the site that answer.
     Clusters,
     /// Another one, as it is.
     Document(Value),
 }
 
-impl Source {
+impl Contents {
     fn document(&self, site: &Site, facts: &Facts, clusters: &[&Cluster]) -> Result<Value, Failure> {
         match self {
             Self::Clusters => super::kubeconfig_of(site, facts, clusters),
@@ -43,12 +43,12 @@ impl Source {
 /// one. Clusters that somebody else made have theirs there. Contexts of clusters that the site has no more go.
 #[must_use]
 pub fn merge(site: &Arc<Site>, env: &Arc<Env>, current: bool) -> Tree {
-    let wanted = Wanted::Contexts { source: Source::Clusters, current };
+    let wanted = Wanted::Contexts { source: Contents::Clusters, current };
     seq![survey(clusters(site, env)), PersonalFile::new(site, wanted)]
 }
 
 /// Puts the contexts of another kubeconfig into the person's.
-pub(super) fn merged(site: &Arc<Site>, source: Source) -> Tree {
+pub(super) fn merged(site: &Arc<Site>, source: Contents) -> Tree {
     PersonalFile::new(site, Wanted::Contexts { source, current: false }).into()
 }
 
@@ -67,10 +67,10 @@ pub(super) fn forget(site: &Arc<Site>) -> Tree {
 /// Saves a kubeconfig of the site's clusters that answer in a file of its own: [`Site::kube`]'s `saved`.
 #[must_use]
 pub fn save(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
-    seq![survey(clusters(site, env)), saved(site, &site.kube.saved, Source::Clusters)]
+    seq![survey(clusters(site, env)), saved(site, &site.kube.saved, Contents::Clusters)]
 }
 
 /// Saves a kubeconfig.
-pub(super) fn saved(site: &Arc<Site>, path: &Path, source: Source) -> Tree {
+pub(super) fn saved(site: &Arc<Site>, path: &Path, source: Contents) -> Tree {
     Saved::new(site, path, source).into()
 }

@@ -32,7 +32,7 @@ pub enum Concern {
 #[must_use]
 pub fn presence(site: &Arc<Site>, env: &Arc<Env>, concern: &Concern, said: &Said) -> Tree {
     let clusters = site.clusters().filter(|cluster| concern.includes(site, &cluster.name));
-    let looks = clusters.map(|cluster| provider::find(site, cluster, env, said));
+    let looks = clusters.map(|cluster| provider::locate(site, cluster, env, said));
     let accounted = Accounted {
         site: Arc::clone(site),
         concern: concern.clone(),
@@ -188,7 +188,7 @@ impl Accounted {
             && self
                 .site
                 .clusters()
-                .all(|cluster| provider::foreign_context(cluster).is_none() && is_destroyed(&cluster.name))
+                .all(|cluster| cluster.foreign_context().is_none() && is_destroyed(&cluster.name))
     }
 
     fn hint(&self, cluster: &ClusterName, why: &Unreachable) -> String {

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::kubeconfig::{self, Source};
+use hyper::Uri;
+
+use super::kubeconfig::{self, Contents};
 use crate::engine::{Failure, Tree};
 use crate::env::Env;
 use crate::k8s::kubeconfig::{KubeconfigError, KubeconfigFile, access, of};
@@ -48,7 +50,7 @@ pub async fn kubeconfig(site: &Arc<Site>, env: &Arc<Env>, merge: bool) -> Result
         Failure::from(Rke2Error::NoFile(host.name.clone())).with_hint(hint)
     })?;
     let text = String::from_utf8(found).map_err(|_| Rke2Error::NoText(host.name.clone()))?;
-    let source = Source::Document(document(site, host, &text)?);
+    let source = Contents::Document(document(site, host, &text)?);
     let saved = kubeconfig::saved(site, &site.kube.saved_rke2, source.clone());
     Ok(if merge { seq![saved, kubeconfig::merged(site, source)] } else { saved })
 }
@@ -64,11 +66,7 @@ fn document(site: &Site, host: &Host, text: &str) -> Result<serde_json::Value, F
 
 /// A URL with another host: RKE2 writes down how it reaches itself.
 fn at(server: &str, address: &str) -> String {
-    let authority = server.split_once("://").map_or(server, |(_, rest)| rest);
-    let authority = authority.split('/').next().unwrap_or_default();
-    // In an IPv6 address are colons too; it ends with a bracket.
-    let port = authority.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.contains(']'));
-    let port = port.unwrap_or("443");
+    let port = server.parse::<Uri>().ok().and_then(|url| url.port_u16()).unwrap_or(443);
     if address.contains(':') {
         format!("https://[{address}]:{port}")
     } else {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::argocd::reach::Reach;
+use super::departed::Departed;
 use super::table::Table;
 use crate::engine::event::RunResult;
 use crate::engine::run::{Failed, Report};
@@ -27,6 +28,8 @@ pub struct Status {
     pub argocd: ArgoCdStatus,
     /// What `up` would change, by step.
     pub drift: BTreeMap<StepId, Vec<Change>>,
+    /// What left the profile and is still there.
+    pub departed: Departed,
     /// What is known only later, and the fact that is missing.
     pub unknown: BTreeMap<StepId, String>,
     /// What could not be looked at, and why.
@@ -66,7 +69,7 @@ pub struct ArgoCdStatus {
 
 impl Status {
     /// Puts together what a look at the site found.
-    pub async fn of(site: &Arc<Site>, env: &Arc<Env>, report: &Report) -> Self {
+    pub async fn of(site: &Arc<Site>, env: &Arc<Env>, report: &Report, departed: Departed) -> Self {
         // A hub that does not answer is told by the clusters' and the drift's lines.
         let mut deployed = deployed(site, env, &report.facts).await.unwrap_or_default();
         let clusters = site.clusters().map(|cluster| {
@@ -74,6 +77,7 @@ impl Status {
             cluster_status(cluster, report, mine.map(|index| deployed.swap_remove(index)))
         });
         Self {
+            departed,
             site: site.name.clone(),
             clusters: clusters.collect(),
             argocd: ArgoCdStatus { version: site.argocd.version.clone(), reach: Reach::of(site, env).await },
@@ -94,7 +98,7 @@ impl Status {
     /// Whether anything is not as the profile says.
     #[must_use]
     pub fn has_drift(&self) -> bool {
-        !self.drift.is_empty() || !self.unknown.is_empty()
+        !self.drift.is_empty() || !self.unknown.is_empty() || !self.departed.is_empty()
     }
 }
 
@@ -158,6 +162,9 @@ impl Status {
         }
         for (step, fact) in &self.unknown {
             writeln!(formatter, "  {step}: unknown until the {fact} is known")?;
+        }
+        for thing in self.departed.lines() {
+            writeln!(formatter, "  left the profile, and goes by `up --prune`: {thing}")?;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::departed::Departed;
 use super::status::{ClusterStatus, Status};
 use super::table::Table;
 use crate::engine::run::Report;
@@ -21,9 +22,9 @@ pub struct Summary {
 
 impl Summary {
     /// Puts together what a run of `up` found at its end.
-    pub async fn of(site: &Arc<Site>, env: &Arc<Env>, report: &Report) -> Self {
+    pub async fn of(site: &Arc<Site>, env: &Arc<Env>, report: &Report, departed: Departed) -> Self {
         Self {
-            status: Status::of(site, env, report).await,
+            status: Status::of(site, env, report, departed).await,
             seconds: report.seconds,
             missing: super::secret::missing(site, env),
         }

@@ -50,16 +50,16 @@ fn settled(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
 /// The part of `up` that makes the clusters: looked at, it tells how to reach them.
 #[must_use]
 pub fn clusters(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
-    Tree::Par(site.clusters().map(|cluster| provider::serve(site, cluster, env)).collect())
+    Tree::Par(site.clusters().map(|cluster| provider::of(site, cluster, env).provision()).collect())
 }
 
 /// The part of `up` that installs Argo CD on a hub that is there.
 #[must_use]
 pub fn argocd(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
     seq![
-        provider::preflight(site, env),
+        provider::preflight_hosts(site, env),
         provider::components(site, env),
-        provider::serve(site, &site.hub, env),
+        provider::of(site, &site.hub, env).provision(),
         argocd::install(site, env, &manifest(env)),
     ]
 }
@@ -88,10 +88,8 @@ fn spoke(site: &Arc<Site>, spoke: &Cluster, env: &Arc<Env>) -> Tree {
 
 /// A cluster with what the bridge puts on it as soon as its API serves.
 fn cluster(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>, bridge: Tree) -> Tree {
-    par![
-        provider::join(site, cluster, env),
-        seq![provider::serve(site, cluster, env), par![provider::ready(site, cluster, env), bridge]],
-    ]
+    let cluster = provider::of(site, cluster, env);
+    par![cluster.join(), seq![cluster.provision(), par![cluster.ready(), bridge]]]
 }
 
 fn manifest(env: &Arc<Env>) -> ManifestSource {

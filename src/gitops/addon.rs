@@ -22,6 +22,7 @@ use serde::Serialize;
 pub use coming::{Coming, coming};
 pub use keep::{kept, release};
 pub use list::{Addon, Cell, LeftBehind, SetName, list};
+pub(super) use off::gone;
 pub use off::off;
 pub use on::on;
 

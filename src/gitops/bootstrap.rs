@@ -1,6 +1,5 @@
 //! The two sets that everything else in Git starts from: `addons` and `workloads`.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,7 +9,7 @@ use serde_json::json;
 use super::{Scope, part};
 use crate::engine::{Facts, StepId, Stop};
 use crate::env::Env;
-use crate::k8s::{ApplyObjects, Desired, Kind, ManifestError, Object, ObjectSet, Prune, parse};
+use crate::k8s::{ApplyObjects, Desired, ManifestError, Object, ObjectSet, parse};
 use crate::site::Site;
 use crate::site::name::ClusterName;
 use crate::template::{self, TemplateError};
@@ -30,7 +29,8 @@ pub enum BootstrapError {
     Manifest(#[from] ManifestError),
 }
 
-/// The step `<hub>/gitops/bootstrap`: a set for each repository that the site names, and none for another. It
+/// The step `<hub>/gitops/bootstrap`: a set for each repository that the site names. That of a repository which left the
+/// profile stays until it is pruned: with it goes everything that it deployed. It
 /// comes after Argo CD is ready: a set that meets no AppProject is tried again only after minutes.
 #[must_use]
 pub fn bootstrap(site: &Arc<Site>, env: &Arc<Env>) -> ApplyObjects<Bootstrap> {
@@ -74,9 +74,7 @@ impl Desired for Bootstrap {
     async fn objects(&self, facts: &Facts) -> Result<(Client, ObjectSet), Stop> {
         let client = self.0.client(self.0.hub(), facts).await?;
         let objects = objects(&self.0.site, self.0.env.root.as_deref())?;
-        let sets = (Kind::APPLICATION_SET, Some(self.0.namespace().to_owned()));
-        let prune = Some(Prune { part: part::BOOTSTRAP, collections: BTreeSet::from([sets]) });
-        Ok((client, ObjectSet { prune, ..ObjectSet::new(&self.0.site.name, objects) }))
+        Ok((client, ObjectSet::new(&self.0.site.name, objects)))
     }
 }
 

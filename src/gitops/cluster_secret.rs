@@ -3,10 +3,12 @@
 mod adopted;
 mod config;
 mod content;
+mod departed;
 mod existing;
 mod owned;
 mod pending;
 mod registered;
+mod rewrite;
 mod step;
 mod switch;
 
@@ -17,5 +19,6 @@ pub use switch::switch;
 
 pub(super) use adopted::given_back;
 pub(super) use config::Credentials;
-pub(super) use existing::{find, registration_of};
-pub(super) use registered::registers;
+pub(super) use departed::{Dropped, Entries};
+pub(super) use existing::{find, list, registration_of};
+pub(super) use registered::{departed, registers, registers_as};

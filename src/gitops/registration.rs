@@ -2,6 +2,7 @@
 
 mod account;
 mod objects;
+mod owned;
 mod possible;
 mod proof;
 
@@ -13,12 +14,13 @@ use kube::Client;
 
 use account::Account;
 use objects::Names;
+pub use owned::{Owned, owned};
 pub use possible::{Possible, possible};
 use proof::{Rights, prove};
 
 use super::cluster_secret::{self, find};
 use super::{Scope, part};
-use crate::engine::facts::ClusterFacts;
+use crate::engine::facts::{ClusterFacts, Presence};
 use crate::engine::{Access, Change, Credentials, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::env::Env;
 use crate::k8s::{Differences, Kind, Object, ObjectSet, Prune, api};
@@ -115,7 +117,7 @@ impl Register {
         let (site, clients) = (&self.scope.site.name, &self.scope.env.clients);
         match account::choose(site, clients, &client, access).await? {
             Account::Theirs(account) => Ok(self.known(self.as_the_hub_reaches_it(account))),
-            Account::Ours(names, token) => self.own(client, &names, token, access).await,
+            Account::Ours(names, token) => self.own(client, &names, token, access, facts).await,
         }
     }
 
@@ -125,10 +127,12 @@ impl Register {
         names: &Names,
         token: Option<Secret<String>>,
         access: &Access,
+        facts: &Facts,
     ) -> Result<Observed<Work>, Stop> {
         let site = &self.scope.site.name;
-        let sets =
-            [names.account(site), vec![names.token(site)]].map(|objects| ObjectSet::new(site, objects));
+        let hub = self.scope.hub_uid(facts).await?;
+        let sets = [names.account(site), vec![names.token(site)]]
+            .map(|objects| ObjectSet::new(site, objects).of_hub(&hub));
         let (account, secret) = futures::try_join!(sets[0].observe(&client), sets[1].observe(&client))?;
         let mut changes = [account.changes(), secret.changes()].concat();
         let sets = [account, secret];
@@ -223,6 +227,16 @@ impl Step for Register {
 }
 
 impl Unregister {
+    /// What is left of the account. Of a hub that is gone or given up it is not asked whose it is.
+    async fn look(&self, facts: &Facts) -> Result<Option<Differences>, Stop> {
+        let Some(client) = self.client(facts).await? else { return Ok(None) };
+        let set = match facts.presence(self.scope.hub()) {
+            None | Some(Presence::Seen) => self.set().of_hub(&self.scope.hub_uid(facts).await?),
+            Some(_) => self.set(),
+        };
+        Ok(Some(set.observe(&client).await?))
+    }
+
     fn set(&self) -> ObjectSet {
         let namespace = Some(objects::NAMESPACE.to_owned());
         let collections = BTreeSet::from([
@@ -231,7 +245,7 @@ impl Unregister {
             (Kind::SECRET, namespace.clone()),
             (Kind::SERVICE_ACCOUNT, namespace),
         ]);
-        let prune = Some(Prune { part: part::REGISTRATION, collections });
+        let prune = Some(Prune { part: part::REGISTRATION, collections, except: BTreeSet::new() });
         ObjectSet { prune, ..ObjectSet::new(&self.scope.site.name, Vec::new()) }
     }
 
@@ -260,8 +274,7 @@ impl Step for Unregister {
     }
 
     async fn observe(&self, facts: &Facts) -> Result<Observed<Self::Work>, Stop> {
-        let Some(client) = self.client(facts).await? else { return Ok(Observed::default()) };
-        Ok(self.set().observe(&client).await?.into())
+        Ok(self.look(facts).await?.map_or_else(Observed::default, Into::into))
     }
 
     async fn apply(&self, work: Differences, _: &Facts, writer: &Writer) -> Result<(), Failure> {

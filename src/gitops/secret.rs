@@ -8,10 +8,11 @@ mod step;
 
 use std::collections::BTreeMap;
 
-pub use remove::removed;
+pub use remove::{pruned, removed};
 pub use step::secrets;
 
 use crate::env::Env;
+use crate::k8s::Kind;
 use crate::site::Site;
 use crate::site::name::SecretName;
 use crate::site::secret::{DeclaredSecret, Source};
@@ -27,6 +28,12 @@ pub struct Wanted {
 }
 
 impl Wanted {
+    /// What a person calls it.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        Kind::SECRET.subject(Some(&self.declared.namespace), self.name.as_str())
+    }
+
     /// What a value would come from that is not there: variables and files.
     #[must_use]
     pub fn missing(&self, env: &Env) -> Vec<String> {

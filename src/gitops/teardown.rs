@@ -12,13 +12,14 @@ mod rank;
 mod secret;
 mod sets;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use applications::Applications;
 use installation::Uninstalled;
 pub use others::Going;
 use others::Others;
-use ours::Ours;
+use ours::{Ours, Roots};
 use rank::Rank;
 use secret::Unregistered;
 use sets::Sets;
@@ -30,8 +31,8 @@ use crate::engine::Tree;
 use crate::engine::tree::{finally, rescue};
 use crate::env::Env;
 use crate::seq;
-use crate::site::Site;
 use crate::site::name::ClusterName;
+use crate::site::{Cluster, Site};
 
 /// Takes away everything that the site's ApplicationSets made, the sets, and the cluster Secrets.
 ///
@@ -42,7 +43,7 @@ pub fn site(site: &Arc<Site>, env: &Arc<Env>, with_others: bool) -> Tree {
     let ours = scope.clone();
     let is_needed = move |fleet: &Fleet| {
         let site = &ours.site;
-        !Ours::of(site, fleet).is_empty()
+        !Ours::of(site, fleet, &Roots::All).is_empty()
             || is_registered(fleet, site.clusters().map(|cluster| &cluster.name))
     };
     let gone = seq![
@@ -51,7 +52,7 @@ pub fn site(site: &Arc<Site>, env: &Arc<Env>, with_others: bool) -> Tree {
         Applications::of_hub(&scope, Rank::First, with_others),
         Applications::of_hub(&scope, Rank::Last, with_others),
         Applications::roots(&scope),
-        Sets(scope.clone()),
+        Sets { scope: scope.clone(), roots: Roots::All },
         each(site.clusters().map(|cluster| Unregistered::new(&scope, &cluster.name))),
     ];
     rescue(gone, resumed(site, env).into())
@@ -85,6 +86,27 @@ pub fn spokes(site: &Arc<Site>, env: &Arc<Env>, spokes: &[ClusterName], with_oth
                 seq![of_spoke(&scope, spoke, with_others), Unregistered::new(&scope, spoke)]
             })),
         ];
+    finally(gone, resumed(site, env).into())
+}
+
+/// Takes some of the site's sets away with everything that follows from them. Everything else goes on.
+#[must_use]
+pub fn sets(site: &Arc<Site>, env: &Arc<Env>, names: &BTreeSet<String>) -> Tree {
+    let scope = Scope::new(site, env);
+    let roots = Roots::Sets(names.clone());
+    let (followed, ours) = (roots.clone(), scope.clone());
+    let of_spoke = |spoke: &Cluster| {
+        let of_rank = |rank| Applications::of_spoke(&scope, &spoke.name, rank, false).only(&roots);
+        seq![of_rank(Rank::First), of_rank(Rank::Last)]
+    };
+    let gone = seq![
+        paused(&scope, move |fleet| !Ours::of(&ours.site, fleet, &followed).is_empty()),
+        each(site.spokes.iter().map(of_spoke)),
+        Applications::of_hub(&scope, Rank::First, false).only(&roots),
+        Applications::of_hub(&scope, Rank::Last, false).only(&roots),
+        Applications::roots(&scope).only(&roots),
+        Sets { scope: scope.clone(), roots },
+    ];
     finally(gone, resumed(site, env).into())
 }
 

@@ -60,6 +60,7 @@ kinds! {
     LEASE: "coordination.k8s.io/v1" "Lease" "leases" NAMESPACE;
     NAMESPACE: "v1" "Namespace" "namespaces" CLUSTER;
     NETWORK_POLICY: "networking.k8s.io/v1" "NetworkPolicy" "networkpolicies" NAMESPACE;
+    NODE: "v1" "Node" "nodes" CLUSTER;
     POD: "v1" "Pod" "pods" NAMESPACE;
     ROLE: "rbac.authorization.k8s.io/v1" "Role" "roles" NAMESPACE;
     ROLE_BINDING: "rbac.authorization.k8s.io/v1" "RoleBinding" "rolebindings" NAMESPACE;

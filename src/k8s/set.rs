@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::api::{self, ApiError};
 use super::kind::Kind;
 use super::object::Object;
-use super::{PART_LABEL, SITE_LABEL, compare, fields};
+use super::{HUB_LABEL, PART_LABEL, SITE_LABEL, compare, fields};
 use crate::engine::{Change, Failure};
 use crate::site::name::SiteName;
 use differences::Difference;
@@ -31,6 +31,8 @@ const BEING_DELETED: &str = "it is being deleted";
 pub struct ObjectSet {
     /// The site that they belong to.
     pub site: SiteName,
+    /// The hub that they belong to, where they are on another cluster: the value of [`HUB_LABEL`].
+    pub hub: Option<String>,
     /// The objects.
     pub objects: Vec<Object>,
     /// What to do about an object that is there without our mark.
@@ -69,6 +71,8 @@ pub struct Prune {
     pub part: &'static str,
     /// Kinds and namespaces to look in, besides those of the set's objects.
     pub collections: BTreeSet<Collection>,
+    /// Those that stay all the same, as a person calls them.
+    pub except: BTreeSet<String>,
 }
 
 /// The objects of a kind in a namespace, or in the whole cluster.
@@ -88,6 +92,19 @@ enum SetError {
         /// The site that wants it.
         site: SiteName,
     },
+    /// An object is there that a site of the same name marked, whose hub is another cluster.
+    #[error(
+        "{subject} belongs to another site that is called `{site}`: that one's hub has the UID {hub} (of its namespace \
+         kube-system)"
+    )]
+    OtherHub {
+        /// The object.
+        subject: String,
+        /// The name of both.
+        site: SiteName,
+        /// Its hub.
+        hub: String,
+    },
     /// An object is there that another site marked.
     #[error("{subject} is there already, and belongs to the site `{owner}`")]
     OtherSite {
@@ -105,6 +122,10 @@ impl SetError {
             Self::Stranger { site, .. } => {
                 Some(format!("label it `{SITE_LABEL}={site}` to hand it over, or remove it"))
             }
+            Self::OtherHub { site, .. } => Some(format!(
+                "give one of the two sites another name; if that hub is gone for good, and was this site's: `bridgehead down \
+                 {site} --lost` with the hub's name takes away what it left"
+            )),
             Self::OtherSite { owner, .. } => Some(format!("`bridgehead down {owner}` takes it away")),
         };
         let failure = Failure::from(self);
@@ -121,11 +142,21 @@ impl ObjectSet {
     pub fn new(site: &SiteName, objects: Vec<Object>) -> Self {
         Self {
             site: site.clone(),
+            hub: None,
             objects,
             stranger: Stranger::Refuse,
             edited_data: EditedData::Restore,
             prune: None,
         }
+    }
+
+    /// The same set as that of a hub that is another cluster.
+    #[must_use]
+    pub fn of_hub(mut self, hub: &str) -> Self {
+        for object in &mut self.objects {
+            object.set_label(HUB_LABEL, hub);
+        }
+        Self { hub: Some(hub.to_owned()), ..self }
     }
 
     /// What differs between the set and the cluster. Nothing is written. A definition of a kind still differs until
@@ -140,10 +171,30 @@ impl ObjectSet {
 
     async fn differences(&self, client: &Client) -> Result<Vec<Difference>, SetError> {
         let world = World::look(client, self).await?;
+        self.refuse_other_hubs(&world)?;
         let pairs = self.objects.iter().zip(&world.kinds);
         let found = pairs.map(|(object, kind)| self.compare(client, &world, kind, object)).collect();
         let found = side_by_side(found).await.into_iter().collect::<Result<Vec<_>, _>>()?;
         Ok(found.into_iter().flatten().chain(self.leftovers(world)).collect())
+    }
+
+    /// An object with our mark and another hub's is that of a site which has only its name in common with ours.
+    fn refuse_other_hubs(&self, world: &World) -> Result<(), SetError> {
+        let Some(ours) = &self.hub else { return Ok(()) };
+        let is_concerned = |live: &Object| {
+            let is_pruned =
+                self.prune.as_ref().is_some_and(|prune| live.label(PART_LABEL) == Some(prune.part));
+            is_pruned || self.objects.iter().any(|object| is_same(object, live))
+        };
+        for (_, live) in &world.marked {
+            if let Some(hub) = live.label(HUB_LABEL).filter(|hub| hub != ours)
+                && is_concerned(live)
+            {
+                let (subject, site) = (live.to_string(), self.site.clone());
+                return Err(SetError::OtherHub { subject, site, hub: hub.to_owned() });
+            }
+        }
+        Ok(())
     }
 
     async fn compare(
@@ -207,6 +258,7 @@ impl ObjectSet {
             !matches!(kind.name(), "CustomResourceDefinition" | "Namespace")
                 && live.label(PART_LABEL) == Some(prune.part)
                 && !is_wanted(live)
+                && !prune.except.contains(&live.to_string())
         });
         let change = |live: &Object| match live.get(&["metadata", "deletionTimestamp"]) {
             Some(_) => Change::wait(live.to_string(), BEING_DELETED),

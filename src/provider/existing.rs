@@ -5,58 +5,72 @@ mod preflight;
 
 use std::sync::Arc;
 
-use super::presence::{Sighting, unknown};
+use super::Lifecycle;
+use super::presence::{Sighting, unreachable};
 use crate::engine::facts::WithoutApi;
-use crate::engine::{Failure, Tree};
+use crate::engine::{BoxFuture, Failure, Tree};
 use crate::env::Env;
+use crate::k8s::{Kind, api};
 use crate::seq;
 use crate::site::{Cluster, Existing, Site};
+use context::Context;
+use preflight::Preflight;
 
-/// Makes sure of what can be known before anything is changed: that the kubeconfig leads to the hub, and that the
-/// hub's Argo CD can do something with the address of a spoke.
-#[must_use]
-pub fn prepare(site: &Arc<Site>, cluster: &Cluster, existing: &Existing) -> Tree {
-    seq![preflight::Preflight::new(site, cluster, existing)]
+/// A cluster, as its steps know it.
+#[derive(Debug, Clone)]
+pub(super) struct ExistingCluster {
+    site: Arc<Site>,
+    cluster: Cluster,
+    existing: Existing,
+    env: Arc<Env>,
 }
 
-/// Makes sure that a context that is to be a spoke leads to a cluster that answers, and that the hub can do something
-/// with it.
-///
-/// # Errors
-/// When the context is not there, or cannot be used, or would be registered under an address of no use, or its
-/// cluster does not answer.
-pub async fn check(
-    site: &Arc<Site>,
-    cluster: &Cluster,
-    existing: &Existing,
-    env: &Arc<Env>,
-) -> Result<(), Failure> {
-    preflight::check(site, cluster, existing)?;
-    context::Context::new(site, cluster, existing, env).look().await.map(drop)
-}
-
-/// Finds out how to reach the cluster. There is nothing to make: one that does not answer is a failure.
-#[must_use]
-pub fn serve(site: &Arc<Site>, cluster: &Cluster, existing: &Existing, env: &Arc<Env>) -> Tree {
-    seq![context::Context::new(site, cluster, existing, env)]
-}
-
-/// Nothing to wait for: whose cluster it is has seen to its nodes.
-#[must_use]
-pub fn ready(_cluster: &Cluster, _env: &Arc<Env>) -> Tree {
-    seq![]
-}
-
-/// How its context leads to the cluster. Whether it is there is nobody's to prove who did not make it.
-pub(super) fn sight(site: &Site, cluster: &Cluster, existing: &Existing) -> Sighting {
-    match context::access(site, &cluster.name, existing) {
-        Ok(access) => Sighting::At(access, WithoutApi::Nothing),
-        Err(failure) => Sighting::Unknown(unknown(&failure, false, WithoutApi::Nothing)),
+impl ExistingCluster {
+    pub(super) fn new(site: &Arc<Site>, cluster: &Cluster, existing: &Existing, env: &Arc<Env>) -> Self {
+        let (site, env) = (Arc::clone(site), Arc::clone(env));
+        Self { site, cluster: cluster.clone(), existing: existing.clone(), env }
     }
 }
 
-/// The cluster stays; what is ours there has been taken from it by now.
-#[must_use]
-pub fn remove() -> Tree {
-    seq![]
+impl Lifecycle for ExistingCluster {
+    /// Its namespace `kube-system` is there as long as the cluster is, and has a UID.
+    fn identity(&self) -> BoxFuture<'_, Option<String>> {
+        Box::pin(async {
+            let client = self.env.clients.get(&context::access(self).ok()?).await.ok()?;
+            let namespace = api::get(&client, &Kind::NAMESPACE, None, "kube-system").await.ok()??;
+            namespace.text(&["metadata", "uid"]).map(ToOwned::to_owned)
+        })
+    }
+
+    /// The kubeconfig leads to the hub, and a spoke's address is of use to the hub's Argo CD.
+    fn preflight_access(&self) -> Tree {
+        Preflight(self.clone()).into()
+    }
+
+    /// Its context leads to a cluster that answers, and its address is of use to the hub.
+    fn check_usable(&self) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(async {
+            preflight::check(self)?;
+            Context(self.clone()).look().await.map(drop)
+        })
+    }
+
+    /// There is nothing to make: a cluster that does not answer is a failure.
+    fn provision(&self) -> Tree {
+        Context(self.clone()).into()
+    }
+
+    /// Its context says how to reach it. We did not make it, so we can never prove that it is gone.
+    fn sight(&self) -> BoxFuture<'_, Sighting> {
+        let sighting = match context::access(self) {
+            Ok(access) => Sighting::At(access, WithoutApi::Nothing),
+            Err(failure) => Sighting::Unknown(unreachable(&failure, false, WithoutApi::Nothing)),
+        };
+        Box::pin(std::future::ready(sighting))
+    }
+
+    /// The cluster stays; what is ours there has been taken from it by now.
+    fn remove(&self) -> Tree {
+        seq![]
+    }
 }

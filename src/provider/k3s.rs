@@ -1,9 +1,10 @@
 //! The provider `k3s`: clusters of k3s on hosts that are reached over SSH, without k3s' install script.
 //!
-//! Everything about a host is found out by a look at it ([`look`]); nothing is remembered but the mark on the host.
+//! Everything about a host is found out by a look at it (`look`); nothing is remembered but the mark on the host.
 
 mod access;
 mod config;
+mod departed;
 mod files;
 mod host;
 mod look;
@@ -19,79 +20,96 @@ mod unit;
 
 use std::sync::Arc;
 
-use crate::engine::Tree;
 use crate::engine::tree::gate;
-use crate::env::Env;
+use crate::engine::{BoxFuture, Facts, Failure, Tree};
 use crate::provider::presence::Sighting;
+use crate::provider::{Lifecycle, fingerprint};
 use crate::seq;
-use crate::site::{Cluster, K3s, Site};
+use crate::site::inventory::Host;
+use crate::site::name::HostName;
 
-use access::{Access, access_id};
-use files::{Files, files_id};
-use host::{BINARY, CONFIG, IMAGES, Member, Memory, Role, Subject};
-use node::Node;
+use access::{ReachApi, reach_api_id};
+use files::{PutFiles, put_files_id};
+use host::{BINARY, CONFIG, IMAGES, Member, Memory, Role};
+use node::AwaitNode;
 use preflight::Preflight;
-use release::Release;
-use remove::Remove;
-use service::Service;
+use release::FetchRelease;
+use remove::Uninstall;
+use service::RunService;
 
-/// Looks at all hosts of the cluster at once, before anything of it is changed.
-#[must_use]
-pub fn preflight(site: &Arc<Site>, cluster: &Cluster, k3s: &K3s, env: &Arc<Env>) -> Tree {
-    Preflight::new(&Subject::new(site, cluster, k3s, env)).into()
-}
+pub(super) use departed::departed_cluster;
+pub(super) use host::K3sCluster;
 
-/// Makes the cluster until its API serves. Its last step yields how to reach it, and how further hosts join.
-#[must_use]
-pub fn serve(site: &Arc<Site>, cluster: &Cluster, k3s: &K3s, env: &Arc<Env>) -> Tree {
-    let subject = Subject::new(site, cluster, k3s, env);
-    let servers =
-        subject.servers().into_iter().map(|server| seq![Files::new(&server), Service::new(&server)]);
-    seq![Release::new(&subject), Tree::Seq(servers.collect()), Access::new(&subject)]
-}
-
-/// Makes hosts join the cluster, side by side. They get their files while the server is starting, which gets its own
-/// first: everybody waits for it, and all share this machine's line. A host that fails holds up nothing else.
-#[must_use]
-pub fn join(site: &Arc<Site>, cluster: &Cluster, k3s: &K3s, env: &Arc<Env>) -> Tree {
-    let subject = Subject::new(site, cluster, k3s, env);
-    let agents = subject.agents().into_iter().map(|agent| {
-        seq![
-            Tree::Seq(subject.servers().iter().map(|server| gate(files_id(server))).collect()),
-            Files::new(&agent),
-            gate(access_id(&subject)),
-            Service::new(&agent),
-            Node::new(&agent),
-        ]
-    });
-    Tree::Par(agents.collect())
-}
-
-/// Waits until workloads can run on the servers.
-#[must_use]
-pub fn ready(site: &Arc<Site>, cluster: &Cluster, k3s: &K3s, env: &Arc<Env>) -> Tree {
-    let subject = Subject::new(site, cluster, k3s, env);
-    Tree::Par(subject.servers().iter().map(|server| Node::new(server).into()).collect())
-}
-
-/// Whether the cluster is there: asked of all its hosts at once, because all of them are to be taken out of it. It is
-/// gone when no server has both the site's mark and k3s' data.
-pub(super) async fn sight(site: &Site, cluster: &Cluster, k3s: &K3s, env: &Arc<Env>) -> Sighting {
-    let subject = Subject::new(site, cluster, k3s, env);
-    match sight::servers(&subject).await {
-        Ok(servers) if servers.is_empty() => {
-            Sighting::Gone("no server has k3s' data with the site's mark".to_owned())
-        }
-        Ok(_) => Access::new(&subject).sight().await,
-        Err(unreachable) => Sighting::Unknown(unreachable),
+impl Lifecycle for Arc<K3sCluster> {
+    /// It is where its first server is.
+    fn identity(&self) -> BoxFuture<'_, Option<String>> {
+        Box::pin(async {
+            let machine = self.servers().first()?.host_look(false).await.ok()?.machine_id;
+            machine.map(|machine| fingerprint(&machine))
+        })
     }
-}
 
-/// Takes the cluster away: agents side by side, then the servers, the first one last.
-#[must_use]
-pub fn remove(site: &Arc<Site>, cluster: &Cluster, k3s: &K3s, env: &Arc<Env>) -> Tree {
-    let subject = Subject::new(site, cluster, k3s, env);
-    let agents = subject.agents().iter().map(|agent| Remove::new(agent).into()).collect();
-    let servers = subject.servers().iter().rev().map(|server| Remove::new(server).into()).collect();
-    seq![Tree::Par(agents), Tree::Seq(servers)]
+    /// Looks at all hosts at once.
+    fn preflight_hosts(&self) -> Tree {
+        Preflight::new(self).into()
+    }
+
+    fn provision(&self) -> Tree {
+        let servers = self.servers();
+        let servers = servers.iter().map(|server| seq![PutFiles::new(server), RunService::new(server)]);
+        seq![FetchRelease::new(self), Tree::Seq(servers.collect()), ReachApi::new(self)]
+    }
+
+    /// Agents join side by side. They get their files while the server is starting, which gets its own first: everybody
+    /// waits for it, and all share this machine's line. A host that fails holds up nothing else.
+    fn join(&self) -> Tree {
+        let agents = self.agents().into_iter().map(|agent| {
+            seq![
+                Tree::Seq(self.servers().iter().map(|server| gate(put_files_id(server))).collect()),
+                PutFiles::new(&agent),
+                gate(reach_api_id(self)),
+                RunService::new(&agent),
+                AwaitNode::new(&agent),
+            ]
+        });
+        Tree::Par(agents.collect())
+    }
+
+    /// Workloads can run on the servers.
+    fn ready(&self) -> Tree {
+        Tree::Par(self.servers().iter().map(|server| AwaitNode::new(server).into()).collect())
+    }
+
+    /// Asks all hosts at once, because k3s is to be taken off all of them. The cluster is gone when no server has both
+    /// the site's mark and k3s' data.
+    fn sight(&self) -> BoxFuture<'_, Sighting> {
+        Box::pin(async {
+            match sight::servers(self).await {
+                Ok(servers) if servers.is_empty() => {
+                    Sighting::Gone("no server has k3s' data with the site's mark".to_owned())
+                }
+                Ok(_) => ReachApi::new(self).sight().await,
+                Err(unreachable) => Sighting::Unknown(unreachable),
+            }
+        })
+    }
+
+    fn departed_agents<'a>(
+        &'a self,
+        free: &'a [Host],
+        facts: &'a Facts,
+    ) -> BoxFuture<'a, Result<Vec<HostName>, Failure>> {
+        Box::pin(departed::agents(self, free, facts))
+    }
+
+    fn remove_agent(&self, host: &Host) -> Tree {
+        departed::remove_agent(self, host)
+    }
+
+    /// Agents side by side, then the servers, the first one last.
+    fn remove(&self) -> Tree {
+        let agents = self.agents().iter().map(|agent| Uninstall::new(agent).into()).collect();
+        let servers = self.servers().iter().rev().map(|server| Uninstall::new(server).into()).collect();
+        seq![Tree::Par(agents), Tree::Seq(servers)]
+    }
 }

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::Lifecycle;
 use crate::engine::facts::{ClusterFacts, Presence, Unreachable, WithoutApi};
-use crate::engine::{Access, Change, Facts, Failure, Observed, Step, StepId, Stop};
+use crate::engine::{Access, Change, Facts, Failure, Observed, Step, StepId, Stop, Tree};
 use crate::env::Env;
 use crate::k8s::{ApiError, Kind, api};
 use crate::site::name::ClusterName;
@@ -33,7 +34,7 @@ pub struct Said {
 
 /// What a provider can say of its cluster.
 #[derive(Debug)]
-pub(super) enum Sighting {
+pub enum Sighting {
     /// Its API is to be asked here.
     At(Access, WithoutApi),
     /// It is gone; the text says by what that is proven.
@@ -43,12 +44,26 @@ pub(super) enum Sighting {
 }
 
 /// See the module.
-pub(super) struct Look {
-    site: Arc<Site>,
-    cluster: Cluster,
+struct Locate {
+    name: ClusterName,
+    cluster: Box<dyn Lifecycle>,
     env: Arc<Env>,
     said: Said,
     since: Mutex<Option<Instant>>,
+}
+
+/// Finds out whether a cluster is there that something is to be taken away from, and how it is reached. It never fails:
+/// what cannot be seen is for others to judge, in view of all clusters.
+#[must_use]
+pub fn locate(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>, said: &Said) -> Tree {
+    let look = Locate {
+        name: cluster.name.clone(),
+        cluster: super::of(site, cluster, env),
+        env: Arc::clone(env),
+        said: said.clone(),
+        since: Mutex::default(),
+    };
+    look.into()
 }
 
 impl Said {
@@ -70,21 +85,16 @@ impl Said {
 }
 
 /// Why something cannot be said, from the failure that stopped the look.
-pub(super) fn unknown(failure: &Failure, is_passing: bool, provider: WithoutApi) -> Unreachable {
+pub(super) fn unreachable(failure: &Failure, is_passing: bool, provider: WithoutApi) -> Unreachable {
     let texts: Vec<_> = std::iter::once(failure.to_string()).chain(failure.causes()).collect();
     let hint = failure.hint().map(ToOwned::to_owned);
     Unreachable { cause: texts.join(": "), hint, is_passing, provider }
 }
 
-impl Look {
-    pub(super) fn new(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>, said: &Said) -> Self {
-        let (site, env) = (Arc::clone(site), Arc::clone(env));
-        Self { site, cluster: cluster.clone(), env, said: said.clone(), since: Mutex::default() }
-    }
-
+impl Locate {
     /// How the cluster is reached, with its version, or whether it is there at all.
     async fn look(&self) -> Result<ClusterFacts, Presence> {
-        match super::sight(&self.site, &self.cluster, &self.env).await {
+        match self.cluster.sight().await {
             Sighting::Gone(proof) => Err(Presence::Gone(proof)),
             Sighting::Unknown(unreachable) => Err(Presence::Unreachable(unreachable)),
             Sighting::At(access, provider) => self.ask(access, provider).await.map_err(Presence::Unreachable),
@@ -95,7 +105,7 @@ impl Look {
     async fn ask(&self, access: Access, provider: WithoutApi) -> Result<ClusterFacts, Unreachable> {
         let client = self.env.clients.get(&access).await;
         // A login that has ended does not come back by asking again.
-        let client = client.map_err(|error| unknown(&error.into(), false, provider))?;
+        let client = client.map_err(|error| unreachable(&error.into(), false, provider))?;
         let answer = async {
             let version = client.apiserver_version().await;
             let version =
@@ -105,7 +115,7 @@ impl Look {
         };
         let version = match tokio::time::timeout(ANSWER, answer).await {
             Ok(Ok(version)) => version,
-            Ok(Err(error)) => return Err(unknown(&error.into(), true, provider)),
+            Ok(Err(error)) => return Err(unreachable(&error.into(), true, provider)),
             Err(_) => {
                 let cause = format!("{} does not answer within {} s", access.server, ANSWER.as_secs());
                 return Err(Unreachable { cause, hint: None, is_passing: true, provider });
@@ -116,7 +126,7 @@ impl Look {
 
     /// What follows from what the person says.
     fn in_view_of_what_is_said(&self, presence: Presence) -> Presence {
-        let name = &self.cluster.name;
+        let name = &self.name;
         match presence {
             Presence::Unreachable(_) if self.said.lost.contains(name) => Presence::Lost,
             Presence::Unreachable(why) if self.said.through_argocd.contains(name) => {
@@ -130,19 +140,19 @@ impl Look {
     fn asks_again(&self) -> bool {
         let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
         let since = *since.get_or_insert_with(Instant::now);
-        since.elapsed() < PATIENCE && !self.said.has_been_waited_for(&self.cluster.name)
+        since.elapsed() < PATIENCE && !self.said.has_been_waited_for(&self.name)
     }
 }
 
-impl Step for Look {
+impl Step for Locate {
     type Work = ();
 
     fn id(&self) -> StepId {
-        StepId::of(&self.cluster.name, "presence")
+        StepId::of(&self.name, "presence")
     }
 
     fn cluster(&self) -> Option<&ClusterName> {
-        Some(&self.cluster.name)
+        Some(&self.name)
     }
 
     fn purpose(&self) -> &'static str {
@@ -150,7 +160,7 @@ impl Step for Look {
     }
 
     async fn observe(&self, _facts: &Facts) -> Result<Observed, Stop> {
-        let name = &self.cluster.name;
+        let name = &self.name;
         let asks_again = self.asks_again();
         let facts = match self.look().await {
             Ok(facts) => ClusterFacts { presence: Some(Presence::Seen), ..facts },

@@ -42,7 +42,7 @@ pub(super) fn print(line: &str) {
 
 fn describe(event: &Event) -> Option<(&Subject, Style, String)> {
     Some(match event {
-        Event::Observing(_) | Event::Finished { .. } => return None,
+        Event::Observing(_) | Event::Departed { .. } | Event::Finished { .. } => return None,
         Event::Unchanged(subject) => (subject, DIM, "unchanged".to_owned()),
         Event::Planned { subject, changes } => (subject, CHANGING, format!("would {}", list(changes))),
         Event::Blocked { subject, on } => (subject, DIM, format!("known after the {on}")),

@@ -64,8 +64,10 @@ const fn over(event: &Event) -> Option<&Subject> {
         | Event::Applied { subject, .. }
         | Event::Failed { subject, .. }
         | Event::Skipped { subject, .. } => Some(subject),
-        Event::Observing(_) | Event::Applying { .. } | Event::Progress { .. } | Event::Finished { .. } => {
-            None
-        }
+        Event::Observing(_)
+        | Event::Applying { .. }
+        | Event::Progress { .. }
+        | Event::Departed { .. }
+        | Event::Finished { .. } => None,
     }
 }

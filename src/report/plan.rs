@@ -6,9 +6,9 @@ use crate::engine::ChangeKind;
 use crate::engine::event::RunResult;
 use crate::engine::run::Report;
 
-/// What a run would change, step by step, with the digest for `--expect`.
+/// What a run would change, step by step, with the digest for `--expect`; and what left the profile and stays all the same.
 #[must_use]
-pub fn plan(report: &Report, digest: Option<&str>) -> String {
+pub fn plan(report: &Report, digest: Option<&str>, departed: &[String]) -> String {
     let mut text = String::new();
     for (step, changes) in &report.changes {
         let _ = writeln!(text, "{step}");
@@ -28,7 +28,9 @@ pub fn plan(report: &Report, digest: Option<&str>) -> String {
     for (step, failed) in &report.failed {
         let _ = writeln!(text, "{step}\n  ! {}", failed.error);
     }
-    if report.is_unchanged() {
+    if report.is_unchanged() && !departed.is_empty() {
+        text.push_str("No changes.\n");
+    } else if report.is_unchanged() {
         text.push_str("No changes: the world is as the profile says.\n");
     } else if report.result == RunResult::Planned {
         let changes = match report.count() {
@@ -49,6 +51,12 @@ pub fn plan(report: &Report, digest: Option<&str>) -> String {
             "what depends on what failed is not known"
         };
         let _ = writeln!(text, "\nThis plan is incomplete: {why}.");
+    }
+    if !departed.is_empty() {
+        text.push_str("\nLeft the profile and is still there (`up --prune` takes it away):\n");
+        for thing in departed {
+            let _ = writeln!(text, "  {thing}");
+        }
     }
     text
 }
@@ -80,13 +88,15 @@ mod tests {
     #[test]
     fn what_could_not_be_looked_at_is_not_unchanged() {
         let nothing = report(RunResult::Planned, &[]);
-        assert_eq!(plan(&nothing, None), "No changes: the world is as the profile says.\n");
+        assert_eq!(plan(&nothing, None, &[]), "No changes: the world is as the profile says.\n");
+        let departed = plan(&nothing, None, &["cluster b (https://b)".to_owned()]);
+        assert!(departed.starts_with("No changes.\n") && departed.ends_with("\n  cluster b (https://b)\n"));
         let failed = report(RunResult::Failed, &[("preflight", "cannot reach pi")]);
         assert_eq!(
-            plan(&failed, None),
+            plan(&failed, None, &[]),
             "site/preflight\n  ! cannot reach pi\n\nThis plan is incomplete: what depends on what failed is not known.\n"
         );
         assert!(failed.plan().is_none() && nothing.plan().is_some());
-        assert!(plan(&report(RunResult::Interrupted, &[]), None).contains("incomplete: it was stopped"));
+        assert!(plan(&report(RunResult::Interrupted, &[]), None, &[]).contains("incomplete: it was stopped"));
     }
 }

@@ -26,6 +26,12 @@ impl<T> fmt::Debug for Secret<T> {
     }
 }
 
+/// Whether a text is a URL with a password in it, however little else of it is right: it is not to be shown.
+pub(super) fn url_has_password(text: &str) -> bool {
+    let authority = text.split_once("://").and_then(|(_, rest)| rest.split('/').next());
+    authority.and_then(|authority| authority.rsplit_once('@')).is_some_and(|(user, _)| user.contains(':'))
+}
+
 /// A Secret that a profile declares: `[secrets.<name>]`. The profile says where its values come from, never what
 /// they are.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,24 +10,24 @@ use crate::kit::world::{self, World};
 use crate::kit::{Lab, Outcome, process, profile, site};
 
 /// The site whose clusters play those of somebody else.
-pub(super) const MADE: &str = "made";
+pub(crate) const MADE: &str = "made";
 /// The site that uses them.
-pub(super) const SITE: &str = "mix";
-pub(super) const SPOKES: [&str; 2] = ["a", "b"];
+pub(crate) const SITE: &str = "mix";
+pub(crate) const SPOKES: [&str; 2] = ["a", "b"];
 /// A namespace that Argo CD made for an Application, with what every namespace has.
 const NAMESPACE: [&str; 3] =
     ["ConfigMap workload/kube-root-ca.crt", "Namespace /workload", "ServiceAccount workload/default"];
 
-pub(super) struct Mix {
-    pub(super) lab: Lab,
+pub(crate) struct Mix {
+    pub(crate) lab: Lab,
     /// The spokes before they were any.
-    pub(super) before: World,
+    pub(crate) before: World,
     /// The person's kubeconfig, as it leads to the spokes.
-    pub(super) kubeconfig: String,
+    pub(crate) kubeconfig: String,
 }
 
 impl Mix {
-    pub(super) async fn up() -> Self {
+    pub(crate) async fn up() -> Self {
         let mut mix = Self::made().await;
         mix.write_site("");
         mix.before = mix.spokes().await;
@@ -36,7 +36,7 @@ impl Mix {
     }
 
     /// Before the site is written.
-    pub(super) async fn made() -> Self {
+    pub(crate) async fn made() -> Self {
         let lab = Lab::new();
         lab.write_profile(MADE, "[hub.local]\n[spokes.a.local]\n[spokes.b.local]\n");
         lab.ok(&["up", MADE]);
@@ -49,7 +49,7 @@ impl Mix {
     }
 
     /// Writes the site; the text is what it says of the spoke `a` besides its context.
-    pub(super) fn write_site(&self, of_a: &str) {
+    pub(crate) fn write_site(&self, of_a: &str) {
         let spokes = SPOKES.map(|name| {
             let more = if name == "a" { of_a } else { "" };
             format!("[spokes.{name}]\nenvironment = \"{name}\"\n{more}[spokes.{name}.existing]\ncontext = \"made/{name}\"\n")
@@ -60,7 +60,7 @@ impl Mix {
     }
 
     /// The objects of the spokes.
-    pub(super) async fn spokes(&self) -> World {
+    pub(crate) async fn spokes(&self) -> World {
         let mut all = World::new();
         for spoke in SPOKES {
             let objects = world::objects(&self.lab.client(MADE, spoke).await).await.into_iter();
@@ -71,29 +71,34 @@ impl Mix {
         all
     }
 
-    pub(super) fn file(&self) -> PathBuf {
+    pub(crate) fn file(&self) -> PathBuf {
         self.lab.path("home/.kube/config")
     }
 
     /// Nobody listens where the kubeconfig leads to.
-    pub(super) fn lead_a_nowhere(&self) {
-        let server = format!("127.0.0.1:{}", site::ports(&self.lab, MADE, "a").start);
+    pub(crate) fn lead_a_nowhere(&self) {
+        self.lead_nowhere("a");
+    }
+
+    /// The same of any spoke.
+    pub(crate) fn lead_nowhere(&self, spoke: &str) {
+        let server = format!("127.0.0.1:{}", site::ports(&self.lab, MADE, spoke).start);
         assert!(self.kubeconfig.contains(&server), "{server}: {}", self.kubeconfig);
         files::replace(&self.file(), self.kubeconfig.replace(&server, "127.0.0.1:1").as_bytes(), 0o600)
             .unwrap();
     }
 
-    pub(super) fn mend(&self) {
+    pub(crate) fn mend(&self) {
         files::replace(&self.file(), self.kubeconfig.as_bytes(), 0o600).unwrap();
     }
 
-    pub(super) fn api_server(&self, cluster: &str) -> Pid {
+    pub(crate) fn api_server(&self, cluster: &str) -> Pid {
         let processes = process::below(&self.lab.state(MADE).join(cluster));
         processes.into_iter().find(|process| process.name() == "kube-apiserver").unwrap().pid
     }
 
     /// Runs a command that must fail in one step, before anything is changed; what it says.
-    pub(super) fn refused(&self, arguments: &[&str]) -> String {
+    pub(crate) fn refused(&self, arguments: &[&str]) -> String {
         let outcome: Outcome = self.lab.bridgehead(&[arguments, &["--output", "json"]].concat());
         assert_eq!(outcome.code(), 4, "{}{}", outcome.stdout, outcome.stderr);
         let written: u64 =

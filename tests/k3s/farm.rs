@@ -60,6 +60,14 @@ impl Farm {
         self.write_inventory("");
     }
 
+    /// Takes all agents out of the profile. They stay in the inventory.
+    pub(super) fn forget_agents(&self) {
+        let profile = self.lab.profile(SITE);
+        let text = files::read(&profile).unwrap();
+        let lines = text.lines().map(|line| if line.starts_with("agents = ") { "agents = []" } else { line });
+        files::replace(&profile, (lines.collect::<Vec<_>>().join("\n") + "\n").as_bytes(), 0o600).unwrap();
+    }
+
     /// Writes the site's inventory, each host with further lines.
     pub(super) fn write_inventory(&self, more: &str) {
         self.write_hosts(|_| more);

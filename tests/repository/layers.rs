@@ -102,7 +102,8 @@ fn path(text: &str) -> String {
     modules.collect::<Vec<_>>().join("::")
 }
 
-fn sources() -> Vec<PathBuf> {
+/// Every source of the program.
+pub(super) fn sources() -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut open = vec![Path::new(REPOSITORY).join("src")];
     while let Some(folder) = open.pop() {

@@ -63,6 +63,23 @@ impl Report {
         self.changes.values().map(Vec::len).sum()
     }
 
+    /// Whether everything is as it should be.
+    #[must_use]
+    pub fn is_converged(&self) -> bool {
+        self.result == RunResult::Converged
+    }
+
+    /// This run and the one that came after it as one.
+    #[must_use]
+    pub fn then(mut self, next: Self) -> Self {
+        self.changes.extend(next.changes);
+        self.blocked.extend(next.blocked);
+        self.failed.extend(next.failed);
+        self.skipped.extend(next.skipped);
+        self.facts.merge(next.facts);
+        Self { result: next.result, seconds: self.seconds + next.seconds, ..self }
+    }
+
     /// Whether a plan found that the world is as the profile says. One that failed has not found that.
     #[must_use]
     pub fn is_unchanged(&self) -> bool {

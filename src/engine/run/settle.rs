@@ -21,7 +21,7 @@ pub(super) enum Halt {
     /// Another run is at work.
     Locked(Failure),
     /// Neither done nor failed: it is not this run's to do.
-    Left(Because),
+    Skipped(Because),
 }
 
 impl<E: Into<Failure>> From<E> for Halt {
@@ -47,7 +47,7 @@ enum StepError {
 impl Walk<'_> {
     pub(super) async fn look_and_change(&self, step: &dyn AnyStep, way: &Way) -> Result<(), Halt> {
         if way.cancel.is_cancelled() {
-            return Err(Halt::Left(INTERRUPTED.to_owned()));
+            return Err(Halt::Skipped(INTERRUPTED.to_owned()));
         }
         let subject = subject(step);
         self.run.events.send(Event::Observing(subject.clone()));
@@ -64,12 +64,15 @@ impl Walk<'_> {
             }
         };
         let Observed { facts, changes, work } = observed;
-        self.state().facts.merge(facts);
+        self.learn(facts);
         if changes.is_empty() {
             self.run.events.send(Event::Unchanged(subject));
         } else if !self.is_selected(step) {
             let step = step.id();
-            return Err(Halt::Left(format!("{step} is not ready and was not selected: {}", list(&changes))));
+            return Err(Halt::Skipped(format!(
+                "{step} is not ready and was not selected: {}",
+                list(&changes)
+            )));
         } else if self.run.mode == Mode::Plan {
             self.run.events.send(Event::Planned { subject, changes: changes.clone() });
             self.state().changes.insert(step.id(), changes);
@@ -91,10 +94,8 @@ impl Walk<'_> {
         events.send(Event::Applying { subject: subject.clone(), changes: changes.clone() });
         let writer = Writer::new(subject.clone(), events.clone(), way.cancel.clone(), self.run.fault.clone());
         let facts = self.settle(step, way, &writer, (&changes, work)).await?;
-        let mut state = self.state();
-        state.facts.merge(facts);
-        state.changes.insert(step.id(), changes.clone());
-        drop(state);
+        self.learn(facts);
+        self.state().changes.insert(step.id(), changes.clone());
         let seconds = started.elapsed().as_secs_f64();
         events.send(Event::Applied { subject, changes, writes: writer.writes(), seconds });
         Ok(())
@@ -185,7 +186,7 @@ impl Walk<'_> {
     ) -> Result<(), Halt> {
         let more = tokio::select! {
             more = pace.pause() => more,
-            () = way.cancel.cancelled() => return Err(Halt::Left(INTERRUPTED.to_owned())),
+            () = way.cancel.cancelled() => return Err(Halt::Skipped(INTERRUPTED.to_owned())),
         };
         if more {
             return Ok(());

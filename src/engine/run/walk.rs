@@ -1,7 +1,7 @@
 //! The order of a walk: which step is tried when, and what is skipped.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -40,7 +40,7 @@ pub(super) struct Walk<'a> {
 
 #[derive(Default)]
 pub(super) struct State {
-    pub(super) facts: Facts,
+    pub(super) facts: Arc<Facts>,
     pub(super) changes: BTreeMap<StepId, Vec<Change>>,
     pub(super) blocked: BTreeMap<StepId, String>,
     pub(super) failed: BTreeMap<StepId, Failed>,
@@ -89,6 +89,7 @@ impl<'a> Walk<'a> {
             (_, Mode::Apply) => RunResult::Converged,
         };
         let State { facts, changes, blocked, failed, skipped, .. } = state;
+        let facts = Arc::unwrap_or_clone(facts);
         Report { facts, changes, blocked, failed, skipped, result, seconds: elapsed.as_secs_f64() }
     }
 
@@ -164,7 +165,7 @@ impl<'a> Walk<'a> {
         }
         let outcome = match self.look_and_change(step, way).await {
             Ok(()) => Ok(()),
-            Err(Halt::Left(because)) => {
+            Err(Halt::Skipped(because)) => {
                 self.leave(step, &because);
                 Err(because)
             }
@@ -211,8 +212,17 @@ impl<'a> Walk<'a> {
         }
     }
 
-    pub(super) fn facts(&self) -> Facts {
-        self.state().facts.clone()
+    /// What is known at this moment.
+    pub(super) fn facts(&self) -> Arc<Facts> {
+        Arc::clone(&self.state().facts)
+    }
+
+    /// Adds what a step has learnt.
+    pub(super) fn learn(&self, facts: Facts) {
+        // Steps that are looking hold what was known when they began: only what is new makes another copy.
+        if !facts.is_empty() {
+            Arc::make_mut(&mut self.state().facts).merge(facts);
+        }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {

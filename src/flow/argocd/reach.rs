@@ -1,5 +1,7 @@
 //! How a person reaches Argo CD.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::address;
@@ -19,7 +21,7 @@ pub struct Reach {
 
 impl Reach {
     /// What the profile says, and where a `local` hub really is.
-    pub async fn of(site: &Site, env: &Env) -> Self {
+    pub async fn of(site: &Arc<Site>, env: &Arc<Env>) -> Self {
         let address = address(site, env).await;
         let (url, login) = (url(site, address.as_deref()), login(site, address.as_deref()));
         Self { address, url, login }

@@ -1,7 +1,7 @@
 //! The step `site/kubeconfig/saved` of `down`: no kubeconfig is left that was saved for the site's clusters. That of
 //! an RKE2 server stays: so does its cluster.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
@@ -31,7 +31,8 @@ impl Forgotten {
 }
 
 impl Step for Forgotten {
-    type Work = ();
+    /// The file.
+    type Work = PathBuf;
 
     fn id(&self) -> StepId {
         StepId::site("kubeconfig/saved")
@@ -45,12 +46,15 @@ impl Step for Forgotten {
         "the site's own kubeconfig is gone"
     }
 
-    async fn observe(&self, _: &Facts) -> Result<Observed, Stop> {
-        let change = self.is_ours().then(|| Change::delete(self.path().display().to_string()));
-        Ok(Observed::differs(change.into_iter().collect(), ()))
+    async fn observe(&self, _: &Facts) -> Result<Observed<PathBuf>, Stop> {
+        if !self.is_ours() {
+            return Ok(Observed::default());
+        }
+        let path = self.path();
+        Ok(Observed::differs(vec![Change::delete(path.display().to_string())], path.to_owned()))
     }
 
-    async fn apply(&self, _work: (), _: &Facts, writer: &Writer) -> Result<(), Failure> {
-        Ok(writer.perform(async { files::remove(self.path()) }).await?)
+    async fn apply(&self, path: PathBuf, _: &Facts, writer: &Writer) -> Result<(), Failure> {
+        Ok(writer.perform(async { files::remove(&path) }).await?)
     }
 }

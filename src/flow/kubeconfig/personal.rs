@@ -8,14 +8,13 @@ use std::time::Duration;
 use rustix::fs::{Access as May, access};
 use serde_json::Value;
 
-use super::Source;
+use super::Contents;
 use crate::engine::wait::Pace;
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::files;
 use crate::k8s::kubeconfig::{KubeconfigError, KubeconfigFile, KubectlLock, paths, read};
-use crate::provider;
-use crate::site::Site;
 use crate::site::name::{ClusterName, SiteName};
+use crate::site::{Cluster, Site};
 
 /// How long to wait for `kubectl`, which writes within moments.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -23,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What the person's kubeconfig is to say of the site.
 pub(super) enum Wanted {
     /// How to reach clusters that the site made, or others that it knows; `current`: the first is the current context.
-    Contexts { source: Source, current: bool },
+    Contexts { source: Contents, current: bool },
     /// Nothing.
     Nothing,
 }
@@ -72,7 +71,7 @@ impl PersonalFile {
 
     /// The contexts by which clusters of somebody else are reached.
     fn foreign(&self) -> impl Iterator<Item = String> {
-        self.site.clusters().filter_map(provider::foreign_context).map(ToOwned::to_owned)
+        self.site.clusters().filter_map(Cluster::foreign_context).map(ToOwned::to_owned)
     }
 
     /// What is to be changed, in view of the clusters that answer: each with the file as it is now.
@@ -97,15 +96,15 @@ impl PersonalFile {
         &self,
         files: Vec<KubeconfigFile>,
         facts: &Facts,
-        source: &Source,
+        source: &Contents,
         current: bool,
     ) -> Result<Vec<(Edit, Option<KubeconfigFile>)>, Failure> {
         let site = &self.site;
         let known = site.clusters().map(|cluster| site.context(cluster)).chain([site.rke2_context()]);
         let stay: BTreeSet<_> = known.chain(self.foreign()).collect();
-        let made = site.clusters().filter(|cluster| provider::foreign_context(cluster).is_none());
+        let made = site.clusters().filter(|cluster| cluster.foreign_context().is_none());
         let made: Vec<_> = made.collect();
-        if made.is_empty() && matches!(source, Source::Clusters) {
+        if made.is_empty() && matches!(source, Contents::Clusters) {
             return Ok(files.into_iter().map(|file| without(file, &stay)).collect());
         }
         let document = source.document(site, facts, &made)?;

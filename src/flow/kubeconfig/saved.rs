@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Source;
+use super::Contents;
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::files;
 use crate::k8s::kubeconfig::KubeconfigFile;
@@ -19,11 +19,11 @@ struct Foreign(PathBuf);
 pub(super) struct Saved {
     site: Arc<Site>,
     path: PathBuf,
-    source: Source,
+    source: Contents,
 }
 
 impl Saved {
-    pub(super) fn new(site: &Arc<Site>, path: &Path, source: Source) -> Self {
+    pub(super) fn new(site: &Arc<Site>, path: &Path, source: Contents) -> Self {
         Self { site: Arc::clone(site), path: path.to_owned(), source }
     }
 

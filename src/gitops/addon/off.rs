@@ -31,13 +31,22 @@ pub fn off(
     clusters: &[ClusterName],
     removals: &[Removal],
 ) -> Tree {
-    let scope = Scope::new(site, env);
-    let off = clusters.iter().map(|cluster| {
+    seq![resumed(site, env), gone(&Scope::new(site, env), addon, clusters, removals)]
+}
+
+/// The same with a generator that is at work.
+pub(in crate::gitops) fn gone(
+    scope: &Scope,
+    addon: &AddonName,
+    clusters: &[ClusterName],
+    removals: &[Removal],
+) -> Tree {
+    let of_cluster = |cluster: &ClusterName| {
         let shown = removals.iter().filter(|removal| removal.cluster == *cluster);
         let shown = shown.map(|removal| removal.application.clone()).collect();
-        seq![Gone::new(&scope, addon, cluster), Leftover::new(&scope, addon, cluster, shown)]
-    });
-    seq![resumed(site, env), Tree::Par(off.collect())]
+        seq![Gone::new(scope, addon, cluster), Leftover::new(scope, addon, cluster, shown)]
+    };
+    Tree::Par(clusters.iter().map(of_cluster).collect())
 }
 
 /// The step that waits until the addon's Applications are gone.

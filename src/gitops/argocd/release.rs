@@ -113,7 +113,8 @@ impl Desired for Release {
             .extend(argocd.ingress.iter().map(|ingress| ingress::object(name, &argocd.namespace, ingress)));
         let namespace = |kind: &Kind| kind.is_namespaced().then(|| self.scope.namespace().to_owned());
         let collections = KINDS.into_iter().map(|kind| (kind.clone(), namespace(&kind))).collect();
-        let prune = Some(Prune { part: part::ARGOCD, collections });
+        let prune =
+            Some(Prune { part: part::ARGOCD, collections, except: std::collections::BTreeSet::new() });
         // People keep host keys and settings in the release's ConfigMaps, and the server its own secrets.
         let edited_data = EditedData::Keep { except: settings.keys() };
         Ok((client, ObjectSet { edited_data, prune, ..ObjectSet::new(name, objects) }))

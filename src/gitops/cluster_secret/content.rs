@@ -7,12 +7,13 @@ use k8s_openapi::api::core::v1::Secret as KubernetesSecret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::config;
+use super::departed::REPOSITORY_KEYS;
 use super::registered::CLUSTER_LABEL;
 use crate::engine::{Access, Facts, Stop};
 use crate::gitops::{catalogue, part};
 use crate::k8s::Object;
 use crate::site::secret::Secret;
-use crate::site::{Cluster, Provider, RepositorySource, Role, Site};
+use crate::site::{Cluster, RepositorySource, Role, Site};
 
 /// The label by which Argo CD knows its Secrets.
 pub const SECRET_TYPE: &str = "argocd.argoproj.io/secret-type";
@@ -95,7 +96,7 @@ impl ClusterSecret {
 
 fn refuse_loopback(site: &Site, cluster: &Cluster, access: &Access) -> Result<(), ContentError> {
     // The Argo CD of a local hub is a process on this machine.
-    if matches!(site.hub.provider, Provider::Local(_)) || !access.is_loopback() {
+    if site.hub.is_on_this_machine() || !access.is_loopback() {
         return Ok(());
     }
     Err(ContentError::Loopback {
@@ -155,10 +156,10 @@ pub(super) fn annotations(
             RepositorySource::Url(url) => url,
             RepositorySource::Folder(_) => &facts.served(name)?.url,
         };
-        set(format!("{name}_repo_url"), url);
-        set(format!("{name}_repo_basepath"), &repository.basepath);
-        set(format!("{name}_repo_path"), &repository.path);
-        set(format!("{name}_repo_revision"), &repository.revision);
+        let values = [url, &repository.basepath, &repository.path, &repository.revision];
+        for (suffix, value) in REPOSITORY_KEYS.into_iter().zip(values) {
+            set(format!("{name}{suffix}"), value);
+        }
     }
     Ok(annotations)
 }

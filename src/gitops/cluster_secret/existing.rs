@@ -66,7 +66,7 @@ struct Unusable {
 }
 
 /// The cluster Secrets of the hub's Argo CD.
-pub(super) async fn list(scope: &Scope, hub: &Client) -> Result<Vec<Object>, ApiError> {
+pub(in crate::gitops) async fn list(scope: &Scope, hub: &Client) -> Result<Vec<Object>, ApiError> {
     api::list(hub, &Kind::SECRET, Some(scope.namespace()), &format!("{SECRET_TYPE}={CLUSTER}")).await
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::adopted;
 use super::content::{annotations, labels};
+use super::departed::Entries;
 use super::existing::list;
 use super::owned::{Field, Owners, Texts};
 use super::registered::{Registration, registers_as};
@@ -67,7 +68,8 @@ fn differing(
     // Where the address of a repository is not known, nothing can be said of the annotations.
     let known = annotations(site, cluster, facts).ok();
     let fields = if known.is_some() { &[Field::Labels, Field::Annotations][..] } else { &[Field::Labels] };
-    let desired = (labels(cluster, facts), known.unwrap_or_default());
+    let mut desired = (labels(cluster, facts), known.unwrap_or_default());
+    Entries::of(site, cluster, live).stay(&mut desired.0, &mut desired.1);
     let desired = if registration.is_made {
         adopted::whole(live, &desired.0, &desired.1, &Texts::new())
     } else {

@@ -26,21 +26,36 @@ pub(in crate::gitops) fn registers(
     labels: &BTreeMap<String, String>,
     annotations: &BTreeMap<String, String>,
 ) -> Option<Registration> {
+    registered_name(site, labels, annotations).filter(|found| site.cluster(&found.cluster).is_some())
+}
+
+/// The same whether or not the profile still names that cluster.
+fn registered_name(
+    site: &Site,
+    labels: &BTreeMap<String, String>,
+    annotations: &BTreeMap<String, String>,
+) -> Option<Registration> {
     let adopted = || Before::read(annotations).map(|before| before.site);
     let owner = labels.get(SITE_LABEL).cloned().or_else(adopted)?;
     if owner != site.name.as_str() {
         return None;
     }
-    let name = labels.get(CLUSTER_LABEL)?;
+    let cluster = labels.get(CLUSTER_LABEL)?.parse().ok()?;
     let is_made = [(SITE_LABEL, site.name.as_str()), (MANAGED_BY_LABEL, FIELD_MANAGER)]
         .into_iter()
         .all(|(key, value)| labels.get(key).is_some_and(|found| found == value));
-    let cluster = site.clusters().find(|cluster| cluster.name.as_str() == name)?;
-    Some(Registration { cluster: cluster.name.clone(), is_made })
+    Some(Registration { cluster, is_made })
 }
 
 /// The same of an object.
-pub(super) fn registers_as(site: &Site, secret: &Object) -> Option<Registration> {
+pub(in crate::gitops) fn registers_as(site: &Site, secret: &Object) -> Option<Registration> {
     let [labels, annotations]: [Texts; 2] = [Field::Labels, Field::Annotations].map(|field| field.of(secret));
     registers(site, &labels, &annotations)
+}
+
+/// The cluster that a Secret registers for the site although its profile does not name that any more.
+pub(in crate::gitops) fn departed(site: &Site, secret: &Object) -> Option<ClusterName> {
+    let [labels, annotations]: [Texts; 2] = [Field::Labels, Field::Annotations].map(|field| field.of(secret));
+    let found = registered_name(site, &labels, &annotations)?;
+    site.cluster(&found.cluster).is_none().then_some(found.cluster)
 }

@@ -7,6 +7,7 @@ use kube::Client;
 use super::adopted;
 use super::config::Credentials;
 use super::content::{ClusterSecret, annotations, labels};
+use super::departed::Entries;
 use super::existing::{Existing, find};
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::env::Env;
@@ -34,18 +35,21 @@ impl Registered {
     async fn desired(&self, hub: &Client, facts: &Facts) -> Result<(ObjectSet, Option<String>), Stop> {
         let site = &self.scope.site;
         let existing = find(&self.scope, hub, &self.cluster, facts).await?;
-        let name = match &existing {
+        let (name, left) = match &existing {
             Existing::Theirs(live) => {
-                let (labels, annotations) =
+                let (mut labels, mut annotations) =
                     (labels(&self.cluster, facts), annotations(site, &self.cluster, facts)?);
+                Entries::of(site, &self.cluster, live).stay(&mut labels, &mut annotations);
                 let object = adopted::object(&site.name, live, labels, annotations);
                 let set = ObjectSet { stranger: Stranger::Adopt, ..ObjectSet::new(&site.name, vec![object]) };
                 return Ok((set, Some(self.remark(&existing)?)));
             }
-            Existing::Ours(live) => live.name(),
-            Existing::Nothing => self.cluster.name.as_str(),
+            Existing::Ours(live) => (live.name(), Entries::of(site, &self.cluster, live)),
+            Existing::Nothing => (self.cluster.name.as_str(), Entries::default()),
         };
-        let object = ClusterSecret::of(site, &self.cluster, facts)?.object(site, name);
+        let mut secret = ClusterSecret::of(site, &self.cluster, facts)?;
+        left.stay(&mut secret.labels, &mut secret.annotations);
+        let object = secret.object(site, name);
         Ok((ObjectSet::new(&site.name, vec![object]), None))
     }
 

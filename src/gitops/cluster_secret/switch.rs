@@ -2,16 +2,13 @@
 
 use std::sync::Arc;
 
-use kube::Client;
-
-use super::adopted;
 use super::existing::registration_of;
-use super::owned::{Field, Owners, Texts};
-use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Tree, Writer};
+use super::owned::{Field, Texts};
+use super::rewrite::{Rewrite, rewrite};
+use crate::engine::{Facts, Failure, Observed, Step, StepId, Stop, Tree, Writer};
 use crate::env::Env;
 use crate::gitops::application_set::ADDON_LABEL_PREFIX;
 use crate::gitops::{Scope, catalogue};
-use crate::k8s::{Kind, Object, api};
 use crate::site::name::{AddonName, ClusterName};
 use crate::site::{Cluster, Site};
 
@@ -58,13 +55,9 @@ impl Keys {
 }
 
 impl Switch {
-    /// What is to be applied to a live Secret, and in which entries that differs; `None` if in none.
-    fn switched(&self, live: &Object, is_made: bool) -> Option<(Object, Vec<String>)> {
+    /// Switches among the entries of ours. `has_label`: whether the addon's label is there, whoever wrote it.
+    fn edit(&self, has_label: bool, labels: &mut Texts, annotations: &mut Texts) {
         let keys = Keys::of(&self.addon, &self.cluster);
-        let owners = Owners::of(live);
-        let [mut labels, mut annotations] =
-            [Field::Labels, Field::Annotations].map(|field| owners.ours(live, field));
-        let has_label = Field::Labels.of(live).contains_key(&keys.label);
         if self.is_named {
             labels.insert(keys.label, keys.is_on.to_string());
             for (key, value) in keys.annotations {
@@ -76,33 +69,11 @@ impl Switch {
         } else if !has_label && !keys.is_on {
             labels.insert(keys.label, "false".to_owned());
         }
-        let differences =
-            [(Field::Labels, "label", &labels), (Field::Annotations, "annotation", &annotations)];
-        let differences = differences.map(|(field, word, desired)| {
-            differences_of(word, &field.of(live), &owners.ours(live, field), desired)
-        });
-        let differences = differences.concat();
-        let object = if is_made {
-            adopted::whole(live, &labels, &annotations, &owners.ours(live, Field::Data))
-        } else {
-            adopted::object(&self.scope.site.name, live, labels, annotations)
-        };
-        (!differences.is_empty()).then_some((object, differences))
     }
 }
 
-/// The entries that an apply would change, with both values.
-fn differences_of(word: &str, now: &Texts, ours: &Texts, desired: &Texts) -> Vec<String> {
-    let written = desired.iter().filter(|(key, value)| ours.get(*key) != Some(*value)).map(|(key, value)| {
-        let now = now.get(key).map_or("absent", String::as_str);
-        format!("{word} {key}: {now} -> {value}")
-    });
-    let removed = ours.keys().filter(|key| !desired.contains_key(*key));
-    written.chain(removed.map(|key| format!("{word} {key}: {} -> absent", ours[key]))).collect()
-}
-
 impl Step for Switch {
-    type Work = (Client, Object);
+    type Work = Rewrite;
 
     fn id(&self) -> StepId {
         StepId::of(&self.cluster.name, &format!("addon/{}/label", self.addon))
@@ -116,22 +87,19 @@ impl Step for Switch {
         "the addon's label has the wanted value"
     }
 
-    async fn observe(&self, facts: &Facts) -> Result<Observed<Self::Work>, Stop> {
+    async fn observe(&self, facts: &Facts) -> Result<Observed<Rewrite>, Stop> {
         let hub = self.scope.client(self.scope.hub(), facts).await?;
-        let live = registration_of(&self.scope, &hub, &self.cluster.name).await?;
-        let switched = live.as_ref().and_then(|(live, is_made)| self.switched(live, *is_made));
-        let (Some((mut object, differences)), Some((live, _))) = (switched, live) else {
+        let Some((live, is_made)) = registration_of(&self.scope, &hub, &self.cluster.name).await? else {
             return Ok(Observed::default());
         };
-        let change =
-            Change::update(object.to_string(), differences.join(", ")).with_secret_content(object.fields());
-        let version = live.get(&["metadata", "resourceVersion"]).cloned().unwrap_or_default();
-        object.fields_mut()["metadata"]["resourceVersion"] = version;
-        Ok(Observed::differs(vec![change], (hub, object)))
+        let has_label = Field::Labels.of(&live).contains_key(&format!("{ADDON_LABEL_PREFIX}{}", self.addon));
+        let rewritten = rewrite(hub, &self.scope.site, (&live, is_made), |labels, annotations| {
+            self.edit(has_label, labels, annotations);
+        });
+        Ok(rewritten.map_or_else(Observed::default, |(change, work)| Observed::differs(vec![change], work)))
     }
 
-    /// The version that was looked at is named: a Secret that somebody changed since is left alone.
-    async fn apply(&self, (hub, object): Self::Work, _: &Facts, writer: &Writer) -> Result<(), Failure> {
-        Ok(writer.perform(api::apply(&hub, &Kind::SECRET, &object)).await?)
+    async fn apply(&self, work: Rewrite, _: &Facts, writer: &Writer) -> Result<(), Failure> {
+        work.apply(writer).await
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::{Wanted, all};
 use crate::engine::{Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::env::Env;
 use crate::gitops::hub::Hub;
@@ -15,15 +16,27 @@ use crate::site::name::ClusterName;
 /// profile says now. A hub that is gone has none.
 #[must_use]
 pub fn removed(site: &Arc<Site>, env: &Arc<Env>) -> impl Step + use<> {
-    Removed(Scope::new(site, env))
+    Removed { scope: Scope::new(site, env), except: BTreeSet::new() }
 }
 
-struct Removed(Scope);
+/// The same of those that the profile does not name any more.
+#[must_use]
+pub fn pruned(site: &Arc<Site>, env: &Arc<Env>) -> impl Step + use<> {
+    let named = all(site).iter().map(Wanted::subject).collect();
+    Removed { scope: Scope::new(site, env), except: named }
+}
+
+struct Removed {
+    scope: Scope,
+    /// What a person calls those that stay.
+    except: BTreeSet<String>,
+}
 
 impl Removed {
     fn set(&self) -> ObjectSet {
-        let prune = Some(Prune { part: part::SECRET, collections: BTreeSet::from([(Kind::SECRET, None)]) });
-        ObjectSet { prune, ..ObjectSet::new(&self.0.site.name, Vec::new()) }
+        let collections = BTreeSet::from([(Kind::SECRET, None)]);
+        let prune = Some(Prune { part: part::SECRET, collections, except: self.except.clone() });
+        ObjectSet { prune, ..ObjectSet::new(&self.scope.site.name, Vec::new()) }
     }
 }
 
@@ -31,11 +44,11 @@ impl Step for Removed {
     type Work = Differences;
 
     fn id(&self) -> StepId {
-        StepId::of(self.0.hub(), "gitops/secrets")
+        StepId::of(self.scope.hub(), "gitops/secrets")
     }
 
     fn cluster(&self) -> Option<&ClusterName> {
-        Some(self.0.hub())
+        Some(self.scope.hub())
     }
 
     fn purpose(&self) -> &'static str {
@@ -43,7 +56,7 @@ impl Step for Removed {
     }
 
     async fn observe(&self, facts: &Facts) -> Result<Observed<Differences>, Stop> {
-        match Hub::standing(&self.0, facts).await? {
+        match Hub::standing(&self.scope, facts).await? {
             Some(hub) => Ok(self.set().observe(&hub.client).await?.into()),
             None => Ok(Observed::default()),
         }

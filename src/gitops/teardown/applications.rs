@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::ours::Ours;
+use super::ours::{Ours, Roots};
 use super::rank::Rank;
 use crate::engine::facts::{Presence, WithoutApi};
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::gitops::Scope;
 use crate::gitops::application::Application;
-use crate::gitops::fleet::{Fleet, is_marked};
+use crate::gitops::fleet::Fleet;
 use crate::gitops::hub::Hub;
 use crate::gitops::overlooked::Overlooked;
 use crate::gitops::retire::{Objects, difference, remains, retire};
@@ -35,6 +35,8 @@ pub(super) struct Applications {
     which: Which,
     /// Which of them; `None`: all.
     rank: Option<Rank>,
+    /// What they follow from.
+    roots: Roots,
     /// Whether those of others go as well.
     others: bool,
 }
@@ -58,27 +60,23 @@ pub(super) struct Found {
 
 impl Applications {
     pub(super) fn of_spoke(scope: &Scope, spoke: &ClusterName, rank: Rank, others: bool) -> Self {
-        Self { scope: scope.clone(), cluster: spoke.clone(), which: Which::Spoke, rank: Some(rank), others }
+        let (scope, cluster) = (scope.clone(), spoke.clone());
+        Self { scope, cluster, which: Which::Spoke, rank: Some(rank), roots: Roots::All, others }
     }
 
     pub(super) fn of_hub(scope: &Scope, rank: Rank, others: bool) -> Self {
-        Self {
-            scope: scope.clone(),
-            cluster: scope.hub().clone(),
-            which: Which::Hub,
-            rank: Some(rank),
-            others,
-        }
+        let (scope, cluster) = (scope.clone(), scope.hub().clone());
+        Self { scope, cluster, which: Which::Hub, rank: Some(rank), roots: Roots::All, others }
     }
 
     pub(super) fn roots(scope: &Scope) -> Self {
-        Self {
-            scope: scope.clone(),
-            cluster: scope.hub().clone(),
-            which: Which::Roots,
-            rank: None,
-            others: false,
-        }
+        let (scope, cluster) = (scope.clone(), scope.hub().clone());
+        Self { scope, cluster, which: Which::Roots, rank: None, roots: Roots::All, others: false }
+    }
+
+    /// Only those that follow from some of the sets.
+    pub(super) fn only(self, roots: &Roots) -> Self {
+        Self { roots: roots.clone(), ..self }
     }
 
     fn goes(&self, fleet: &Fleet, ours: &Ours, application: &Application) -> bool {
@@ -106,13 +104,13 @@ impl Applications {
 
     fn is_root(&self, fleet: &Fleet, application: &Application) -> bool {
         let set = application.owner().and_then(|owner| fleet.set(owner));
-        set.is_some_and(|set| is_marked(&self.scope.site, &set.metadata))
+        set.is_some_and(|set| self.roots.has(&self.scope.site, set))
     }
 
     async fn look(&self, facts: &Facts) -> Result<Option<Found>, Stop> {
         let Some(hub) = Hub::standing(&self.scope, facts).await? else { return Ok(None) };
         let fleet = Fleet::look(&hub, &self.scope.site).await?;
-        let ours = Ours::of(&self.scope.site, &fleet);
+        let ours = Ours::of(&self.scope.site, &fleet, &self.roots);
         let all = self.applications(&hub, &fleet).await?;
         let applications = all.iter().filter(|application| self.goes(&fleet, &ours, application));
         let applications: Vec<_> = applications.cloned().collect();

@@ -11,7 +11,7 @@ use crate::gitops::hub::Hub;
 use crate::k8s::{ApiError, Kind, SITE_LABEL, api};
 use crate::site::name::ClusterName;
 
-use super::ours::Ours;
+use super::ours::{Ours, Roots};
 
 /// What is about to go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Others {
         let Some(hub) = Hub::standing(&self.scope, facts).await? else { return Ok(Vec::new()) };
         let argocd_goes = self.argocd_goes(&hub).await?;
         let fleet = Fleet::look(&hub, &self.scope.site).await?;
-        let ours = Ours::of(&self.scope.site, &fleet);
+        let ours = Ours::of(&self.scope.site, &fleet, &Roots::All);
         // Those of other namespaces are deployed by the same Argo CD.
         let (sets, applications) = futures::try_join!(
             api::list_of::<ApplicationSet>(&hub.client, &Kind::APPLICATION_SET, None, ""),
@@ -138,8 +138,8 @@ impl Step for Others {
         if others.is_empty() {
             return Ok(Observed::default());
         }
-        let hint = "delete them, or move them to another Argo CD, then run again; a cluster that left the profile can be \
-                    put back into it; `--with-others` takes all of them away, with everything that they deployed";
+        let hint = "delete them, or move them to another Argo CD, then run again; a cluster that left the profile goes by \
+                    `bridgehead up --prune`; `--with-others` takes all of them away, with everything that they deployed";
         Err(Failure::from(InUse { what: self.what(), others }).with_hint(hint).into())
     }
 }

@@ -7,19 +7,40 @@ use crate::gitops::application_set::ApplicationSet;
 use crate::gitops::fleet::{Fleet, is_marked};
 use crate::site::Site;
 
-/// The names of everything that follows from the sets with the site's mark: what they made, what that deployed to
-/// the hub, and so on.
+/// What is ours follows from: objects with the site's mark.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Roots {
+    /// All of them.
+    All,
+    /// The ApplicationSets of these names.
+    Sets(BTreeSet<String>),
+}
+
+/// The names of everything that follows from some roots: what they made, what that deployed to the hub, and so on.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Ours {
     sets: BTreeSet<String>,
     applications: BTreeSet<String>,
 }
 
+impl Roots {
+    /// Whether an ApplicationSet is one of them.
+    pub(super) fn has(&self, site: &Site, set: &ApplicationSet) -> bool {
+        let is_named = match self {
+            Self::All => true,
+            Self::Sets(names) => names.contains(set.name()),
+        };
+        is_named && is_marked(site, &set.metadata)
+    }
+}
+
 impl Ours {
     /// Follows the marks.
-    pub(super) fn of(site: &Site, fleet: &Fleet) -> Self {
-        let marked = fleet.sets.iter().filter(|set| is_marked(site, &set.metadata));
-        let applications = fleet.applications.iter().filter(|found| is_marked(site, &found.metadata));
+    pub(super) fn of(site: &Site, fleet: &Fleet, roots: &Roots) -> Self {
+        let marked = fleet.sets.iter().filter(|set| roots.has(site, set));
+        let applications = fleet.applications.iter();
+        let applications =
+            applications.filter(|found| *roots == Roots::All && is_marked(site, &found.metadata));
         let mut ours = Self {
             sets: marked.map(|set| set.name().to_owned()).collect(),
             applications: applications.map(|application| application.name().to_owned()).collect(),
@@ -135,9 +156,14 @@ mod tests {
                 application("theirs-dev", "theirs", "dev", &[]),
             ],
         );
-        let ours = Ours::of(&site, &fleet);
+        let ours = Ours::of(&site, &fleet, &Roots::All);
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
         assert_eq!(ours.sets, names(&["addons", "web"]));
         assert_eq!(ours.applications, names(&["addons", "child", "parent", "web-dev"]));
+        let of = |name: &str| Ours::of(&site, &fleet, &Roots::Sets(names(&[name])));
+        assert_eq!(of("addons").sets, names(&["addons", "web"]));
+        assert_eq!(of("addons").applications, names(&["addons", "child", "parent", "web-dev"]));
+        // A name without the mark is nobody's root.
+        assert_eq!(of("theirs"), Ours::default());
     }
 }

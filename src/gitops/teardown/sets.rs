@@ -1,6 +1,6 @@
 //! The step that takes the ApplicationSets away, once nothing is left of what they made.
 
-use super::ours::Ours;
+use super::ours::{Ours, Roots};
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::gitops::Scope;
 use crate::gitops::application_set::ApplicationSet;
@@ -10,13 +10,16 @@ use crate::k8s::Kind;
 use crate::site::name::ClusterName;
 
 /// The step `<hub>/gitops/sets`.
-pub(super) struct Sets(pub(super) Scope);
+pub(super) struct Sets {
+    pub(super) scope: Scope,
+    pub(super) roots: Roots,
+}
 
 impl Sets {
     async fn look(&self, facts: &Facts) -> Result<Option<(Hub, Vec<ApplicationSet>)>, Stop> {
-        let Some(hub) = Hub::standing(&self.0, facts).await? else { return Ok(None) };
-        let fleet = Fleet::look(&hub, &self.0.site).await?;
-        let ours = Ours::of(&self.0.site, &fleet);
+        let Some(hub) = Hub::standing(&self.scope, facts).await? else { return Ok(None) };
+        let fleet = Fleet::look(&hub, &self.scope.site).await?;
+        let ours = Ours::of(&self.scope.site, &fleet, &self.roots);
         let sets = fleet.sets.iter().filter(|set| ours.has_set(set)).cloned().collect();
         Ok(Some((hub, sets)))
     }
@@ -43,11 +46,11 @@ impl Step for Sets {
     type Work = (Hub, Vec<ApplicationSet>);
 
     fn id(&self) -> StepId {
-        StepId::of(self.0.hub(), "gitops/sets")
+        StepId::of(self.scope.hub(), "gitops/sets")
     }
 
     fn cluster(&self) -> Option<&ClusterName> {
-        Some(self.0.hub())
+        Some(self.scope.hub())
     }
 
     fn purpose(&self) -> &'static str {

@@ -1,22 +1,15 @@
 //! The step `<cluster>/provision/context`: the cluster that a context of the kubeconfig leads to.
 
-use std::sync::Arc;
-
+use super::ExistingCluster;
 use crate::engine::facts::ClusterFacts;
 use crate::engine::{Access, Facts, Failure, Observed, Step, StepId, Stop};
-use crate::env::Env;
 use crate::k8s::kubeconfig::{self, KubeconfigError};
 use crate::k8s::{ApiError, ClientError};
 use crate::site::name::ClusterName;
-use crate::site::{Cluster, Existing, RKE2, Site};
+use crate::site::{Existing, RKE2, Site};
 
 /// See the module.
-pub(super) struct Context {
-    site: Arc<Site>,
-    cluster: ClusterName,
-    existing: Existing,
-    env: Arc<Env>,
-}
+pub(super) struct Context(pub(super) ExistingCluster);
 
 /// The cluster cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -29,13 +22,15 @@ enum ContextError {
     Silent { cluster: ClusterName, context: String, source: ApiError },
 }
 
-/// How a context leads to a cluster, as the kubeconfig says.
-pub(super) fn access(site: &Site, cluster: &ClusterName, existing: &Existing) -> Result<Access, Failure> {
+/// How its context leads to a cluster, as the kubeconfig says.
+pub(super) fn access(of: &ExistingCluster) -> Result<Access, Failure> {
+    let ExistingCluster { site, cluster, existing, .. } = of;
     let Existing { kubeconfig: path, context } = existing;
     let access = kubeconfig::read(path).and_then(|files| kubeconfig::access(path, &files, context));
     access.map_err(|source| {
         let hint = hint(site, context, &source);
-        Failure::from(ContextError::Kubeconfig { cluster: cluster.clone(), source }).with_hint(hint)
+        let cluster = cluster.name.clone();
+        Failure::from(ContextError::Kubeconfig { cluster, source }).with_hint(hint)
     })
 }
 
@@ -52,17 +47,12 @@ fn hint(site: &Site, context: &str, error: &KubeconfigError) -> String {
 }
 
 impl Context {
-    pub(super) fn new(site: &Arc<Site>, cluster: &Cluster, existing: &Existing, env: &Arc<Env>) -> Self {
-        let (site, env) = (Arc::clone(site), Arc::clone(env));
-        Self { site, cluster: cluster.name.clone(), existing: existing.clone(), env }
-    }
-
     /// How the cluster is reached, and its version.
     pub(super) async fn look(&self) -> Result<Observed, Failure> {
-        let access = access(&self.site, &self.cluster, &self.existing)?;
-        let context = &self.existing.context;
-        let named = || (self.cluster.clone(), context.clone());
-        let client = self.env.clients.get(&access).await.map_err(|source| {
+        let ExistingCluster { cluster, existing: Existing { context, .. }, env, .. } = &self.0;
+        let access = access(&self.0)?;
+        let named = || (cluster.name.clone(), context.clone());
+        let client = env.clients.get(&access).await.map_err(|source| {
             let (cluster, context) = named();
             ContextError::Client { cluster, context, source }
         })?;
@@ -77,7 +67,7 @@ impl Context {
             version: Some(version.git_version),
             ..ClusterFacts::default()
         };
-        Ok(Observed::ready(Facts::of(&self.cluster, known)))
+        Ok(Observed::ready(Facts::of(&cluster.name, known)))
     }
 }
 
@@ -85,11 +75,11 @@ impl Step for Context {
     type Work = ();
 
     fn id(&self) -> StepId {
-        StepId::of(&self.cluster, "provision/context")
+        StepId::of(&self.0.cluster.name, "provision/context")
     }
 
     fn cluster(&self) -> Option<&ClusterName> {
-        Some(&self.cluster)
+        Some(&self.0.cluster.name)
     }
 
     fn purpose(&self) -> &'static str {

@@ -1,18 +1,13 @@
 //! The step `<cluster>/provision/preflight`: what can be known to fail, fails before anything is changed.
 
-use std::sync::Arc;
-
+use super::ExistingCluster;
 use super::context::access;
 use crate::engine::{Access, Facts, Failure, Observed, Step, StepId, Stop};
+use crate::site::Role;
 use crate::site::name::ClusterName;
-use crate::site::{Cluster, Existing, Provider, Role, Site};
 
 /// See the module.
-pub(super) struct Preflight {
-    site: Arc<Site>,
-    cluster: Cluster,
-    existing: Existing,
-}
+pub(super) struct Preflight(pub(super) ExistingCluster);
 
 /// The address is of no use to the hub.
 #[derive(Debug, thiserror::Error)]
@@ -25,22 +20,18 @@ struct Loopback {
     server: String,
 }
 
-impl Preflight {
-    pub(super) fn new(site: &Arc<Site>, cluster: &Cluster, existing: &Existing) -> Self {
-        Self { site: Arc::clone(site), cluster: cluster.clone(), existing: existing.clone() }
-    }
-}
-
 /// Fails if nothing can be done without the hub, which the kubeconfig does not lead to, or if a spoke would be
 /// registered under an address that means the hub's own machine. A spoke that the kubeconfig does not lead to is for
 /// the step to tell that reaches it: the others go on.
-pub(super) fn check(site: &Site, cluster: &Cluster, existing: &Existing) -> Result<(), Failure> {
+pub(super) fn check(of: &ExistingCluster) -> Result<(), Failure> {
+    let ExistingCluster { site, cluster, existing, .. } = of;
     if cluster.role == Role::Hub {
-        return access(site, &cluster.name, existing).map(drop);
+        return access(of).map(drop);
     }
-    let here = matches!(site.hub.provider, Provider::Local(_));
-    let found = access(site, &cluster.name, existing).ok().filter(Access::is_loopback);
-    let Some(access) = found.filter(|_| !here && cluster.server.is_none()) else { return Ok(()) };
+    if site.hub.is_on_this_machine() || cluster.server.is_some() {
+        return Ok(());
+    }
+    let Some(access) = access(of).ok().filter(Access::is_loopback) else { return Ok(()) };
     let server = access.proxy_url.unwrap_or(access.server);
     let (cluster, context) = (cluster.name.clone(), existing.context.clone());
     let hint = format!(
@@ -53,11 +44,11 @@ impl Step for Preflight {
     type Work = ();
 
     fn id(&self) -> StepId {
-        StepId::of(&self.cluster.name, "provision/preflight")
+        StepId::of(&self.0.cluster.name, "provision/preflight")
     }
 
     fn cluster(&self) -> Option<&ClusterName> {
-        Some(&self.cluster.name)
+        Some(&self.0.cluster.name)
     }
 
     fn purpose(&self) -> &'static str {
@@ -65,7 +56,7 @@ impl Step for Preflight {
     }
 
     async fn observe(&self, _facts: &Facts) -> Result<Observed, Stop> {
-        check(&self.site, &self.cluster, &self.existing)?;
+        check(&self.0)?;
         Ok(Observed::default())
     }
 }

@@ -8,11 +8,11 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream::FuturesOrdered;
 
-use super::{Member, Memory, Subject, config};
+use super::{K3sCluster, Member, Memory, config};
 use crate::engine::facts::{ClusterFacts, Join, Unreachable, WithoutApi};
 use crate::engine::{self, Change, Facts, Failure, Observed, Step, StepId, Stop};
 use crate::provider::api_server;
-use crate::provider::presence::{Sighting, unknown};
+use crate::provider::presence::{Sighting, unreachable};
 use crate::site::name::ClusterName;
 use crate::site::secret::Secret;
 use kubeconfig::Identity;
@@ -27,18 +27,18 @@ struct NoAddress(ClusterName);
 #[error("the kubeconfig on {0} has another certificate authority than the token there")]
 struct OtherAuthority(String);
 
-pub(super) struct Access {
-    subject: Arc<Subject>,
+pub(super) struct ReachApi {
+    cluster: Arc<K3sCluster>,
     memory: Memory,
 }
 
-impl Access {
-    pub(super) fn new(subject: &Arc<Subject>) -> Self {
-        Self { subject: Arc::clone(subject), memory: Memory::default() }
+impl ReachApi {
+    pub(super) fn new(cluster: &Arc<K3sCluster>) -> Self {
+        Self { cluster: Arc::clone(cluster), memory: Memory::default() }
     }
 
     async fn look(&self) -> Result<Observed, Stop> {
-        let Some(server) = self.subject.servers().into_iter().next() else { return Ok(Observed::default()) };
+        let Some(server) = self.cluster.servers().into_iter().next() else { return Ok(Observed::default()) };
         let again = self.memory.is_second();
         let look = match server.service_look(again).await {
             // It comes back, or the wait ends.
@@ -65,7 +65,7 @@ impl Access {
                     join: Some(join),
                     ..ClusterFacts::default()
                 };
-                Ok(Observed::ready(Facts::of(&self.subject.cluster, learnt)))
+                Ok(Observed::ready(Facts::of(&self.cluster.name, learnt)))
             }
             Err(reason) => Ok(Observed::waits(vec![self.wait(reason)])),
         }
@@ -74,13 +74,13 @@ impl Access {
     /// How the API is reached of a cluster whose hosts have been looked at, for those that take it down.
     pub(super) async fn sight(&self) -> Sighting {
         self.address().await.unwrap_or_else(|stop| match stop {
-            Stop::Failed(failure) => Sighting::Unknown(unknown(&failure, false, WithoutApi::Destroy)),
+            Stop::Failed(failure) => Sighting::Unknown(unreachable(&failure, false, WithoutApi::Destroy)),
             Stop::Blocked(missing) => out_of_reach(format!("the {missing} is not known"), false),
         })
     }
 
     async fn address(&self) -> Result<Sighting, Stop> {
-        let Some(server) = self.subject.servers().into_iter().next() else {
+        let Some(server) = self.cluster.servers().into_iter().next() else {
             return Ok(out_of_reach("it has no server".to_owned(), false));
         };
         let look = server.service_look(false).await?;
@@ -104,11 +104,11 @@ impl Access {
         server: &Member,
         identity: &Identity,
     ) -> Result<Result<(engine::Access, String), String>, Stop> {
-        let port = config::port(&self.subject.k3s);
-        let names = config::names(&self.subject.k3s);
+        let port = config::port(&self.cluster.k3s);
+        let names = config::names(&self.cluster.k3s);
         let addresses = addresses(&server.address().await?, &names);
         if addresses.is_empty() {
-            let failure = Failure::from(NoAddress(self.subject.cluster.clone()));
+            let failure = Failure::from(NoAddress(self.cluster.name.clone()));
             let hint = "name an address of the server that others can use: `ansible_host`, or `tls-san` in its k3s table";
             return Err(failure.with_hint(hint).into());
         }
@@ -132,7 +132,7 @@ impl Access {
 
     /// The version of an API server that serves, or why it does not.
     async fn version(&self, access: &engine::Access) -> Result<String, String> {
-        let client = self.subject.env.clients.get(access).await.map_err(|error| error.to_string())?;
+        let client = self.cluster.env.clients.get(access).await.map_err(|error| error.to_string())?;
         match api_server::unserving(&client).await {
             Some(reason) => Err(reason),
             None => Ok(client.apiserver_version().await.map_err(|error| error.to_string())?.git_version),
@@ -140,19 +140,19 @@ impl Access {
     }
 
     fn wait(&self, reason: String) -> Change {
-        Change::wait(format!("API server of {}", self.subject.cluster), reason)
+        Change::wait(format!("API server of {}", self.cluster.name), reason)
     }
 }
 
-impl Step for Access {
+impl Step for ReachApi {
     type Work = ();
 
     fn id(&self) -> StepId {
-        access_id(&self.subject)
+        reach_api_id(&self.cluster)
     }
 
     fn cluster(&self) -> Option<&ClusterName> {
-        Some(&self.subject.cluster)
+        Some(&self.cluster.name)
     }
 
     fn purpose(&self) -> &'static str {
@@ -173,8 +173,8 @@ fn out_of_reach(cause: String, is_passing: bool) -> Sighting {
 }
 
 /// The step that further hosts wait for.
-pub(super) fn access_id(subject: &Subject) -> StepId {
-    StepId::of(&subject.cluster, "provision/access")
+pub(super) fn reach_api_id(cluster: &K3sCluster) -> StepId {
+    StepId::of(&cluster.name, "provision/access")
 }
 
 /// The hash of the certificate authority that a token pins: `K10<hash>::<user>:<password>`.

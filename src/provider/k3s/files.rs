@@ -21,7 +21,7 @@ struct Stopped {
     host: String,
 }
 
-pub(super) struct Files {
+pub(super) struct PutFiles {
     member: Member,
     memory: Memory,
 }
@@ -44,30 +44,35 @@ struct Upload {
     kept: PathBuf,
 }
 
-impl Files {
+impl PutFiles {
     pub(super) fn new(member: &Member) -> Self {
         Self { member: member.clone(), memory: Memory::default() }
     }
 
     async fn lacking(&self, fresh: bool) -> Result<Lacking, Failure> {
-        let Member { subject, role, .. } = &self.member;
+        let Member { cluster, role, .. } = &self.member;
         let look = self.member.host_look(fresh).await?;
         let architecture = self.member.architecture(&look)?;
-        let source = subject.source();
+        let source = cluster.source();
         let tag = source.tag().await?;
         let mut artifacts = Vec::new();
-        for artifact in architecture.artifacts(subject.k3s.images) {
+        for artifact in architecture.artifacts(cluster.k3s.images) {
             let sum = source.sum(&tag, architecture, &artifact.file).await?;
             if look.checksums.get(&artifact.path) != Some(&sum) {
                 let kept = source.path(&tag, architecture, &artifact.file);
                 artifacts.push(Upload { artifact, sum, kept });
             }
         }
-        let is_marked = look.marks.iter().any(|mark| mark.is_of(&subject.site, &subject.cluster));
+        let hub = cluster.hub().await;
+        let mark = match look.marks.iter().find(|mark| mark.is_of(&cluster.site.name, &cluster.name)) {
+            None => Some(Mark::new(&cluster.site.name, &cluster.name, *role, hub, &look.traces)),
+            // Made when nobody knew the hub: what was there before that stays in it.
+            Some(mark) => (mark.hub.is_none() && hub.is_some()).then(|| Mark { hub, ..mark.clone() }),
+        };
         let unit = unit::text(*role);
         let has_unit = look.checksums.get(&unit::path(*role)) == Some(&sha256(&unit));
         Ok(Lacking {
-            mark: (!is_marked).then(|| Mark::new(&subject.site, &subject.cluster, *role, &look.traces)),
+            mark,
             unit: (!has_unit).then_some(unit),
             links: LINKS.into_iter().filter(|name| !look.tools.contains(*name)).collect(),
             look,
@@ -84,9 +89,15 @@ impl Files {
             if is_there { Change::update(on(path), detail) } else { Change::create(on(path)) }
         };
         let mut changes = Vec::new();
-        if let Some(Mark { site, cluster, role, .. }) = &lacking.mark {
+        if let Some(Mark { site, cluster, role, hub, .. }) = &lacking.mark {
+            let is_there = lacking.look.marks.iter().any(|mark| mark.site == *site);
+            let change = if is_there {
+                Change::update(on("mark"), "it says which hub it belongs to")
+            } else {
+                Change::create(on("mark"))
+            };
             // What else is in it, the host says at that moment.
-            changes.push(Change::create(on("mark")).with_content(&(site, cluster, role)));
+            changes.push(change.with_content(&(site, cluster, role, hub)));
         }
         for Upload { artifact, sum, .. } in &lacking.artifacts {
             let installed = lacking.look.version.as_deref().unwrap_or("another file");
@@ -101,11 +112,11 @@ impl Files {
     }
 
     async fn write(&self, lacking: Lacking, writer: &Writer) -> Result<(), Failure> {
-        let Member { subject, role, .. } = &self.member;
+        let Member { cluster, role, .. } = &self.member;
         if let Some(mark) = lacking.mark {
             writer.perform(self.member.run("write the mark", &mark.script())).await?;
         }
-        writer.perform(self.member.run("make folders", &folders(subject.k3s.images))).await?;
+        writer.perform(self.member.run("make folders", &folders(cluster.k3s.images))).await?;
         for upload in &lacking.artifacts {
             self.upload(upload, writer).await?;
         }
@@ -137,15 +148,15 @@ impl Files {
     }
 }
 
-impl Step for Files {
+impl Step for PutFiles {
     type Work = Lacking;
 
     fn id(&self) -> StepId {
-        files_id(&self.member)
+        put_files_id(&self.member)
     }
 
     fn cluster(&self) -> Option<&ClusterName> {
-        Some(&self.member.subject.cluster)
+        Some(&self.member.cluster.name)
     }
 
     fn purpose(&self) -> &'static str {
@@ -163,7 +174,7 @@ impl Step for Files {
 }
 
 /// The step that gives a host its files.
-pub(super) fn files_id(member: &Member) -> StepId {
+pub(super) fn put_files_id(member: &Member) -> StepId {
     member.step("provision", "files")
 }
 

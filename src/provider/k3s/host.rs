@@ -8,12 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use super::config;
 use super::look::{self, HostLook, LookError, ServiceLook};
-use super::release::{Architecture, Source};
+use super::release::{Architecture, ReleaseSource};
 use super::unit;
 use crate::engine::{Failure, StepId};
 use crate::env::Env;
+use crate::provider;
 use crate::site::inventory::Host;
-use crate::site::name::{ClusterName, SiteName};
+use crate::site::name::ClusterName;
 use crate::site::{Cluster, K3s, Site};
 use crate::ssh::Connection;
 
@@ -54,23 +55,33 @@ impl fmt::Display for Role {
     }
 }
 
-/// A cluster.
+/// A cluster, which its steps share.
 #[derive(Debug)]
-pub(super) struct Subject {
-    pub(super) site: SiteName,
-    pub(super) cluster: ClusterName,
+pub(in crate::provider) struct K3sCluster {
+    pub(super) site: Arc<Site>,
+    pub(super) name: ClusterName,
     pub(super) k3s: K3s,
     pub(super) env: Arc<Env>,
 }
 
-impl Subject {
-    pub(super) fn new(site: &Site, cluster: &Cluster, k3s: &K3s, env: &Arc<Env>) -> Arc<Self> {
+impl K3sCluster {
+    pub(in crate::provider) fn new(
+        site: &Arc<Site>,
+        cluster: &Cluster,
+        k3s: &K3s,
+        env: &Arc<Env>,
+    ) -> Arc<Self> {
         Arc::new(Self {
-            site: site.name.clone(),
-            cluster: cluster.name.clone(),
+            site: Arc::clone(site),
+            name: cluster.name.clone(),
             k3s: k3s.clone(),
             env: Arc::clone(env),
         })
+    }
+
+    /// What tells the site's hub from the hubs of other sites of its name.
+    pub(super) async fn hub(&self) -> Option<String> {
+        provider::of(&self.site, &self.site.hub, &self.env).identity().await
     }
 
     /// The hosts of the control plane, the first one first.
@@ -89,19 +100,19 @@ impl Subject {
     }
 
     /// Where its release is.
-    pub(super) fn source(&self) -> Source<'_> {
-        Source { k3s: &self.k3s, env: &self.env }
+    pub(super) fn source(&self) -> ReleaseSource<'_> {
+        ReleaseSource { k3s: &self.k3s, env: &self.env }
     }
 
     fn member(self: &Arc<Self>, host: &Host, role: Role) -> Member {
-        Member { subject: Arc::clone(self), host: host.clone(), role }
+        Member { cluster: Arc::clone(self), host: host.clone(), role }
     }
 }
 
 /// A host of a cluster.
 #[derive(Debug, Clone)]
 pub(super) struct Member {
-    pub(super) subject: Arc<Subject>,
+    pub(super) cluster: Arc<K3sCluster>,
     pub(super) host: Host,
     pub(super) role: Role,
 }
@@ -117,7 +128,7 @@ struct UnknownMachine {
 impl Member {
     /// A step of this host: `<cluster>/<part>/<host>/<name>`.
     pub(super) fn step(&self, part: &str, name: &str) -> StepId {
-        StepId::of(&self.subject.cluster, &format!("{part}/{}/{name}", self.host.name))
+        StepId::of(&self.cluster.name, &format!("{part}/{}/{name}", self.host.name))
     }
 
     /// What a person calls something on this host.
@@ -131,17 +142,17 @@ impl Member {
 
     /// The connection to it.
     pub(super) async fn connection(&self) -> Result<Arc<Connection>, LookError> {
-        Ok(self.subject.env.hosts.get(&self.host).await?)
+        Ok(self.cluster.env.hosts.get(&self.host).await?)
     }
 
     /// Where this machine finds it: what `ssh` makes of its address, which may be a name of the user's `ssh_config`.
     pub(super) async fn address(&self) -> Result<String, LookError> {
-        let answers = &self.subject.env.answers;
+        let answers = &self.cluster.env.answers;
         let key = self.key("address");
         if let Some(known) = answers.known(&key) {
             return Ok(known.expose().clone());
         }
-        let address = self.subject.env.hosts.address(&self.host).await?;
+        let address = self.cluster.env.hosts.address(&self.host).await?;
         answers.learn(&key, &address);
         Ok(address)
     }
@@ -160,7 +171,7 @@ impl Member {
     pub(super) async fn service_look(&self, fresh: bool) -> Result<ServiceLook, LookError> {
         let text = if fresh {
             let said = self.run("look at the service", &look::service_script(self.role)).await?;
-            self.subject.env.answers.learn(&self.key("service"), &said);
+            self.cluster.env.answers.learn(&self.key("service"), &said);
             said
         } else {
             self.look(self.key("service"), false).await?
@@ -170,12 +181,12 @@ impl Member {
 
     /// Looks at everything in one round trip, unless what is asked for is known.
     async fn look(&self, key: String, fresh: bool) -> Result<String, LookError> {
-        let answers = &self.subject.env.answers;
+        let answers = &self.cluster.env.answers;
         if let Some(known) = answers.known(&key).filter(|_| !fresh) {
             return Ok(known.expose().clone());
         }
         let files = [BINARY.to_owned(), unit::path(self.role), format!("{IMAGES}/k3s-airgap-images-*")];
-        let files = if self.subject.k3s.images { &files[..] } else { &files[..2] };
+        let files = if self.cluster.k3s.images { &files[..] } else { &files[..2] };
         let script = look::script(self.role, &self.ports(), files);
         let said = self.run("look around", &script).await?;
         answers.learn(&self.key("host"), &said);
@@ -189,7 +200,7 @@ impl Member {
 
     /// The ports that have to be free, as `host.sh` wants them.
     fn ports(&self) -> String {
-        let k3s = &self.subject.k3s;
+        let k3s = &self.cluster.k3s;
         let mut ports = vec![("tcp", 10250)];
         if !self.is_agent() {
             ports.extend([("tcp", config::port(k3s)), ("tcp", 2379), ("tcp", 2380)]);
@@ -210,7 +221,7 @@ impl Member {
 
     /// The name of its node.
     pub(super) fn node_name(&self, look: &HostLook) -> String {
-        let given = config::node_name(&self.subject.k3s).filter(|_| !self.is_agent());
+        let given = config::node_name(&self.cluster.k3s).filter(|_| !self.is_agent());
         given.unwrap_or(&look.name).to_owned()
     }
 }

@@ -20,20 +20,36 @@ pub(super) struct Mark {
     pub(super) cluster: String,
     /// What it does there.
     pub(super) role: Role,
+    /// What tells the site's hub from those of other sites of its name; `None` in a mark that was made when nobody could
+    /// tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) hub: Option<String>,
     /// What was there before of the things that k3s makes or leaves. It stays when k3s goes.
     pub(super) before: BTreeSet<String>,
 }
 
 impl Mark {
-    pub(super) fn new(site: &SiteName, cluster: &ClusterName, role: Role, traces: &BTreeSet<String>) -> Self {
+    pub(super) fn new(
+        site: &SiteName,
+        cluster: &ClusterName,
+        role: Role,
+        hub: Option<String>,
+        traces: &BTreeSet<String>,
+    ) -> Self {
         // Processes have other numbers every time.
         let before = traces.iter().filter(|trace| !trace.starts_with("processes ")).cloned().collect();
-        Self { site: site.to_string(), cluster: cluster.to_string(), role, before }
+        Self { site: site.to_string(), cluster: cluster.to_string(), role, hub, before }
     }
 
     /// Whether it is the mark of this cluster.
     pub(super) fn is_of(&self, site: &SiteName, cluster: &ClusterName) -> bool {
         self.site == site.as_str() && self.cluster == cluster.as_str()
+    }
+
+    /// Whether it is that of a site which has only its name in common with the one of this hub. Without a hub to compare
+    /// with, that is not known.
+    pub(super) fn is_of_another_hub(&self, hub: Option<&str>) -> bool {
+        self.hub.as_deref().zip(hub).is_some_and(|(marked, hub)| marked != hub)
     }
 
     /// Whether somebody was about to make the first mark of a host with these traces, and was interrupted.

@@ -18,20 +18,20 @@ struct NodeError {
     source: Box<kube::Error>,
 }
 
-pub(super) struct Node(Member);
+pub(super) struct AwaitNode(Member);
 
-impl Node {
+impl AwaitNode {
     pub(super) fn new(member: &Member) -> Self {
         Self(member.clone())
     }
 
     async fn look(&self, facts: &Facts) -> Result<Observed, Stop> {
-        let Member { subject, .. } = &self.0;
-        let client = subject.env.clients.get(facts.access(&subject.cluster)?).await?;
+        let Member { cluster, .. } = &self.0;
+        let client = cluster.env.clients.get(facts.access(&cluster.name)?).await?;
         let node = self.0.node_name(&self.0.host_look(false).await?);
         let found = Api::<v1::Node>::all(client).get_opt(&node).await.map_err(|source| NodeError {
             node: node.clone(),
-            cluster: subject.cluster.clone(),
+            cluster: cluster.name.clone(),
             source: source.into(),
         })?;
         let reason = match found {
@@ -43,7 +43,7 @@ impl Node {
     }
 }
 
-impl Step for Node {
+impl Step for AwaitNode {
     type Work = ();
 
     fn id(&self) -> StepId {
@@ -51,7 +51,7 @@ impl Step for Node {
     }
 
     fn cluster(&self) -> Option<&ClusterName> {
-        Some(&self.0.subject.cluster)
+        Some(&self.0.cluster.name)
     }
 
     fn purpose(&self) -> &'static str {

@@ -11,12 +11,12 @@ use futures::future::join_all;
 use jiff::Timestamp;
 use tokio::net::{UdpSocket, lookup_host};
 
-use super::{Member, Subject, access, config};
+use super::{K3sCluster, Member, access, config};
 use crate::engine::{Facts, Failure, Observed, Step, StepId, Stop};
 use crate::site::name::ClusterName;
 use fault::{Candidate, Fault, duplicates};
 
-pub(super) struct Preflight(Arc<Subject>);
+pub(super) struct Preflight(Arc<K3sCluster>);
 
 /// What stands in the way.
 #[derive(Debug, thiserror::Error)]
@@ -34,8 +34,8 @@ impl fmt::Display for Unfit {
 }
 
 impl Preflight {
-    pub(super) fn new(subject: &Arc<Subject>) -> Self {
-        Self(Arc::clone(subject))
+    pub(super) fn new(cluster: &Arc<K3sCluster>) -> Self {
+        Self(Arc::clone(cluster))
     }
 
     async fn look(&self) -> Result<(), Failure> {
@@ -52,6 +52,11 @@ impl Preflight {
             // Of a cluster that is there, an agent that is off holds up nothing but itself: its own steps say so.
             unseen.retain(|(member, _)| !member.is_agent());
         }
+        // The hosts have been looked at: what tells a hub of k3s is known by now.
+        let hub = self.0.hub().await;
+        for candidate in &mut candidates {
+            candidate.hub.clone_from(&hub);
+        }
         let mut faults: Vec<_> = candidates.iter().flat_map(Candidate::faults).collect();
         faults.extend(duplicates(&candidates));
         faults.extend(unseen.iter().map(|(member, failure)| Fault::unreachable(member, failure)));
@@ -62,7 +67,7 @@ impl Preflight {
         let mut hints: Vec<_> = unseen.iter().filter_map(|(_, failure)| failure.hint()).collect();
         hints.sort_unstable();
         hints.dedup();
-        let failure = Failure::from(Unfit { cluster: self.0.cluster.clone(), faults });
+        let failure = Failure::from(Unfit { cluster: self.0.name.clone(), faults });
         Err(if hints.is_empty() { failure } else { failure.with_hint(hints.join("; ")) })
     }
 }
@@ -80,7 +85,7 @@ async fn look(member: &Member) -> Result<Candidate<'_>, Failure> {
 
 /// Why the API of a server could not be reached from here; `None` if there is a way.
 async fn hidden(member: &Member) -> Result<Option<String>, Failure> {
-    let k3s = &member.subject.k3s;
+    let k3s = &member.cluster.k3s;
     let (address, names) = (member.address().await?, config::names(k3s));
     let mut reasons = Vec::new();
     for address in access::addresses(&address, &names) {
@@ -113,11 +118,11 @@ impl Step for Preflight {
     type Work = ();
 
     fn id(&self) -> StepId {
-        StepId::of(&self.0.cluster, "provision/preflight")
+        StepId::of(&self.0.name, "provision/preflight")
     }
 
     fn cluster(&self) -> Option<&ClusterName> {
-        Some(&self.0.cluster)
+        Some(&self.0.name)
     }
 
     fn purpose(&self) -> &'static str {

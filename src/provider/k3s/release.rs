@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) use artifact::{Architecture, Artifact};
-pub(super) use source::Source;
+pub(super) use source::ReleaseSource;
 use source::Wanted;
 use version::{Refusal, Version};
 
-use super::{Member, Subject};
+use super::{K3sCluster, Member};
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::site::name::ClusterName;
 
@@ -29,18 +29,18 @@ struct Refused {
 }
 
 /// Nothing that it does changes a host: what was seen of them before stays true.
-pub(super) struct Release {
-    subject: Arc<Subject>,
+pub(super) struct FetchRelease {
+    cluster: Arc<K3sCluster>,
 }
 
-impl Release {
-    pub(super) fn new(subject: &Arc<Subject>) -> Self {
-        Self { subject: Arc::clone(subject) }
+impl FetchRelease {
+    pub(super) fn new(cluster: &Arc<K3sCluster>) -> Self {
+        Self { cluster: Arc::clone(cluster) }
     }
 
     /// The files that this machine lacks of those that hosts lack.
     async fn look(&self) -> Result<Observed<Work>, Stop> {
-        let source = self.subject.source();
+        let source = self.cluster.source();
         let tag = source.tag().await?;
         let (mut changes, mut missing) = (Vec::new(), Vec::new());
         for wanted in self.lacking(&source, &tag).await? {
@@ -55,8 +55,8 @@ impl Release {
 
     /// The files that any host lacks, with their checksums. Of hosts that do not answer only the server counts
     /// here: the others' own steps say so.
-    async fn lacking(&self, source: &Source<'_>, tag: &str) -> Result<BTreeSet<Wanted>, Stop> {
-        let members = self.subject.members();
+    async fn lacking(&self, source: &ReleaseSource<'_>, tag: &str) -> Result<BTreeSet<Wanted>, Stop> {
+        let members = self.cluster.members();
         let looks = members.iter().map(|member| async move { (member, member.host_look(false).await) });
         let mut lacking = BTreeSet::new();
         for (member, look) in futures::future::join_all(looks).await {
@@ -66,7 +66,7 @@ impl Release {
             };
             refuse(member, look.version.as_deref(), tag)?;
             let architecture = member.architecture(&look)?;
-            for Artifact { file, path, .. } in architecture.artifacts(self.subject.k3s.images) {
+            for Artifact { file, path, .. } in architecture.artifacts(self.cluster.k3s.images) {
                 let sum = source.sum(tag, architecture, &file).await?;
                 if look.checksums.get(&path) != Some(&sum) {
                     lacking.insert(Wanted { architecture, file, sum });
@@ -83,15 +83,15 @@ pub(super) struct Work {
     missing: Vec<Wanted>,
 }
 
-impl Step for Release {
+impl Step for FetchRelease {
     type Work = Work;
 
     fn id(&self) -> StepId {
-        StepId::of(&self.subject.cluster, "provision/release")
+        StepId::of(&self.cluster.name, "provision/release")
     }
 
     fn cluster(&self) -> Option<&ClusterName> {
-        Some(&self.subject.cluster)
+        Some(&self.cluster.name)
     }
 
     fn purpose(&self) -> &'static str {
@@ -103,7 +103,7 @@ impl Step for Release {
     }
 
     async fn apply(&self, Work { tag, missing }: Work, _: &Facts, writer: &Writer) -> Result<(), Failure> {
-        let source = self.subject.source();
+        let source = self.cluster.source();
         for wanted in &missing {
             writer.perform(source.fetch(&tag, wanted, writer)).await?;
         }

@@ -19,15 +19,15 @@ const PATIENCE: Duration = Duration::from_mins(10);
 /// Something withstands.
 #[derive(Debug, thiserror::Error)]
 #[error("on {host} there is still left: {names}")]
-struct Left {
+struct Remaining {
     host: String,
     names: String,
 }
 
-pub(super) struct Remove(Member);
+pub(super) struct Uninstall(Member);
 
 /// What a host has of ours.
-pub(super) enum Ours {
+pub(super) enum Installed {
     /// Without a mark, nothing.
     Nothing,
     /// Only what an interrupted run left that was about to make the mark, which is the first thing that comes.
@@ -36,32 +36,32 @@ pub(super) enum Ours {
     Marked(Mark, BTreeSet<String>),
 }
 
-impl Remove {
+impl Uninstall {
     pub(super) fn new(member: &Member) -> Self {
         Self(member.clone())
     }
 
-    async fn ours(&self) -> Result<Ours, Failure> {
-        let Member { subject, .. } = &self.0;
+    async fn installed(&self) -> Result<Installed, Failure> {
+        let Member { cluster, .. } = &self.0;
         let look = self.0.host_look(true).await?;
-        let mark = look.marks.iter().find(|mark| mark.is_of(&subject.site, &subject.cluster));
+        let mark = look.marks.iter().find(|mark| mark.is_of(&cluster.site.name, &cluster.name));
         Ok(match mark {
-            Some(mark) => Ours::Marked(mark.clone(), &look.traces - &mark.before),
-            None if Mark::was_begun(&look.traces) => Ours::MarkBegun,
-            None => Ours::Nothing,
+            Some(mark) => Installed::Marked(mark.clone(), &look.traces - &mark.before),
+            None if Mark::was_begun(&look.traces) => Installed::MarkBegun,
+            None => Installed::Nothing,
         })
     }
 
     /// Processes, mounts and links come and go while the cluster runs: they are told, and decide nothing.
-    fn changes(&self, ours: &Ours) -> Vec<Change> {
+    fn changes(&self, installed: &Installed) -> Vec<Change> {
         let none = BTreeSet::new();
-        let left = match ours {
-            Ours::Nothing => return Vec::new(),
-            Ours::MarkBegun => &none,
-            Ours::Marked(_, left) => left,
+        let remaining = match installed {
+            Installed::Nothing => return Vec::new(),
+            Installed::MarkBegun => &none,
+            Installed::Marked(_, remaining) => remaining,
         };
         let mut kinds = BTreeMap::<_, Vec<_>>::new();
-        for trace in left {
+        for trace in remaining {
             let (kind, name) = trace.split_once(' ').unwrap_or((trace, ""));
             kinds.entry(kind).or_default().push(name);
         }
@@ -78,19 +78,19 @@ impl Remove {
         k3s.into_iter().chain([Change::delete(self.0.subject_of("mark"))]).collect()
     }
 
-    async fn take_away(&self, ours: Ours, writer: &Writer) -> Result<(), Failure> {
-        let said = match ours {
-            Ours::Nothing => return Ok(()),
-            Ours::MarkBegun => String::new(),
-            Ours::Marked(mark, _) => self.uninstall(&mark, writer).await?,
+    async fn take_away(&self, installed: Installed, writer: &Writer) -> Result<(), Failure> {
+        let said = match installed {
+            Installed::Nothing => return Ok(()),
+            Installed::MarkBegun => String::new(),
+            Installed::Marked(mark, _) => self.uninstall(&mark, writer).await?,
         };
         // The mark goes last: without it nobody would know what is ours.
-        if let Ours::Marked(_, left) = self.ours().await?
-            && !left.is_empty()
+        if let Installed::Marked(_, remaining) = self.installed().await?
+            && !remaining.is_empty()
         {
-            return Err(self.left(&left, &said));
+            return Err(self.still_there(&remaining, &said));
         }
-        let script = Mark::removal(&self.0.subject.site);
+        let script = Mark::removal(&self.0.cluster.site.name);
         writer.perform(self.0.run("remove the mark", &script)).await?;
         Ok(())
     }
@@ -104,10 +104,11 @@ impl Remove {
         Ok(writer.perform(uninstall).await?.success()?.stderr)
     }
 
-    fn left(&self, left: &BTreeSet<String>, said: &str) -> Failure {
-        let names = left.iter().map(|trace| trace.split_once(' ').map_or(trace.as_str(), |(_, name)| name));
+    fn still_there(&self, remaining: &BTreeSet<String>, said: &str) -> Failure {
+        let names =
+            remaining.iter().map(|trace| trace.split_once(' ').map_or(trace.as_str(), |(_, name)| name));
         let names = names.collect::<Vec<_>>().join(", ");
-        let failure = Failure::from(Left { host: self.0.host.name.to_string(), names });
+        let failure = Failure::from(Remaining { host: self.0.host.name.to_string(), names });
         match said.lines().last() {
             Some(line) => failure.with_hint(format!("the last thing that the host said: {line}")),
             None => failure,
@@ -115,15 +116,15 @@ impl Remove {
     }
 }
 
-impl Step for Remove {
-    type Work = Ours;
+impl Step for Uninstall {
+    type Work = Installed;
 
     fn id(&self) -> StepId {
         self.0.step("remove", "k3s")
     }
 
     fn cluster(&self) -> Option<&ClusterName> {
-        Some(&self.0.subject.cluster)
+        Some(&self.0.cluster.name)
     }
 
     fn purpose(&self) -> &'static str {
@@ -131,16 +132,16 @@ impl Step for Remove {
     }
 
     /// A host of a cluster that the person takes for lost may not answer either: then it stays as it is.
-    async fn observe(&self, facts: &Facts) -> Result<Observed<Ours>, Stop> {
-        let is_lost = facts.presence(&self.0.subject.cluster) == Some(&Presence::Lost);
-        match self.ours().await {
-            Ok(ours) => Ok(Observed::differs(self.changes(&ours), ours)),
+    async fn observe(&self, facts: &Facts) -> Result<Observed<Installed>, Stop> {
+        let is_lost = facts.presence(&self.0.cluster.name) == Some(&Presence::Lost);
+        match self.installed().await {
+            Ok(installed) => Ok(Observed::differs(self.changes(&installed), installed)),
             Err(_) if is_lost => Ok(Observed::default()),
             Err(failure) => Err(failure.into()),
         }
     }
 
-    async fn apply(&self, ours: Ours, _: &Facts, writer: &Writer) -> Result<(), Failure> {
-        self.take_away(ours, writer).await
+    async fn apply(&self, installed: Installed, _: &Facts, writer: &Writer) -> Result<(), Failure> {
+        self.take_away(installed, writer).await
     }
 }

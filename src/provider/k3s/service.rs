@@ -27,7 +27,7 @@ struct ConfigError {
     source: serde_saphyr::ser::Error,
 }
 
-pub(super) struct Service {
+pub(super) struct RunService {
     member: Member,
     memory: Memory,
     /// Whether this run has (re)started it. What kept ending before deserves a fresh start; what does so after
@@ -35,20 +35,20 @@ pub(super) struct Service {
     started: AtomicBool,
 }
 
-impl Service {
+impl RunService {
     pub(super) fn new(member: &Member) -> Self {
         Self { member: member.clone(), memory: Memory::default(), started: AtomicBool::new(false) }
     }
 
     /// What k3s is to be told, given what it is told now.
     async fn config(&self, facts: &Facts, look: &ServiceLook) -> Result<String, Stop> {
-        let Member { subject, host, .. } = &self.member;
+        let Member { cluster, host, .. } = &self.member;
         let text = if self.member.is_agent() {
-            config::agent(Some(facts.join(&subject.cluster)?))
+            config::agent(Some(facts.join(&cluster.name)?))
         } else {
             let addresses = self.member.host_look(false).await?.addresses;
             let own = Own::of(&self.member.address().await?, look.config.as_ref(), &addresses);
-            config::server(&subject.k3s, &own)
+            config::server(&cluster.k3s, &own)
         };
         Ok(text.map_err(|source| ConfigError { host: host.name.to_string(), source })?)
     }
@@ -154,7 +154,7 @@ pub(super) struct Work {
     restart: bool,
 }
 
-impl Step for Service {
+impl Step for RunService {
     type Work = Work;
 
     fn id(&self) -> StepId {
@@ -162,7 +162,7 @@ impl Step for Service {
     }
 
     fn cluster(&self) -> Option<&ClusterName> {
-        Some(&self.member.subject.cluster)
+        Some(&self.member.cluster.name)
     }
 
     fn purpose(&self) -> &'static str {

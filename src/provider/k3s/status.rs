@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::config::Own;
 use super::look::HostLook;
-use super::{Member, Subject, config};
+use super::{K3sCluster, Member, config};
 use crate::engine::{Facts, Failure};
 use crate::env::Env;
 use crate::provider::nodes;
@@ -62,22 +62,20 @@ impl fmt::Display for Certificate {
 }
 
 /// Looks at every host of a cluster, servers first; not yet at their nodes.
-pub async fn hosts(site: &Site, cluster: &Cluster, k3s: &K3s, env: &Arc<Env>) -> Vec<HostStatus> {
-    let subject = Subject::new(site, cluster, k3s, env);
-    let members = subject.members();
+pub async fn hosts(site: &Arc<Site>, cluster: &Cluster, k3s: &K3s, env: &Arc<Env>) -> Vec<HostStatus> {
+    let members = K3sCluster::new(site, cluster, k3s, env).members();
     join_all(members.iter().map(host)).await
 }
 
 /// Adds how the nodes are of hosts that were looked at, where `facts` say how to reach the API.
 pub async fn add_nodes(
-    site: &Site,
+    site: &Arc<Site>,
     cluster: &Cluster,
     k3s: &K3s,
     env: &Arc<Env>,
     (hosts, facts): (&mut [HostStatus], &Facts),
 ) {
-    let subject = Subject::new(site, cluster, k3s, env);
-    let members = subject.members();
+    let members = K3sCluster::new(site, cluster, k3s, env).members();
     let seen = hosts.iter_mut().zip(&members).filter(|(status, _)| status.error.is_none());
     join_all(seen.map(async |(status, member)| {
         if let Ok(look) = member.host_look(false).await {
@@ -134,8 +132,8 @@ fn first_to_end(look: &HostLook) -> Option<Certificate> {
 }
 
 async fn node(member: &Member, name: &str, facts: &Facts) -> Option<String> {
-    let access = facts.access(&member.subject.cluster).ok()?;
-    let client = member.subject.env.clients.get(access).await.ok()?;
+    let access = facts.access(&member.cluster.name).ok()?;
+    let client = member.cluster.env.clients.get(access).await.ok()?;
     let node = Api::<Node>::all(client).get_opt(name).await.ok()?;
     Some(match node {
         None => "not registered".to_owned(),

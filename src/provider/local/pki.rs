@@ -57,7 +57,7 @@ pub struct Pair {
 }
 
 /// What a certificate says and what it may be used for.
-struct Subject {
+struct CertificateRequest {
     file: String,
     common_name: String,
     organization: Option<&'static str>,
@@ -83,7 +83,7 @@ impl Pki {
     pub fn missing(&self) -> Vec<String> {
         let fixed =
             ["ca.pem", "ca.crt", "etcd.pem", "etcd.crt", "service-accounts.key", "service-accounts.pub"];
-        let issued = self.issued().into_iter().map(|subject| subject.file);
+        let issued = self.issued().into_iter().map(|request| request.file);
         let names = fixed.iter().map(ToString::to_string).chain(issued);
         names.filter(|name| !self.path(name).is_file()).collect()
     }
@@ -104,9 +104,9 @@ impl Pki {
         let failed = |source| PkiError::Make { name: "ca.pem".to_owned(), source };
         let key = KeyPair::from_pem(authority.key.expose()).map_err(failed)?;
         let issuer = Issuer::from_ca_cert_pem(&authority.certificate, key).map_err(failed)?;
-        for subject in self.issued() {
-            if !self.path(&subject.file).is_file() {
-                self.issue(&subject, &issuer)?;
+        for request in self.issued() {
+            if !self.path(&request.file).is_file() {
+                self.issue(&request, &issuer)?;
             }
         }
         Ok(())
@@ -166,18 +166,18 @@ impl Pki {
         self.write("service-accounts.pub", &key.public_key_pem())
     }
 
-    fn issue(&self, subject: &Subject, issuer: &Issuer<'_, KeyPair>) -> Result<(), PkiError> {
-        let failed = |source| PkiError::Make { name: subject.file.clone(), source };
-        let mut params = params(&subject.common_name, &subject.alternative_names).map_err(failed)?;
-        if let Some(organization) = subject.organization {
+    fn issue(&self, request: &CertificateRequest, issuer: &Issuer<'_, KeyPair>) -> Result<(), PkiError> {
+        let failed = |source| PkiError::Make { name: request.file.clone(), source };
+        let mut params = params(&request.common_name, &request.alternative_names).map_err(failed)?;
+        if let Some(organization) = request.organization {
             params.distinguished_name.push(DnType::OrganizationName, organization);
         }
         params.use_authority_key_identifier_extension = true;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages.clone_from(&subject.usages);
+        params.extended_key_usages.clone_from(&request.usages);
         let key = KeyPair::generate().map_err(failed)?;
         let certificate = params.signed_by(&key, issuer).map_err(failed)?;
-        self.write(&subject.file, &(certificate.pem() + &key.serialize_pem()))
+        self.write(&request.file, &(certificate.pem() + &key.serialize_pem()))
     }
 
     fn write(&self, name: &str, text: &str) -> Result<(), PkiError> {
@@ -185,24 +185,28 @@ impl Pki {
     }
 
     /// Everybody who has a certificate from the cluster's authority.
-    fn issued(&self) -> Vec<Subject> {
+    fn issued(&self) -> Vec<CertificateRequest> {
         // Names of users and groups that Kubernetes gives meaning to: https://kubernetes.io/docs/reference/access-authn-authz/rbac/
-        let mut subjects = vec![
-            Subject::server("api-server.pem", "kube-apiserver", &API_SERVER_NAMES),
-            Subject::client("api-server-kubelet-client.pem", "kube-apiserver-kubelet-client", None),
-            Subject::client("admin.pem", "bridgehead", Some("system:masters")),
-            Subject::client("controller-manager.pem", "system:kube-controller-manager", None),
-            Subject::client("scheduler.pem", "system:kube-scheduler", None),
+        let mut requests = vec![
+            CertificateRequest::server("api-server.pem", "kube-apiserver", &API_SERVER_NAMES),
+            CertificateRequest::client(
+                "api-server-kubelet-client.pem",
+                "kube-apiserver-kubelet-client",
+                None,
+            ),
+            CertificateRequest::client("admin.pem", "bridgehead", Some("system:masters")),
+            CertificateRequest::client("controller-manager.pem", "system:kube-controller-manager", None),
+            CertificateRequest::client("scheduler.pem", "system:kube-scheduler", None),
         ];
         for node in &self.nodes {
             let user = format!("system:node:{node}");
-            subjects.push(Subject::client(&node_file(node), &user, Some("system:nodes")));
-            subjects.push(Subject {
+            requests.push(CertificateRequest::client(&node_file(node), &user, Some("system:nodes")));
+            requests.push(CertificateRequest {
                 organization: Some("system:nodes"),
-                ..Subject::server(&kubelet_file(node), &user, &["127.0.0.1"])
+                ..CertificateRequest::server(&kubelet_file(node), &user, &["127.0.0.1"])
             });
         }
-        subjects
+        requests
     }
 }
 
@@ -228,7 +232,7 @@ const API_SERVER_NAMES: [&str; 7] = [
     API_SERVER_ADDRESS,
 ];
 
-impl Subject {
+impl CertificateRequest {
     fn server(file: &str, common_name: &str, alternative_names: &[&str]) -> Self {
         Self {
             file: file.to_owned(),

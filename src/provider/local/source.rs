@@ -23,7 +23,7 @@ use crate::site::{Repository, RepositorySource};
 /// The step of one repository. One that is somewhere else only yields its URL.
 #[must_use]
 pub fn step(env: &Env, site: &SiteName, name: &RepositoryName, repository: &Repository) -> impl Step + use<> {
-    Source {
+    PublishRepository {
         name: name.clone(),
         state: env.state.clone(),
         kind: match &repository.source {
@@ -37,7 +37,7 @@ pub fn step(env: &Env, site: &SiteName, name: &RepositoryName, repository: &Repo
     }
 }
 
-struct Source {
+struct PublishRepository {
     name: RepositoryName,
     state: PathBuf,
     kind: SourceKind,
@@ -75,7 +75,7 @@ struct Work {
 #[error("the folder `{}` changed while it was read", .0.display())]
 struct Moving(PathBuf);
 
-impl Step for Source {
+impl Step for PublishRepository {
     type Work = Work;
 
     fn id(&self) -> StepId {
@@ -105,7 +105,7 @@ impl Step for Source {
     }
 }
 
-impl Source {
+impl PublishRepository {
     fn facts(&self, url: String, commit: Option<String>) -> Facts {
         Facts::of_repository(&self.name, RepositoryFacts { url, commit })
     }

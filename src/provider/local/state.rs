@@ -11,8 +11,6 @@ use tokio::net::UnixStream;
 
 use super::configuration::Fingerprint;
 use super::layout::Layout;
-use crate::env::Env;
-use crate::site::name::{ClusterName, SiteName};
 
 /// How long a supervisor may take to answer. It does nothing that takes long.
 const ANSWER: Duration = Duration::from_secs(3);
@@ -91,18 +89,6 @@ impl State {
     pub fn failing(&self) -> Option<&Process> {
         self.processes.iter().find(|process| process.pid.is_none() && process.failures >= 3)
     }
-}
-
-/// What the supervisor of a cluster tells of itself; `None` if there is none.
-///
-/// # Errors
-/// When there is one and it cannot be understood.
-pub async fn supervisor_state(
-    env: &Env,
-    site: &SiteName,
-    cluster: &ClusterName,
-) -> Result<Option<State>, StateError> {
-    ask(&Layout::new(env.cluster_folder(site, cluster))).await
 }
 
 /// What the supervisor in a folder tells of itself; `None` if there is none.

@@ -24,8 +24,8 @@ use tracing_subscriber::EnvFilter;
 use super::configuration::{Configuration, ConfigurationError};
 use super::control_plane::ControlPlane;
 use super::layout::Layout;
-use super::leftovers::{self, EndError};
 use super::pki::{self, Pki, PkiError};
+use super::processes::{self, EndError};
 use super::state::State;
 use crate::engine::Access;
 use crate::engine::lock::{Lock, LockError};
@@ -75,7 +75,7 @@ pub enum SupervisorError {
     Pki(#[source] PkiError),
     /// Processes of a killed predecessor are in the way.
     #[error("cannot start the cluster")]
-    Leftovers(#[source] EndError),
+    End(#[source] EndError),
     /// The node agent cannot work.
     #[error("cannot start the node agent")]
     Agent(#[source] AgentError),
@@ -104,7 +104,7 @@ pub fn run(folder: &Path) -> Result<(), SupervisorError> {
     let layout = Layout::new(folder.to_owned());
     let lock = Lock::take(&layout.lock())
         .map_err(|source| SupervisorError::Lock { folder: folder.to_owned(), source })?;
-    let _mark = leftovers::mark(&layout).map_err(refused("mark the processes of the cluster"))?;
+    let _mark = processes::mark(&layout).map_err(refused("mark the processes of the cluster"))?;
     tasks.block_on(&runtime, supervise(&layout, &lock))
 }
 
@@ -125,7 +125,7 @@ async fn supervise(layout: &Layout, lock: &Lock) -> Result<(), SupervisorError> 
     let pid = std::process::id().to_string();
     files::replace(&layout.pid(), pid.as_bytes(), 0o600).map_err(SupervisorError::File)?;
 
-    leftovers::end(layout).await.map_err(SupervisorError::Leftovers)?;
+    processes::end(layout).await.map_err(SupervisorError::End)?;
     let cluster = Rc::new(Cluster::start(layout, &configuration)?);
     announce().map_err(refused("say that the cluster is started"))?;
     tracing::info!("the cluster is started");

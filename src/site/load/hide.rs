@@ -5,6 +5,8 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::site::secret::url_has_password;
+
 /// The values that are not to be shown: a literal where a secret's source belongs, a key that is called like a
 /// secret, a URL with a password.
 pub(super) fn secrets(table: &DeTable<'_>) -> Vec<Range<usize>> {
@@ -25,7 +27,7 @@ fn visit<'a>(path: &mut Vec<&'a str>, value: &'a Spanned<DeValue<'_>>, found: &m
     match value.get_ref() {
         DeValue::Table(table) => visit_table(path, table, found),
         DeValue::Array(values) => values.iter().for_each(|value| visit(path, value, found)),
-        DeValue::String(text) if has_password(text) => found.push(value.span()),
+        DeValue::String(text) if url_has_password(text) => found.push(value.span()),
         _ if may_be_secret(path) => found.push(value.span()),
         _ => {}
     }
@@ -41,9 +43,4 @@ fn may_be_secret(path: &[&str]) -> bool {
         [.., _, "env" | "file" | "command"] => false,
         _ => path.iter().any(called),
     }
-}
-
-fn has_password(text: &str) -> bool {
-    let authority = text.split_once("://").and_then(|(_, rest)| rest.split('/').next());
-    authority.and_then(|authority| authority.rsplit_once('@')).is_some_and(|(user, _)| user.contains(':'))
 }

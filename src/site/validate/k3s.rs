@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use hyper::Uri;
+use semver::Version;
 use serde_json::{Map, Value};
 use toml::Spanned;
 
@@ -175,29 +177,24 @@ impl Check<'_> {
 
     /// An URL without its last `/`, of one of the schemes.
     pub(super) fn url(&mut self, typed: &Spanned<String>, schemes: &[&str]) -> Option<String> {
-        let url = typed.get_ref().trim_end_matches('/');
-        let (scheme, rest) = url.split_once("://").unwrap_or_default();
-        let authority = rest.split('/').next().unwrap_or_default();
-        let message =
-            if !schemes.contains(&scheme) || authority.is_empty() || url.contains(char::is_whitespace) {
-                format!("this is not a URL that begins with `{}://`", schemes.join("://` or `"))
-            } else if authority.contains('@') {
+        let text = typed.get_ref().trim_end_matches('/');
+        let url = text.parse::<Uri>().ok();
+        let url = url.filter(|url| url.scheme_str().is_some_and(|scheme| schemes.contains(&scheme)));
+        let message = match url.as_ref().and_then(Uri::authority) {
+            None => format!("this is not a URL that begins with `{}://`", schemes.join("://` or `")),
+            Some(authority) if authority.as_str().contains('@') => {
                 "a profile holds no secrets: take user and password out of the URL".to_owned()
-            } else {
-                return Some(url.to_owned());
-            };
+            }
+            Some(_) => return Some(text.to_owned()),
+        };
         self.found(Finding::new(typed.span(), message))
     }
 }
 
 /// Whether a URL without user and password leads to loopback.
 fn is_of_this_machine(url: &str) -> bool {
-    let authority = url.split('/').nth(2).unwrap_or_default();
-    let host = match authority.strip_prefix('[') {
-        Some(rest) => rest.split(']').next(),
-        None => authority.split(':').next(),
-    };
-    let host = host.unwrap_or_default();
+    let Ok(url) = url.parse::<Uri>() else { return false };
+    let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
     host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
@@ -206,7 +203,7 @@ fn is_release(text: &str) -> bool {
     let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let parts = text.strip_prefix('v').and_then(|text| text.split_once("+k3s"));
     parts.is_some_and(|(version, build)| {
-        version.split('.').count() == 3 && version.split('.').all(number) && number(build)
+        Version::parse(version).is_ok_and(|version| version.pre.is_empty()) && number(build)
     })
 }
 

@@ -7,6 +7,7 @@ use toml::Spanned;
 use super::{Check, RepositoryName};
 use crate::site::finding::Finding;
 use crate::site::profile::RepositoryTable;
+use crate::site::secret::url_has_password;
 use crate::site::{Repository, RepositorySource};
 
 const DEFAULT_REVISION: &str = "main";
@@ -34,7 +35,7 @@ impl Check<'_> {
             return self.folder(typed).map(RepositorySource::Folder);
         }
         let refusal = match url.split_once("://") {
-            Some((_, rest)) if has_password(rest) => {
+            Some(_) if url_has_password(url) => {
                 ("a profile holds no secrets", "take user and password out of the URL")
             }
             Some((scheme, rest))
@@ -109,12 +110,6 @@ impl Check<'_> {
 
 fn is_path(url: &str) -> bool {
     matches!(url.split('/').next(), Some("" | "." | ".." | "~")) && !url.is_empty()
-}
-
-/// Whether the part after `://` begins with `user:password@`.
-fn has_password(rest: &str) -> bool {
-    let authority = rest.split('/').next().unwrap_or_default();
-    authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
 }
 
 /// Whether it is `user@host:path`.

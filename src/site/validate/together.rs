@@ -17,7 +17,7 @@ impl Check<'_> {
         self.target(site);
         self.ingress_class(site);
         self.contexts(site);
-        if !matches!(site.hub.provider, Provider::Local(_)) {
+        if !site.hub.is_on_this_machine() {
             self.out_of_reach(site);
         }
     }
@@ -35,7 +35,7 @@ impl Check<'_> {
                 format!("the hub is not on `{}`", host.name),
                 "it names a host of `hub.k3s.servers`; without those, the hub is on it".to_owned(),
             ),
-            Provider::K3s(_) | Provider::Existing(_) => return,
+            _ => return,
         };
         self.found::<()>(Finding::new(target.span(), message).with_help(help));
     }
@@ -55,7 +55,7 @@ impl Check<'_> {
                 let help = "take `traefik` out there, or name the class of another ingress controller here";
                 Finding::new(span(table.class_name.as_ref()), message).with_help(help)
             }
-            Provider::K3s(_) | Provider::Existing(_) => return,
+            _ => return,
         };
         self.found::<()>(finding);
     }
@@ -108,7 +108,7 @@ impl Check<'_> {
         let named = self.profile.kube.contexts.iter().find(|(key, _)| key.get_ref() == name);
         let said = match &cluster.provider {
             Provider::Existing(_) => existing.or(short),
-            Provider::Local(_) | Provider::K3s(_) => None,
+            _ => None,
         };
         span(said.or(named.map(|(_, typed)| typed)))
     }

@@ -2,7 +2,7 @@ use super::*;
 use crate::engine::Credentials;
 use crate::engine::facts::{ClusterFacts, RepositoryFacts};
 use crate::site::load::{self, Overrides};
-use crate::site::{Local, Repository};
+use crate::site::{Local, Provider, Repository};
 
 fn cluster(name: &str, role: Role, environment: &str) -> Cluster {
     let addon = |name: &str, is_on| (name.parse().expect("valid"), is_on);

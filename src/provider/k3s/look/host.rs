@@ -21,6 +21,8 @@ pub(in crate::provider::k3s) struct HostLook {
     pub(in crate::provider::k3s) addresses: BTreeSet<IpAddr>,
     /// Its kind of processor, as `uname -m` says it.
     pub(in crate::provider::k3s) machine: String,
+    /// What tells it from any other machine, see `machine-id(5)`.
+    pub(in crate::provider::k3s) machine_id: Option<String>,
     /// The number of the user that scripts run as.
     pub(in crate::provider::k3s) user: u32,
     /// Its clock, seconds since 1970.
@@ -78,6 +80,7 @@ impl HostLook {
                 .chain(lines.all("address6").filter_map(address6))
                 .collect(),
             machine: lines.text("machine"),
+            machine_id: lines.get("machine_id").map(ToOwned::to_owned),
             user: lines.number("user")?,
             clock: lines.number("clock")?,
             memory: lines.number("memory")?,

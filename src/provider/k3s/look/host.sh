@@ -27,6 +27,7 @@ listeners() {
 
 say name "$(uname -n)"
 say machine "$(uname -m)"
+[ -s /etc/machine-id ] && say machine_id "$(cat /etc/machine-id)"
 say user "$(id -u)"
 say clock "$(date +%s)"
 awk '/\/32 host LOCAL/ { print "address=" address } { address = $2 }' /proc/net/fib_trie 2>/dev/null | sort -u

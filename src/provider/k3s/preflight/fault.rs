@@ -69,6 +69,8 @@ pub(super) struct Candidate<'a> {
     pub(super) site: &'a SiteName,
     pub(super) cluster: &'a ClusterName,
     pub(super) look: HostLook,
+    /// What tells the site's hub from those of other sites of its name, if that is known.
+    pub(super) hub: Option<String>,
     /// This machine's clock before and after the look.
     pub(super) clock: RangeInclusive<i64>,
     /// Why nobody here could reach its API.
@@ -77,8 +79,17 @@ pub(super) struct Candidate<'a> {
 
 impl<'a> Candidate<'a> {
     pub(super) fn new(member: &'a Member, look: HostLook, clock: RangeInclusive<i64>) -> Self {
-        let Member { subject, host, role } = member;
-        Self { host, role: *role, site: &subject.site, cluster: &subject.cluster, look, clock, hidden: None }
+        let Member { cluster, host, role } = member;
+        Self {
+            host,
+            role: *role,
+            site: &cluster.site.name,
+            cluster: &cluster.name,
+            look,
+            hub: None,
+            clock,
+            hidden: None,
+        }
     }
 
     /// What is wrong with it. What a host is short of matters before it gets k3s; one that has it has shown that it can
@@ -153,6 +164,8 @@ impl<'a> Candidate<'a> {
         for mark in &self.look.marks {
             if mark.site != site.as_str() {
                 faults.push(format!("it belongs to the site `{}`", mark.site));
+            } else if mark.is_of_another_hub(self.hub.as_deref()) {
+                faults.push(format!("it belongs to another site that is called `{site}`, with another hub"));
             } else if mark.cluster != cluster.as_str() || mark.role != *role {
                 let (cluster, role) = (&mark.cluster, mark.role);
                 faults.push(format!("it is {role} of `{cluster}` already: take that down first"));

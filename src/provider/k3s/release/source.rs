@@ -61,12 +61,12 @@ pub(in crate::provider::k3s) struct Wanted {
 }
 
 /// The releases that a cluster's profile points at.
-pub(in crate::provider::k3s) struct Source<'a> {
+pub(in crate::provider::k3s) struct ReleaseSource<'a> {
     pub(in crate::provider::k3s) k3s: &'a K3s,
     pub(in crate::provider::k3s) env: &'a Arc<Env>,
 }
 
-impl Source<'_> {
+impl ReleaseSource<'_> {
     /// The release: the version that the profile names, or that its channel names, asked once in a run.
     pub(in crate::provider::k3s) async fn tag(&self) -> Result<String, Failure> {
         let tag = match &self.k3s.release {

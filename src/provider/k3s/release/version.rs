@@ -5,10 +5,8 @@ use std::fmt;
 /// A version such as `v1.34.4+k3s1` or `v1.35.0-rc2+k3s1`, in the order of releases.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::provider::k3s) struct Version {
-    numbers: [u64; 3],
-    /// A release comes after its candidates.
-    is_release: bool,
-    candidate: String,
+    kubernetes: semver::Version,
+    /// Semantic versioning gives what stands behind `+` no order, and k3s does.
     build: u64,
 }
 
@@ -16,22 +14,15 @@ impl Version {
     /// Reads a version; `None` if the text is none.
     pub(in crate::provider::k3s) fn parse(text: &str) -> Option<Self> {
         let (kubernetes, build) = text.strip_prefix('v')?.split_once("+k3s")?;
-        let (numbers, candidate) = kubernetes.split_once('-').unwrap_or((kubernetes, ""));
-        let numbers: Vec<u64> = numbers.split('.').map(str::parse).collect::<Result<_, _>>().ok()?;
-        Some(Self {
-            numbers: numbers.try_into().ok()?,
-            is_release: candidate.is_empty(),
-            candidate: candidate.to_owned(),
-            build: build.parse().ok()?,
-        })
+        Some(Self { kubernetes: kubernetes.parse().ok()?, build: build.parse().ok()? })
     }
 
     /// Why a host that has this version must not get another.
     pub(in crate::provider::k3s) fn refuses(&self, other: &Self) -> Option<Refusal> {
-        let ([major, minor, _], [other_major, other_minor, _]) = (self.numbers, other.numbers);
+        let semver::Version { major, minor, .. } = self.kubernetes;
         if other < self {
             Some(Refusal::Downgrade)
-        } else if (other_major, other_minor) > (major, minor + 1) {
+        } else if (other.kubernetes.major, other.kubernetes.minor) > (major, minor + 1) {
             Some(Refusal::SkippedMinor(format!("v{major}.{}", minor + 1)))
         } else {
             None

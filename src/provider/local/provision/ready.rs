@@ -1,7 +1,6 @@
 //! The step `<cluster>/provision/ready`: workloads can run.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Node, ServiceAccount};
 use kube::Api;
@@ -9,7 +8,7 @@ use kube::Client;
 use kube::api::{DeleteParams, ListParams};
 
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
-use crate::env::Env;
+use crate::provider::local::LocalCluster;
 use crate::provider::nodes::unready;
 use crate::site::name::ClusterName;
 
@@ -21,24 +20,16 @@ struct ReadyError {
     source: kube::Error,
 }
 
-pub(super) struct Ready {
-    cluster: ClusterName,
-    nodes: Vec<String>,
-    env: Arc<Env>,
-}
+pub(in crate::provider::local) struct AwaitNodes(pub(in crate::provider::local) LocalCluster);
 
-impl Ready {
-    pub(super) const fn new(cluster: ClusterName, nodes: Vec<String>, env: Arc<Env>) -> Self {
-        Self { cluster, nodes, env }
-    }
-
+impl AwaitNodes {
     fn failed(&self, operation: &'static str) -> impl FnOnce(kube::Error) -> ReadyError {
-        let cluster = self.cluster.clone();
+        let cluster = self.0.name.clone();
         move |source| ReadyError { operation, cluster, source }
     }
 
     async fn client(&self, facts: &Facts) -> Result<Client, Stop> {
-        Ok(self.env.clients.get(facts.access(&self.cluster)?).await?)
+        Ok(self.0.env.clients.get(facts.access(&self.0.name)?).await?)
     }
 
     /// Every node of the cluster, and why it is not ready.
@@ -53,12 +44,12 @@ impl Ready {
 
     /// The nodes that the profile does not count any more.
     fn surplus(&self, nodes: &BTreeMap<String, Option<String>>) -> Vec<String> {
-        nodes.keys().filter(|name| !self.nodes.contains(name)).cloned().collect()
+        nodes.keys().filter(|name| !self.0.nodes.contains(name)).cloned().collect()
     }
 
     fn differences(&self, nodes: &BTreeMap<String, Option<String>>, surplus: &[String]) -> Vec<Change> {
         let subject = |name: &String| format!("node {name}");
-        let wanted = self.nodes.iter().filter_map(|name| match nodes.get(name) {
+        let wanted = self.0.nodes.iter().filter_map(|name| match nodes.get(name) {
             None => Some(Change::wait(subject(name), "not registered yet")),
             Some(Some(reason)) => Some(Change::wait(subject(name), reason)),
             Some(None) => None,
@@ -68,20 +59,20 @@ impl Ready {
 }
 
 /// Nodes to be removed, and from which cluster. Everything else comes by itself.
-pub(super) struct Work {
+pub(in crate::provider::local) struct Work {
     client: Client,
     surplus: Vec<String>,
 }
 
-impl Step for Ready {
+impl Step for AwaitNodes {
     type Work = Work;
 
     fn id(&self) -> StepId {
-        StepId::of(&self.cluster, "provision/ready")
+        StepId::of(&self.0.name, "provision/ready")
     }
 
     fn cluster(&self) -> Option<&ClusterName> {
-        Some(&self.cluster)
+        Some(&self.0.name)
     }
 
     fn purpose(&self) -> &'static str {

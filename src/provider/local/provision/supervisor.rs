@@ -9,16 +9,16 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
-use super::Subject;
 use crate::engine::facts::ClusterFacts;
 use crate::engine::{Access, Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::files::{self, FileError};
 use crate::provider::api_server;
+use crate::provider::local::LocalCluster;
 use crate::provider::local::configuration::{Configuration, ConfigurationError};
 use crate::provider::local::layout::Layout;
-use crate::provider::local::leftovers;
 use crate::provider::local::pki::Pki;
 use crate::provider::local::ports::Ports;
+use crate::provider::local::processes;
 use crate::provider::local::state::{self, Process, State, StateError, last_lines};
 use crate::provider::local::supervisor::READY;
 use crate::site::name::ClusterName;
@@ -39,26 +39,26 @@ enum SupervisorStepError {
     KeepsEnding { cluster: ClusterName, process: String, exit: String, lines: String },
 }
 
-pub(super) struct Supervisor {
-    subject: Subject,
+pub(in crate::provider::local) struct StartSupervisor {
+    cluster: LocalCluster,
     /// Whether this run has started it. A process that kept crashing before deserves a fresh start; one that does
     /// so after that will not get better by waiting.
     started: AtomicBool,
 }
 
-impl Supervisor {
-    pub(super) fn new(subject: Subject) -> Self {
-        Self { subject, started: AtomicBool::new(false) }
+impl StartSupervisor {
+    pub(in crate::provider::local) fn new(cluster: LocalCluster) -> Self {
+        Self { cluster, started: AtomicBool::new(false) }
     }
 
     fn name(&self) -> String {
-        format!("supervisor of {}", self.subject.cluster)
+        format!("supervisor of {}", self.cluster.name)
     }
 
     /// What is wrong with the supervisor that runs, if one does.
     fn difference(&self, told: Result<Option<State>, StateError>) -> Result<Option<Change>, Stop> {
         // What a machine chooses for itself (ports, certificates) is no part of the plan.
-        let nodes = &self.subject.nodes;
+        let nodes = &self.cluster.nodes;
         let restart = |why: String| {
             Ok(Some(Change::update(self.name(), format!("restart, {why}")).with_content(nodes)))
         };
@@ -94,15 +94,15 @@ impl Supervisor {
     }
 
     fn ended(&self) -> Failure {
-        let log = self.subject.layout.log("supervisor");
+        let log = self.cluster.layout.log("supervisor");
         let lines = last_lines(&log).join(" | ");
-        let error = SupervisorStepError::Ended(self.subject.cluster.clone(), lines);
+        let error = SupervisorStepError::Ended(self.cluster.name.clone(), lines);
         Failure::from(error).with_hint(format!("its log is {}", log.display()))
     }
 
     fn keeps_ending(&self, process: &Process) -> SupervisorStepError {
         SupervisorStepError::KeepsEnding {
-            cluster: self.subject.cluster.clone(),
+            cluster: self.cluster.name.clone(),
             process: process.name.clone(),
             exit: process.exit.clone().unwrap_or_default(),
             lines: process.last_lines.join(" | "),
@@ -110,30 +110,30 @@ impl Supervisor {
     }
 
     fn wanted(&self) -> Result<Configuration, ConfigurationError> {
-        let Subject { layout, nodes, components, env, .. } = &self.subject;
+        let LocalCluster { layout, nodes, components, env, .. } = &self.cluster;
         Configuration::wanted(layout, nodes, components, &env.executable)
     }
 }
 
 /// How this machine's user reaches the API, if files and ports are there.
-pub(super) fn access(subject: &Subject) -> Option<Access> {
-    let Subject { layout, nodes, .. } = subject;
+pub(in crate::provider::local) fn access(cluster: &LocalCluster) -> Option<Access> {
+    let LocalCluster { layout, nodes, .. } = cluster;
     let port = Ports::read(layout).ok().flatten()?.api_server();
     Pki::new(layout, nodes).access("admin.pem", port).ok()
 }
 
 /// What a supervisor is started with; why it cannot be known is for the run that would start one.
-pub(super) type Work = Result<Configuration, ConfigurationError>;
+pub(in crate::provider::local) type Work = Result<Configuration, ConfigurationError>;
 
-impl Step for Supervisor {
+impl Step for StartSupervisor {
     type Work = Work;
 
     fn id(&self) -> StepId {
-        StepId::of(&self.subject.cluster, "provision/supervisor")
+        StepId::of(&self.cluster.name, "provision/supervisor")
     }
 
     fn cluster(&self) -> Option<&ClusterName> {
-        Some(&self.subject.cluster)
+        Some(&self.cluster.name)
     }
 
     fn purpose(&self) -> &'static str {
@@ -141,33 +141,33 @@ impl Step for Supervisor {
     }
 
     async fn observe(&self, _facts: &Facts) -> Result<Observed<Work>, Stop> {
-        let told = state::ask(&self.subject.layout).await;
+        let told = state::ask(&self.cluster.layout).await;
         // Its API may still serve, but nothing that is asked of it there would happen to a pod.
         let is_silent = matches!(told, Err(StateError::Silent(_)));
         let mut changes: Vec<Change> = self.difference(told)?.into_iter().collect();
         let work = (!changes.is_empty()).then(|| self.wanted());
-        let Some(access) = access(&self.subject).filter(|_| !is_silent) else {
+        let Some(access) = access(&self.cluster).filter(|_| !is_silent) else {
             return Ok(Observed { facts: Facts::default(), changes, work });
         };
-        let client = self.subject.env.clients.get(&access).await?;
+        let client = self.cluster.env.clients.get(&access).await?;
         if let Some(reason) = api_server::unserving(&client).await {
             if changes.is_empty() {
-                changes.push(Change::wait(format!("API server of {}", self.subject.cluster), reason));
+                changes.push(Change::wait(format!("API server of {}", self.cluster.name), reason));
             }
             return Ok(Observed { facts: Facts::default(), changes, work });
         }
         let version = client.apiserver_version().await?.git_version;
         let learnt = ClusterFacts { access: Some(access), version: Some(version), ..ClusterFacts::default() };
-        Ok(Observed { facts: Facts::of(&self.subject.cluster, learnt), changes, work })
+        Ok(Observed { facts: Facts::of(&self.cluster.name, learnt), changes, work })
     }
 
     async fn apply(&self, work: Work, _facts: &Facts, writer: &Writer) -> Result<(), Failure> {
-        let layout = &self.subject.layout;
+        let layout = &self.cluster.layout;
         let wanted = work.map_err(with_hint)?;
         writer.perform(async { wanted.write(layout) }).await?;
         writer.perform(end(layout)).await?;
         writer.perform(async { files::remove(&layout.leaving()) }).await?;
-        let started = writer.perform(start(&self.subject)).await?;
+        let started = writer.perform(start(&self.cluster)).await?;
         self.started.store(started, Ordering::Relaxed);
         if started { Ok(()) } else { Err(self.ended()) }
     }
@@ -183,14 +183,14 @@ fn with_hint(error: ConfigurationError) -> Failure {
 async fn end(layout: &Layout) -> Result<(), Failure> {
     // One that does not answer is ended by force, like what a killed one has left.
     let _ = state::stop(layout).await;
-    Ok(leftovers::end(layout).await?)
+    Ok(processes::end(layout).await?)
 }
 
 /// Starts a supervisor and returns whether it says that the cluster is started.
-async fn start(subject: &Subject) -> Result<bool, SupervisorStepError> {
-    let Subject { cluster, layout, env, .. } = subject;
+async fn start(cluster: &LocalCluster) -> Result<bool, SupervisorStepError> {
+    let LocalCluster { name, layout, env, .. } = cluster;
     let output = files::open_log(&layout.log("supervisor"))
-        .map_err(|source| SupervisorStepError::Log { cluster: cluster.clone(), source })?;
+        .map_err(|source| SupervisorStepError::Log { cluster: name.clone(), source })?;
     let mut child = Command::new(&env.executable)
         .arg("supervise")
         .arg(layout.folder())
@@ -202,7 +202,7 @@ async fn start(subject: &Subject) -> Result<bool, SupervisorStepError> {
         .stderr(output)
         .spawn()
         .map_err(|source| SupervisorStepError::Spawn {
-            cluster: cluster.clone(),
+            cluster: name.clone(),
             executable: env.executable.clone(),
             source,
         })?;

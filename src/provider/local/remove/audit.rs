@@ -1,21 +1,21 @@
 //! The step `<cluster>/remove/audit`: proof that nothing is left.
 
-use super::Subject;
 use crate::engine::{Change, Facts, Observed, Step, StepId, Stop};
-use crate::provider::local::leftovers;
+use crate::provider::local::LocalCluster;
+use crate::provider::local::processes;
 use crate::site::name::ClusterName;
 
 #[derive(Debug, thiserror::Error)]
 #[error("of {0} there is still left: {1}")]
-struct Left(ClusterName, String);
+struct Remaining(ClusterName, String);
 
-pub(super) struct Audit(pub(super) Subject);
+pub(in crate::provider::local) struct Audit(pub(in crate::provider::local) LocalCluster);
 
 impl Audit {
     /// A port is held by a process only: what listens on the cluster's block when none of its processes is left
     /// is a stranger, who may.
-    fn left(&self) -> Vec<String> {
-        leftovers::find(&self.0.layout).into_iter().map(|process| format!("process {process}")).collect()
+    fn remaining(&self) -> Vec<String> {
+        processes::find(&self.0.layout).into_iter().map(|process| format!("process {process}")).collect()
     }
 }
 
@@ -23,11 +23,11 @@ impl Step for Audit {
     type Work = ();
 
     fn id(&self) -> StepId {
-        StepId::of(&self.0.cluster, "remove/audit")
+        StepId::of(&self.0.name, "remove/audit")
     }
 
     fn cluster(&self) -> Option<&ClusterName> {
-        Some(&self.0.cluster)
+        Some(&self.0.name)
     }
 
     fn purpose(&self) -> &'static str {
@@ -37,13 +37,13 @@ impl Step for Audit {
     /// Before the cluster's folder is gone there is nothing to prove.
     async fn observe(&self, _facts: &Facts) -> Result<Observed, Stop> {
         if self.0.layout.folder().symlink_metadata().is_ok() {
-            let subject = format!("proof that nothing is left of {}", self.0.cluster);
-            return Ok(Observed::differs(vec![Change::wait(subject, "the cluster is still there")], ()));
+            let subject = format!("proof that nothing is left of {}", self.0.name);
+            return Ok(Observed::waits(vec![Change::wait(subject, "the cluster is still there")]));
         }
-        let left = self.left();
-        if left.is_empty() {
+        let remaining = self.remaining();
+        if remaining.is_empty() {
             return Ok(Observed::default());
         }
-        Err(Left(self.0.cluster.clone(), left.join(", ")).into())
+        Err(Remaining(self.0.name.clone(), remaining.join(", ")).into())
     }
 }

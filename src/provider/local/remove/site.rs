@@ -7,11 +7,15 @@ use crate::files;
 use crate::site::name::ClusterName;
 
 /// The site's folder. Its lock is held by the run itself, which discards it at its end.
-pub(super) struct SiteFolder {
-    pub(super) folder: PathBuf,
+pub(in crate::provider) struct RemoveSiteFolder {
+    folder: PathBuf,
 }
 
-impl SiteFolder {
+impl RemoveSiteFolder {
+    pub(in crate::provider) const fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
     const LOCK: &str = "lock";
 
     fn entries(&self) -> Vec<PathBuf> {
@@ -20,8 +24,9 @@ impl SiteFolder {
     }
 }
 
-impl Step for SiteFolder {
-    type Work = ();
+impl Step for RemoveSiteFolder {
+    /// What is in the folder.
+    type Work = Vec<PathBuf>;
 
     fn id(&self) -> StepId {
         StepId::site("remove/files")
@@ -35,13 +40,14 @@ impl Step for SiteFolder {
         "the site's folder on this machine is gone"
     }
 
-    async fn observe(&self, _facts: &Facts) -> Result<Observed, Stop> {
-        let changes = self.entries().into_iter().map(|path| Change::delete(path.display().to_string()));
-        Ok(Observed::differs(changes.collect(), ()))
+    async fn observe(&self, _facts: &Facts) -> Result<Observed<Vec<PathBuf>>, Stop> {
+        let entries = self.entries();
+        let changes = entries.iter().map(|path| Change::delete(path.display().to_string())).collect();
+        Ok(Observed::differs(changes, entries))
     }
 
-    async fn apply(&self, _work: (), _facts: &Facts, writer: &Writer) -> Result<(), Failure> {
-        for path in self.entries() {
+    async fn apply(&self, entries: Vec<PathBuf>, _facts: &Facts, writer: &Writer) -> Result<(), Failure> {
+        for path in entries {
             writer
                 .perform(async {
                     if path.is_dir() { files::remove_folder(&path) } else { files::remove(&path) }

@@ -19,8 +19,16 @@ fn host(alias: &str) -> Host {
 
 fn told(host: &Host, role: Role, look: HostLook) -> Vec<String> {
     let (site, cluster) = ("home".parse().unwrap(), "hub".parse().unwrap());
-    let candidate =
-        Candidate { host, role, site: &site, cluster: &cluster, look, clock: 998..=1001, hidden: None };
+    let candidate = Candidate {
+        host,
+        role,
+        site: &site,
+        cluster: &cluster,
+        look,
+        hub: Some("h1".to_owned()),
+        clock: 998..=1001,
+        hidden: None,
+    };
     candidate.faults().iter().map(ToString::to_string).collect()
 }
 
@@ -65,6 +73,12 @@ fn whose_a_host_is_its_mark_says() {
     assert_eq!(found, Vec::<String>::new());
     let theirs = mark(r#"{"site":"other","cluster":"hub","role":"agent","before":[]}"#);
     assert_eq!(faults(Role::Agent, &theirs), ["pi: it belongs to the site `other`"]);
+    for (hub, is_ours) in [("h1", true), ("h2", false)] {
+        let of_hub =
+            mark(&format!(r#"{{"site":"home","cluster":"hub","role":"agent","hub":"{hub}","before":[]}}"#));
+        let told = faults(Role::Agent, &of_hub);
+        assert_eq!(told.is_empty(), is_ours, "{told:?}");
+    }
     let server = mark(r#"{"site":"home","cluster":"hub","role":"server","before":[]}"#);
     assert_eq!(faults(Role::Agent, &server), ["pi: it is server of `hub` already: take that down first"]);
 }
@@ -87,6 +101,7 @@ fn hosts_of_one_name_are_told_apart_by_nobody() {
     let hosts = ["one", "two"].map(host);
     let (site, cluster) = ("home".parse().unwrap(), "hub".parse().unwrap());
     let candidates = [&hosts[0], &hosts[1]].map(|host| Candidate {
+        hub: None,
         host,
         role: Role::Agent,
         site: &site,

@@ -17,12 +17,12 @@ use crate::engine::wait::Pace;
 
 /// A process of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Leftover {
+pub struct ClusterProcess {
     pid: Pid,
     name: String,
 }
 
-impl std::fmt::Display for Leftover {
+impl std::fmt::Display for ClusterProcess {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "{} ({})", self.name, self.pid.as_raw_nonzero())
     }
@@ -44,13 +44,13 @@ pub fn mark(layout: &Layout) -> io::Result<OwnedFd> {
 
 /// Every process of a cluster but this one.
 #[must_use]
-pub fn find(layout: &Layout) -> Vec<Leftover> {
+pub fn find(layout: &Layout) -> Vec<ClusterProcess> {
     let lock = real(&layout.lock());
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     processes
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok().and_then(Pid::from_raw))
         .filter(|pid| *pid != getpid() && belongs(*pid, &lock))
-        .map(|pid| Leftover { pid, name: name(pid) })
+        .map(|pid| ClusterProcess { pid, name: name(pid) })
         .collect()
 }
 
@@ -62,23 +62,23 @@ pub async fn end(layout: &Layout) -> Result<(), EndError> {
     let lock = real(&layout.lock());
     let mut pace = Pace::new(Duration::from_secs(10));
     loop {
-        let left = find(layout);
-        if left.is_empty() {
+        let remaining = find(layout);
+        if remaining.is_empty() {
             return Ok(());
         }
-        for leftover in &left {
-            kill(leftover.pid, &lock);
+        for process in &remaining {
+            kill(process.pid, &lock);
         }
         if !pace.pause().await {
-            return Err(EndError(list(&left)));
+            return Err(EndError(list(&remaining)));
         }
     }
 }
 
 /// Names processes, for people.
 #[must_use]
-pub fn list(leftovers: &[Leftover]) -> String {
-    leftovers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+pub fn list(processes: &[ClusterProcess]) -> String {
+    processes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn kill(pid: Pid, lock: &Path) {

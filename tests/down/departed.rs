@@ -1,0 +1,139 @@
+//! What somebody took out of the profile by hand: `plan` lists it, `up` leaves it, and `up --prune` takes it away.
+
+use bridgehead::files;
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+use kube::api::{ListParams, PostParams};
+use serde_json::json;
+
+use super::mix::{Mix, SITE};
+use super::unseen::differences;
+use crate::kit::Lab;
+use crate::kit::world::{self, World};
+
+const NOTHING: [&str; 0] = [];
+/// What is taken out, in the words of the list.
+const DEPARTED: [&str; 5] = [
+    "cluster b (https://127.0.0.1:",
+    "ApplicationSet workloads, with all that follows from it",
+    "addon namespace_quota, which is on: hub, a",
+    "repository workload in the cluster Secrets of hub, a",
+    "Secret argocd/extra",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_left_the_profile_is_listed_and_goes_when_that_is_asked_for() {
+    let mix = Mix::up().await;
+    let lab = &mix.lab;
+    let named = files::read(&lab.profile(SITE)).unwrap();
+    files::replace(&lab.path("value"), b"x", 0o600).unwrap();
+    let extra =
+        format!("[secrets.extra]\ndata = {{ k = {{ file = \"{}\" }} }}\n", lab.path("value").display());
+    let full = named
+        .replace("priority_classes = true\n", "priority_classes = true\nnamespace_quota = true\n")
+        + &extra;
+    lab.write_profile(SITE, &full);
+    lab.ok(&["up", SITE, "--yes"]);
+    make_look_alikes(lab).await;
+    let (strangers, all) = (secrets(lab).await, mix.spokes().await);
+
+    let spoke_b = "[spokes.b]\nenvironment = \"b\"\n[spokes.b.existing]\ncontext = \"made/b\"\n";
+    assert!(named.contains(spoke_b), "{named}");
+    let left = named.split("[repos.workload]").next().unwrap().replace(spoke_b, "");
+    lab.write_profile(SITE, &left);
+    is_listed(lab, &DEPARTED);
+    // Whatever `up` does, nothing of it goes.
+    lab.ok(&["up", SITE, "--yes"]);
+    assert_eq!(world::differences(&all, &mix.spokes().await), NOTHING);
+    is_listed(lab, &DEPARTED);
+    let again = lab.ok(&["up", SITE, "--yes", "--output", "json"]);
+    assert_eq!(again.events().last().unwrap()["changes"], 0, "{}", again.stdout);
+    let asks = lab.bridgehead(&["up", SITE, "--prune"]);
+    assert!(asks.code() == 2 && asks.stderr.contains("--yes"), "{}", asks.stderr);
+
+    // A spoke that does not answer keeps what is on it, and keeps the rest of the site from nothing.
+    mix.lead_nowhere("b");
+    lab.write_profile(SITE, &left.replace("environment = \"a\"", "environment = \"other\""));
+    let refused = lab.bridgehead(&["up", SITE, "--yes", "--prune", "--output", "json"]);
+    assert_eq!(refused.code(), 4, "{}", refused.stderr);
+    assert!(refused.stdout.contains("--lost b"), "{}", refused.stdout);
+    assert_eq!(differences("b", &all, &mix.spokes().await), NOTHING);
+    assert_eq!(registration(lab, "a").await["environment"], "other");
+    mix.mend();
+
+    lab.write_profile(SITE, &left);
+    let pruned = lab.ok(&["up", SITE, "--yes", "--prune"]);
+    assert!(pruned.stderr.contains("switching namespace_quota off removes:"), "{}", pruned.stderr);
+    assert_eq!(differences("b", &mix.before, &mix.spokes().await), NOTHING);
+    let kept: World =
+        all.into_iter().filter(|(name, _)| name.starts_with("a: ") && !is_of_the_departed(name)).collect();
+    assert_eq!(differences("a", &kept, &mix.spokes().await), NOTHING);
+    let now = secrets(lab).await;
+    for stranger in ["argocd/look-alike", "default/extra", "argocd/other-cluster"] {
+        assert_eq!(strangers[stranger], now[stranger], "{stranger}");
+    }
+    assert!(!now.contains_key("argocd/extra") && !now.contains_key("argocd/b"));
+    let plan = lab.ok(&["plan", SITE, "--exit-code"]);
+    assert_eq!(plan.stdout, "No changes: the world is as the profile says.\n");
+    lab.ok(&["down", SITE, "--yes", "--with-others"]);
+    assert_eq!(world::differences(&mix.before, &mix.spokes().await), NOTHING);
+}
+
+/// `plan` and `status` list these things and no others, as something that is not as the profile says.
+fn is_listed(lab: &Lab, things: &[&str]) {
+    let plan = lab.bridgehead(&["plan", SITE, "--exit-code", "--output", "json"]);
+    assert_eq!(plan.code(), 3, "{}", plan.stderr);
+    let listed = plan.events_of("departed")[0]["subjects"].clone();
+    let listed: Vec<_> = listed.as_array().unwrap().iter().map(|thing| thing.as_str().unwrap()).collect();
+    assert_eq!(listed.len(), things.len(), "{listed:?}");
+    for (listed, thing) in listed.iter().zip(things) {
+        assert!(listed.starts_with(thing), "{listed} is not {thing}");
+    }
+    let text = lab.ok(&["plan", SITE]).stdout;
+    let status = lab.bridgehead(&["status", SITE, "--exit-code"]);
+    assert_eq!(status.code(), 3, "{}", status.stdout);
+    for thing in things {
+        assert!(text.contains(thing) && status.stdout.contains(thing), "{text}{}", status.stdout);
+    }
+}
+
+/// Things that look like ours and are not.
+async fn make_look_alikes(lab: &Lab) {
+    let hub = lab.client(SITE, "hub").await;
+    let of_part = |part: &str, site: &str| json!({ "bridgehead/site": site, "bridgehead/part": part });
+    let cluster = json!({ "argocd.argoproj.io/secret-type": "cluster", "cluster_name": "gone" });
+    for (namespace, name, labels, data) in [
+        ("argocd", "look-alike", of_part("secret", "other"), json!({})),
+        ("default", "extra", json!({ "app": "theirs" }), json!({})),
+        (
+            "argocd",
+            "other-cluster",
+            cluster,
+            json!({ "name": "gone", "server": "https://10.0.0.9:6443", "config": "{}" }),
+        ),
+    ] {
+        let secret = json!({ "metadata": { "name": name, "labels": labels }, "stringData": data });
+        let secrets: Api<Secret> = Api::namespaced(hub.clone(), namespace);
+        secrets.create(&PostParams::default(), &serde_json::from_value(secret).unwrap()).await.unwrap();
+    }
+}
+
+/// The Secrets of the hub, by namespace and name.
+async fn secrets(lab: &Lab) -> std::collections::BTreeMap<String, Secret> {
+    let secrets =
+        Api::<Secret>::all(lab.client(SITE, "hub").await).list(&ListParams::default()).await.unwrap();
+    let named = secrets.into_iter().map(|secret| {
+        let metadata = &secret.metadata;
+        (format!("{}/{}", metadata.namespace.as_deref().unwrap(), metadata.name.as_deref().unwrap()), secret)
+    });
+    named.collect()
+}
+
+async fn registration(lab: &Lab, cluster: &str) -> std::collections::BTreeMap<String, String> {
+    secrets(lab).await[&format!("argocd/{cluster}")].metadata.labels.clone().unwrap()
+}
+
+/// Whether an object belongs to what left the profile.
+fn is_of_the_departed(name: &str) -> bool {
+    ["ResourceQuota", "LimitRange", " team", "workload/"].iter().any(|part| name.contains(part))
+}
