@@ -1,5 +1,6 @@
 //! The document of the home lab, followed word for word on real hosts: its site, its make targets in its order.
 
+mod away;
 mod home;
 
 use bridgehead::files;
@@ -34,6 +35,7 @@ async fn the_home_lab_comes_and_goes_as_its_document_says() {
     is_left_alone(&gpu, &theirs).await;
 
     the_same_is_one_command(&home, &gpu).await;
+    away::nothing_is_lost_while_the_hub_is_away(&home, &gpu).await;
     all_of_it_goes(&home, &bare);
     is_left_alone(&gpu, &theirs).await;
 }

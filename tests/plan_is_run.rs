@@ -82,7 +82,6 @@ fn cases_of_all_kinds() -> impl Strategy<Value = Case> {
 impl Site {
     /// What was planned is what is done, and nothing of it is left; how many changes that is.
     fn hold(&self, case: &Case) -> u32 {
-        let case = &self.without_pending_settings(case);
         let Case { wishes, selected, other: (cluster, field) } = case;
         self.write(wishes, "");
         let plan = self.plan(*selected, wishes);
@@ -102,18 +101,6 @@ impl Site {
         assert_eq!(self.plan(*selected, wishes).changes, BTreeSet::new(), "{case:?}");
         self.setting.set(wishes[0][SETTING]);
         u32::try_from(plan.changes.len()).unwrap()
-    }
-
-    /// A run for a spoke alone does not pass by what is pending of Argo CD itself: it fails, and names that.
-    fn without_pending_settings(&self, case: &Case) -> Case {
-        let mut case = case.clone();
-        if case.selected.is_some_and(|selected| selected != 0) {
-            case.wishes[0][SETTING] = self.setting.get();
-            if case.other == (0, SETTING) {
-                case.other = (0, SETTING + 1);
-            }
-        }
-        case
     }
 
     fn write(&self, wishes: &Wishes, comment: &str) {

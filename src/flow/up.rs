@@ -41,6 +41,8 @@ fn settled(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
         seq![is_registered, applications(site, env, &cluster.name)]
     });
     seq![
+        // What an earlier run held still and could not let go on.
+        Tree::Each(vec![resumed(site, env).into()]),
         Tree::Each(vec![refresh(site, env).into()]),
         Tree::Each(vec![sets(site, env).into()]),
         Tree::Par(clusters.collect()),
@@ -67,7 +69,7 @@ pub fn argocd(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
 fn hub(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
     let hub = &site.hub;
     let bridge = par![
-        seq![argocd::install(site, env, &manifest(env)), resumed(site, env), bootstrap(site, env)],
+        seq![argocd::install(site, env, &manifest(env)), bootstrap(site, env)],
         seq![
             gate(StepId::of(&hub.name, "argocd/namespace")),
             par![secret(site, env, hub), secrets(site, env, all(site))],
