@@ -25,6 +25,7 @@ use k3s::K3sCluster;
 use local::{LocalCluster, RemoveSiteFolder};
 
 pub use departed::{departed_agents, departed_cluster, departed_here, remove_agent};
+pub use k3s::MarkedHosts;
 pub use presence::{Said, Sighting, locate};
 
 /// What a provider does for one of its clusters, from before the first change to the proof that nothing is left.
@@ -75,15 +76,11 @@ pub trait Lifecycle: Send + Sync {
     /// What the provider can tell of a cluster that is to be taken down, without asking the cluster's API.
     fn sight(&self) -> BoxFuture<'_, Sighting>;
 
-    /// Which of the hosts that no cluster of the profile is on are agents of this one, which its profile named before.
+    /// Which hosts are agents of the cluster that its profile does not name any more.
     ///
     /// # Errors
     /// When the cluster cannot be asked for its nodes.
-    fn departed_agents<'a>(
-        &'a self,
-        _free: &'a [Host],
-        _facts: &'a Facts,
-    ) -> BoxFuture<'a, Result<Vec<HostName>, Failure>> {
+    fn departed_agents<'a>(&'a self, _facts: &'a Facts) -> BoxFuture<'a, Result<Vec<HostName>, Failure>> {
         Box::pin(async { Ok(Vec::new()) })
     }
 

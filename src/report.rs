@@ -50,13 +50,12 @@ const fn is_quiet(event: &Event) -> bool {
     matches!(event, Event::Observing(_) | Event::Departed { .. } | Event::Finished { .. })
 }
 
-/// Says what left the profile and is still there, if anything.
-pub fn say_departed(things: &[String]) {
-    if !things.is_empty() {
-        say(&format!(
-            "left the profile and is still there (`up --prune` takes it away):\n  {}",
-            things.join("\n  ")
-        ));
+/// Says what left the profile and is still there, if anything, and why it is not known whether there is more.
+pub fn say_departed(things: &[String], unseen: &[String]) {
+    let mut text = String::new();
+    plan::write_departed(&mut text, things, unseen);
+    if !text.is_empty() {
+        say(text.trim_end());
     }
 }
 

@@ -123,11 +123,9 @@ impl CommandError {
             Self::OtherPlan { expected, found, differences } => {
                 print_other_plan(expected, found, differences.as_deref());
             }
-            Self::OnlyWithPrune => report::error(
-                "`--lost`, `--through-argocd` and `--with-others` are about what goes, and nothing goes without `--prune`",
-                &[],
-                None,
-            ),
+            Self::OnlyWithPrune => {
+                report::error("`--lost`, `--through-argocd` and `--with-others` need `--prune`", &[], None)
+            }
             Self::NoPlan => report::error(
                 "the plan is incomplete, so it has no digest to compare; nothing was changed",
                 &[],

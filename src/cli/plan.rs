@@ -10,7 +10,6 @@ use super::exit::Exit;
 use super::prune::Pruning;
 use super::session::{Session, Show};
 use crate::engine::event::RunResult;
-use crate::engine::run::Mode;
 use crate::flow;
 use crate::flow::departed::Departed;
 use crate::report::Output;
@@ -46,9 +45,9 @@ impl Plan {
             let selection = session.select(&self.cluster)?;
             let is_whole = selection.is_none();
             let work = self.pruning.work(&session).await?;
-            let report = session.walk(Mode::Plan, selection, &work.tree).await;
+            let report = work.plan(&session, selection, true).await;
             let departed = if is_whole {
-                flow::departed::look(&session.site, &session.env, &report.facts).await?
+                flow::departed::look(&session.site, &session.env, &report.facts).await
             } else {
                 Departed::default()
             };
@@ -60,7 +59,11 @@ impl Plan {
             }
             let differs = !report.is_unchanged() || !departed.is_empty();
             let changes = self.exit_code && report.result == RunResult::Planned && differs;
-            Ok(if changes { Exit::Changes } else { exit })
+            Ok(match (changes, departed.unseen().is_empty()) {
+                (true, _) => Exit::Changes,
+                (false, false) if self.exit_code => Exit::Failed,
+                (false, _) => exit,
+            })
         })
     }
 }

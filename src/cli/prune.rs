@@ -1,26 +1,31 @@
-//! `--prune`: what left the profile goes.
+//! `--prune`: what is no longer in the profile goes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use clap::Args;
 
 use super::addon::what_goes;
+use super::confirm;
 use super::down::Unreached;
 use super::error::CommandError;
 use super::session::Session;
-use crate::engine::Tree;
-use crate::engine::run::{Mode, Report};
+use crate::engine::run::{Mode, Plan, Report};
+use crate::engine::{Failure, StepId, Tree};
 use crate::flow;
 use crate::flow::departed::{Departed, Removals};
 use crate::report;
 use crate::site::Site;
-use crate::site::name::AddonName;
+use crate::site::name::{AddonName, ClusterName};
 
-/// What becomes of what left the profile.
+/// The clusters that a run is for; `None`: all.
+type Selection = Option<BTreeSet<ClusterName>>;
+
+/// What becomes of what is no longer in the profile.
 #[derive(Debug, Args)]
 pub(super) struct Pruning {
-    /// Also take away what left the profile, as `down --cluster` would: clusters, agents, Secrets, repositories, addons
+    /// Also remove what is no longer in the profile (clusters, agents, Secrets, repositories, addons), as carefully as
+    /// `down --cluster`
     #[arg(long, conflicts_with = "cluster")]
     prune: bool,
     #[command(flatten)]
@@ -30,13 +35,15 @@ pub(super) struct Pruning {
 /// What is to be done for a site, with or without what left its profile.
 pub(super) struct Work {
     /// `up`, and what goes before it.
-    pub(super) tree: Tree,
+    tree: Tree,
     /// The site with the clusters that go.
-    pub(super) all: Arc<Site>,
+    all: Arc<Site>,
     /// What goes; nothing unless that was asked for.
     departed: Departed,
-    /// What goes of addons that are on.
+    /// What goes of addons.
     removals: BTreeMap<AddonName, Removals>,
+    /// Why what cluster Secrets say cannot go now.
+    left: Option<Failure>,
 }
 
 impl Pruning {
@@ -47,52 +54,108 @@ impl Pruning {
             if self.unreached.says_something() {
                 return Err(CommandError::OnlyWithPrune);
             }
-            let tree = flow::up::tree(site, env);
-            let all = Arc::clone(site);
-            return Ok(Work { tree, all, departed: Departed::default(), removals: BTreeMap::new() });
-        }
-        if site.protect {
-            return Err(CommandError::Protected(site.name.clone()));
+            let (tree, all) = (flow::up::tree(site, env), Arc::clone(site));
+            return Ok(Work {
+                tree,
+                all,
+                departed: Departed::default(),
+                removals: BTreeMap::new(),
+                left: None,
+            });
         }
         let facts = session.look(&flow::addon::found(site, env)).await.facts;
-        let departed = flow::departed::look(site, env, &facts).await?;
-        let all = flow::departed::with_departed(site, env, &facts, &departed).await?;
+        let (mut departed, all) = flow::departed::search(site, env, &facts).await?;
         let request = self.unreached.request(&all, &[])?;
-        let mut removals = BTreeMap::new();
+        let (mut removals, mut left) = (BTreeMap::new(), None);
         for (addon, clusters) in departed.addons() {
-            let of_addon = flow::addon::removals(site, env, &facts, addon, clusters).await?;
-            removals.insert(addon.clone(), of_addon);
+            match flow::addon::removals(site, env, &facts, addon, clusters).await {
+                Ok(of_addon) => drop(removals.insert(addon.clone(), of_addon)),
+                Err(failure) => left = Some(failure),
+            }
+        }
+        if left.is_some() {
+            departed.leave_entries();
+            removals.clear();
         }
         let tree = flow::departed::up_and_prune(site, &all, env, &departed, &request);
-        Ok(Work { tree, all, departed, removals })
+        Ok(Work { tree, all, departed, removals, left })
     }
 
-    /// Has every cluster that is given up confirmed by its name.
-    pub(super) fn are_confirmed(&self) -> Result<bool, CommandError> {
-        self.unreached.are_confirmed()
+    /// Whether what is no longer in the profile is to go.
+    pub(super) fn is_asked_for(&self) -> bool {
+        self.prune
+    }
+
+    /// Whether a person would be asked about what this leaves behind, whatever the site is.
+    pub(super) fn leaves_something(&self) -> bool {
+        self.unreached.leaves_something()
+    }
+
+    /// Asks whether to go on: by the site's name where clusters go, and by that of every cluster that is given up.
+    pub(super) fn is_confirmed(&self, work: &Work) -> Result<bool, CommandError> {
+        if !self.unreached.are_confirmed()? {
+            return Ok(false);
+        }
+        if !work.departed.has_clusters() {
+            return confirm::ask("Go on? Type yes:", "yes");
+        }
+        let name = work.all.name.as_str();
+        confirm::ask(&format!("Clusters go. Type the site's name, {name}:"), name)
     }
 }
 
 impl Work {
-    /// Says what goes of addons, which no plan can say before their labels are gone.
+    /// The site with the clusters that go.
+    pub(super) fn site(&self) -> &Site {
+        &self.all
+    }
+
+    /// Whether something goes.
+    pub(super) fn prunes(&self) -> bool {
+        !self.departed.is_empty()
+    }
+
+    /// What comes once the tree is done: what cluster Secrets say of addons and repositories.
+    fn rest(&self, session: &Session) -> Option<Tree> {
+        let Session { site, env, .. } = session;
+        let tree = || flow::departed::prune_entries(site, env, &self.departed, &self.removals);
+        self.departed.has_entries().then(tree)
+    }
+
+    /// Says what goes of addons, which no plan can say before their labels are off.
     pub(super) fn say_what_goes(&self) {
         for (addon, removals) in &self.removals {
             report::say(&what_goes(addon, removals));
         }
     }
 
-    /// Whether something is done after the tree.
-    pub(super) fn has_more(&self) -> bool {
-        self.departed.has_entries()
+    /// Looks at what would be done, showing the events or not.
+    pub(super) async fn plan(&self, session: &Session, selection: Selection, shows: bool) -> Report {
+        let look = async |selection, tree: &Tree| match shows {
+            true => session.walk(Mode::Plan, selection, tree).await,
+            false => session.preview(selection, tree).await,
+        };
+        let report = look(selection, &self.tree).await;
+        match self.rest(session) {
+            Some(rest) => report.then(look(None, &rest).await),
+            None => report,
+        }
     }
 
-    /// What comes after the tree, once that is done.
-    pub(super) async fn rest(&self, session: &Session, report: Report) -> Report {
-        if !self.has_more() || !report.is_converged() {
-            return report;
+    /// Carries out what was confirmed. What goes of addons is held to what was shown of them by its own steps.
+    pub(super) async fn carry_out(
+        &self,
+        session: &Session,
+        selection: Selection,
+        confirmed: Option<Plan>,
+    ) -> Report {
+        let mut report = session.carry_out(selection, &self.tree, confirmed).await;
+        if let (Some(rest), true) = (self.rest(session), report.is_converged()) {
+            report = report.then(session.walk(Mode::Apply, None, &rest).await);
         }
-        let Session { site, env, .. } = session;
-        let tree = flow::departed::prune_entries(site, env, &self.departed, &self.removals);
-        report.then(session.walk(Mode::Apply, None, &tree).await)
+        match &self.left {
+            Some(failure) => report.with_failure(StepId::site("departed/addons"), failure),
+            None => report,
+        }
     }
 }

@@ -196,7 +196,7 @@ impl Session {
     pub(super) fn plan(&self, report: &Report, departed: &Departed) -> String {
         let plan = report.plan();
         let digest = plan.and_then(|plan| review::keep(&self.env, &self.site.name, &plan).ok());
-        report::plan(report, digest.as_deref(), &departed.lines())
+        report::plan(report, digest.as_deref(), &departed.lines(), departed.unseen())
     }
 
     /// Says how a run that did not converge goes on, sends the last event, and turns the report into an exit code.

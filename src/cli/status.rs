@@ -30,7 +30,7 @@ impl Status {
     pub(super) fn run(self, global: &Global) -> Result<Exit, CommandError> {
         Session::run(global, &self.site.clone(), Show::Nothing, async |session| {
             let report = session.look(&flow::up::tree(&session.site, &session.env)).await;
-            let departed = flow::departed::look(&session.site, &session.env, &report.facts).await?;
+            let departed = flow::departed::look(&session.site, &session.env, &report.facts).await;
             let status = SiteStatus::of(&session.site, &session.env, &report, departed).await;
             let mut stdout = std::io::stdout().lock();
             let _ = if session.output == Output::Json {

@@ -19,7 +19,7 @@ use crate::site::name::{ClusterName, SiteName};
 /// Bring the site up, or bring it back to what its profile says
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  bridgehead up local\n  bridgehead up local --cluster dev              only this cluster may change\n  bridgehead up home --expect ec28f0d895e1 --yes  only if the plan is still the reviewed one\n  bridgehead up home --prune                     also take away what left the profile"
+    after_help = "Examples:\n  bridgehead up local\n  bridgehead up local --cluster dev              only this cluster may change\n  bridgehead up home --expect ec28f0d895e1 --yes  only if the plan is still the reviewed one\n  bridgehead up home --prune                     also remove what is no longer in the profile"
 )]
 pub(super) struct Up {
     /// The site: a folder under sites/
@@ -42,33 +42,39 @@ impl Up {
         Session::run(global, &self.site.clone(), Show::Events, async |session| {
             let selection = session.select(&self.cluster)?;
             let lock = session.lock()?;
+            if self.pruning.is_asked_for() && session.site.protect {
+                return Err(CommandError::Protected(session.site.name.clone()));
+            }
             let work = self.pruning.work(&session).await?;
-            let asks = !self.yes && !flow::is_disposable(&work.all);
+            let is_asked = !flow::is_disposable(work.site()) || self.pruning.leaves_something();
+            let asks = !self.yes && is_asked;
             if asks {
                 confirm::somebody()?;
             }
             work.say_what_goes();
             let mut confirmed = None;
             if asks || self.expect.is_some() {
-                let preview = session.preview(selection.clone(), &work.tree).await;
+                let preview = work.plan(&session, selection.clone(), false).await;
                 let plan = preview.plan();
                 if let Some(expected) = &self.expect {
                     let plan = plan.as_ref().ok_or(CommandError::NoPlan)?;
                     review::expect(&session.env, &session.site.name, plan, expected)?;
                 }
-                if asks && (!preview.is_unchanged() || work.has_more()) {
+                if asks && !preview.is_unchanged() {
                     report::say(&session.plan(&preview, &Departed::default()));
-                    if !(self.pruning.are_confirmed()? && confirm::ask("Go on? Type yes:", "yes")?) {
+                    if plan.is_none() && work.prunes() {
+                        return Ok(session.conclude(&preview));
+                    }
+                    if !self.pruning.is_confirmed(&work)? {
                         return Ok(session.finish_as(RunResult::Declined, 0, None));
                     }
                 }
                 confirmed = plan;
             }
             let is_whole = selection.is_none();
-            let report = session.carry_out(selection, &work.tree, confirmed).await;
-            let report = work.rest(&session, report).await;
+            let report = work.carry_out(&session, selection, confirmed).await;
             let departed = if is_whole && report.is_converged() {
-                flow::departed::look(&session.site, &session.env, &report.facts).await?
+                flow::departed::look(&session.site, &session.env, &report.facts).await
             } else {
                 Departed::default()
             };
@@ -82,10 +88,10 @@ impl Up {
             }
             let exit = session.conclude(&report);
             if report.result == RunResult::Converged && session.output != Output::Json {
-                let left = departed.lines();
+                let (left, unseen) = (departed.lines(), departed.unseen().to_vec());
                 let summary = Summary::of(&session.site, &session.env, &report, departed).await;
                 let _ = write!(std::io::stdout().lock(), "{summary}");
-                report::say_departed(&left);
+                report::say_departed(&left, &unseen);
             }
             Ok(exit)
         })

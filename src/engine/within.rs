@@ -1,5 +1,6 @@
 //! One flow as a part of another, where both have steps of the same paths.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::facts::Facts;
@@ -11,7 +12,7 @@ use crate::site::name::ClusterName;
 
 /// A step under another path.
 struct Within {
-    part: &'static str,
+    part: Arc<str>,
     step: Planted,
 }
 
@@ -19,7 +20,7 @@ impl Step for Within {
     type Work = AnyWork;
 
     fn id(&self) -> StepId {
-        self.step.0.id().within(self.part)
+        self.step.0.id().within(&self.part)
     }
 
     fn cluster(&self) -> Option<&ClusterName> {
@@ -45,11 +46,15 @@ impl Step for Within {
 
 /// The same tree with all its steps, and the gates on them, under `<part>/`.
 #[must_use]
-pub fn within(part: &'static str, tree: Tree) -> Tree {
-    let all = |parts: Vec<Tree>| parts.into_iter().map(|tree| within(part, tree)).collect();
-    let boxed = |tree: Box<Tree>| Box::new(within(part, *tree));
+pub fn within(part: &str, tree: Tree) -> Tree {
+    put(&part.into(), tree)
+}
+
+fn put(part: &Arc<str>, tree: Tree) -> Tree {
+    let all = |parts: Vec<Tree>| parts.into_iter().map(|tree| put(part, tree)).collect();
+    let boxed = |tree: Box<Tree>| Box::new(put(part, *tree));
     match tree {
-        Tree::Step(step) => Within { part, step }.into(),
+        Tree::Step(step) => Within { part: Arc::clone(part), step }.into(),
         Tree::Seq(parts) => Tree::Seq(all(parts)),
         Tree::Par(parts) => Tree::Par(all(parts)),
         Tree::Each(parts) => Tree::Each(all(parts)),

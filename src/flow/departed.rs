@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::down::Request;
 use super::presence::{Concern, presence};
 use super::{addon, down, up};
+use crate::engine::facts::Presence;
 use crate::engine::survey::survey;
 use crate::engine::within::within;
 use crate::engine::{Facts, Failure, Tree};
@@ -16,6 +17,7 @@ use crate::env::Env;
 use crate::gitops::departed::{DepartedCluster, departed, drop_entries};
 use crate::gitops::secret::pruned;
 use crate::gitops::teardown;
+use crate::provider::MarkedHosts;
 use crate::site::name::{AddonName, ClusterName, HostName};
 use crate::site::{Cluster, Site};
 use crate::{provider, seq};
@@ -28,30 +30,34 @@ pub struct Departed {
     /// What the hub knows of.
     #[serde(flatten)]
     on_hub: crate::gitops::departed::Departed,
-    /// Clusters of this machine that the hub does not know.
-    unregistered: Vec<ClusterName>,
-    /// Hosts, with their clusters.
-    agents: Vec<(ClusterName, HostName)>,
+    /// Clusters that the hub does not know: they have the site's mark on this machine, or on hosts.
+    unregistered: BTreeSet<ClusterName>,
+    /// Hosts that are agents of a cluster.
+    agents: Vec<Agent>,
+    /// Why it is not known whether there is more.
+    unseen: Vec<String>,
+}
+
+/// A host that was taken out of the agents of a cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Agent {
+    cluster: ClusterName,
+    host: HostName,
 }
 
 /// It cannot be told what left the profile.
 #[derive(Debug, thiserror::Error)]
 enum DepartedError {
-    #[error("cannot look for what left the profile: the hub `{0}` does not answer")]
+    #[error("cannot look for what is no longer in the profile: the hub `{0}` does not answer")]
     NoHub(ClusterName),
-    #[error(
-        "cannot tell whether `{departed}`, which is registered at {server}, is what the profile calls `{named}` now: \
-         `{named}` does not answer"
-    )]
-    Undecided { departed: ClusterName, server: String, named: ClusterName },
+    #[error("cannot look for what is no longer in the profile: {0}")]
+    Unseen(String),
 }
 
-/// Looks for what left the profile. A hub that does not answer knows of nothing.
-///
-/// # Errors
-/// When a cluster that answers cannot be asked.
-pub async fn look(site: &Arc<Site>, env: &Arc<Env>, facts: &Facts) -> Result<Departed, Failure> {
-    let mut found = Departed { unregistered: provider::departed_here(site, env), ..Departed::default() };
+/// Looks for what left the profile. A hub that does not answer knows of nothing; what cannot be asked is said.
+pub async fn look(site: &Arc<Site>, env: &Arc<Env>, facts: &Facts) -> Departed {
+    let unregistered = provider::departed_here(site, env).into_iter().collect();
+    let mut found = Departed { unregistered, ..Departed::default() };
     if facts.access(&site.hub.name).is_ok() {
         let is_unseen = |cluster: &&Cluster| {
             cluster.foreign_context().is_some()
@@ -59,11 +65,59 @@ pub async fn look(site: &Arc<Site>, env: &Arc<Env>, facts: &Facts) -> Result<Dep
                 && facts.access(&cluster.name).is_err()
         };
         let unseen: Vec<_> = site.spokes.iter().filter(is_unseen).map(|spoke| spoke.name.clone()).collect();
-        found.on_hub = departed(site, env, facts, &unseen).await?;
+        match departed(site, env, facts, &unseen).await {
+            Ok(on_hub) => found.on_hub = on_hub,
+            Err(failure) => found.unseen.push(words(&failure)),
+        }
     }
-    found.unregistered.retain(|name| found.on_hub.clusters.iter().all(|known| known.name != *name));
-    found.agents = provider::departed_agents(site, env, facts).await?;
-    Ok(found)
+    match provider::departed_agents(site, env, facts).await {
+        Ok(agents) => {
+            found.agents = agents.into_iter().map(|(cluster, host)| Agent { cluster, host }).collect();
+        }
+        Err(failure) => found.unseen.push(words(&failure)),
+    }
+    if let (Some(named), Some(first)) = (&found.on_hub.undecided, found.on_hub.clusters.first()) {
+        let DepartedCluster { name, server } = first;
+        found
+            .unseen
+            .push(format!("whether `{name}` ({server}) is now called `{named}`: `{named}` does not answer"));
+    }
+    found.only_unregistered();
+    found
+}
+
+fn words(failure: &Failure) -> String {
+    std::iter::once(failure.to_string()).chain(failure.causes()).collect::<Vec<_>>().join(": ")
+}
+
+/// What is to go, and the site with the clusters among it as spokes. Every host of the inventory is asked whether it has
+/// the site's mark: what an earlier run could not finish is found again by that.
+///
+/// # Errors
+/// When the hub does not answer and is not proven gone, something else cannot be asked, or a cluster may be one that the
+/// profile has under another name.
+pub async fn search(
+    site: &Arc<Site>,
+    env: &Arc<Env>,
+    facts: &Facts,
+) -> Result<(Departed, Arc<Site>), Failure> {
+    let is_gone = matches!(facts.presence(&site.hub.name), Some(Presence::Gone(_)));
+    if facts.access(&site.hub.name).is_err() && !is_gone {
+        let hint = format!("bring the site up first: bridgehead up {}", site.name);
+        return Err(Failure::from(DepartedError::NoHub(site.hub.name.clone())).with_hint(hint));
+    }
+    let mut found = look(site, env, facts).await;
+    if let Some(why) = found.unseen.pop() {
+        return Err(Failure::from(DepartedError::Unseen(why)).with_hint("make it answer, then run again"));
+    }
+    let hosts = MarkedHosts::look(site, env).await;
+    found.unregistered.extend(hosts.departed(site));
+    found.only_unregistered();
+    let mut all = Site::clone(site);
+    let clusters = found.clusters();
+    all.spokes
+        .extend(clusters.map(|(name, server)| provider::departed_cluster(site, env, &hosts, name, server)));
+    Ok((found, Arc::new(all)))
 }
 
 impl Departed {
@@ -76,21 +130,19 @@ impl Departed {
     /// Each thing in a line.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        let clusters = self.on_hub.clusters.iter();
-        let clusters = clusters.map(|DepartedCluster { name, server }| format!("cluster {name} ({server})"));
-        let unregistered = self.unregistered.iter().map(|name| format!("cluster {name} of this machine"));
-        let agents = self.agents.iter().map(|(cluster, host)| format!("agent {host} of {cluster}"));
-        let sets =
-            self.on_hub.sets.iter().map(|set| format!("ApplicationSet {set}, with all that follows from it"));
+        let clusters = self.clusters().map(|(name, server)| match server {
+            "" => format!("cluster {name}, which is not registered"),
+            server => format!("cluster {name} ({server})"),
+        });
+        let agents = self.agents.iter().map(|Agent { cluster, host }| format!("agent {host} of {cluster}"));
+        let sets = self.on_hub.sets.iter();
+        let sets = sets.map(|set| format!("ApplicationSet {set}, with everything it deployed"));
         let addons = self.on_hub.addons.iter();
-        let addons =
-            addons.map(|(addon, clusters)| format!("addon {addon}, which is on: {}", list(clusters)));
-        let repositories = self.on_hub.repositories.iter();
-        let repositories = repositories.map(|(name, clusters)| {
-            format!("repository {name} in the cluster Secrets of {}", list(clusters))
+        let addons = addons.map(|(addon, clusters)| format!("addon {addon}, on {}", list(clusters)));
+        let repositories = self.on_hub.repositories.iter().map(|(name, clusters)| {
+            format!("repository {name}, still in the cluster Secrets of {}", list(clusters))
         });
         clusters
-            .chain(unregistered)
             .chain(agents)
             .chain(sets)
             .chain(addons)
@@ -99,10 +151,28 @@ impl Departed {
             .collect()
     }
 
-    /// The addons that are on, and where.
+    /// Why it is not known whether there is more.
+    #[must_use]
+    pub fn unseen(&self) -> &[String] {
+        &self.unseen
+    }
+
+    /// Whether clusters go.
+    #[must_use]
+    pub fn has_clusters(&self) -> bool {
+        self.clusters().next().is_some()
+    }
+
+    /// The addons that have a label, and where.
     #[must_use]
     pub fn addons(&self) -> &BTreeMap<AddonName, Vec<ClusterName>> {
         &self.on_hub.addons
+    }
+
+    /// The same without what cluster Secrets say.
+    pub fn leave_entries(&mut self) {
+        self.on_hub.addons.clear();
+        self.on_hub.repositories.clear();
     }
 
     /// Whether cluster Secrets say something of addons or repositories that left the profile.
@@ -111,9 +181,15 @@ impl Departed {
         !self.on_hub.addons.is_empty() || !self.on_hub.repositories.is_empty()
     }
 
+    /// The clusters, and where they are registered, if they are.
     fn clusters(&self) -> impl Iterator<Item = (&ClusterName, &str)> {
         let registered = self.on_hub.clusters.iter().map(|known| (&known.name, known.server.as_str()));
         registered.chain(self.unregistered.iter().map(|name| (name, "")))
+    }
+
+    fn only_unregistered(&mut self) {
+        let registered = &self.on_hub.clusters;
+        self.unregistered.retain(|name| registered.iter().all(|known| known.name != *name));
     }
 }
 
@@ -121,34 +197,8 @@ fn list(clusters: &[ClusterName]) -> String {
     clusters.iter().map(ClusterName::as_str).collect::<Vec<_>>().join(", ")
 }
 
-/// The site with the clusters that left its profile as spokes.
-///
-/// # Errors
-/// When the hub does not answer, or a cluster may be one that the profile has under another name.
-pub async fn with_departed(
-    site: &Arc<Site>,
-    env: &Arc<Env>,
-    facts: &Facts,
-    departed: &Departed,
-) -> Result<Arc<Site>, Failure> {
-    if facts.access(&site.hub.name).is_err() {
-        let hint = format!("bring the site up first: bridgehead up {}", site.name);
-        return Err(Failure::from(DepartedError::NoHub(site.hub.name.clone())).with_hint(hint));
-    }
-    if let (Some(named), Some(first)) = (&departed.on_hub.undecided, departed.on_hub.clusters.first()) {
-        let (server, named) = (first.server.clone(), named.clone());
-        let error = DepartedError::Undecided { departed: first.name.clone(), server, named: named.clone() };
-        return Err(Failure::from(error).with_hint(format!("make `{named}` answer, then run again")));
-    }
-    let mut all = Site::clone(site);
-    for (name, server) in departed.clusters() {
-        all.spokes.push(provider::departed_cluster(site, env, name, server).await);
-    }
-    Ok(Arc::new(all))
-}
-
 /// `up`, and before it everything goes that left the profile but addons: what is left of those is known only once their
-/// labels are gone. What cannot go keeps the site from nothing else.
+/// labels are off. What cannot go keeps nothing else from going, and the site from nothing.
 #[must_use]
 pub fn up_and_prune(
     site: &Arc<Site>,
@@ -157,41 +207,36 @@ pub fn up_and_prune(
     departed: &Departed,
     request: &Request,
 ) -> Tree {
-    let prune = within("departed", prune(site, all, env, departed, request));
-    seq![Tree::Each(vec![prune]), up::tree(site, env)]
-}
-
-fn prune(site: &Arc<Site>, all: &Arc<Site>, env: &Arc<Env>, departed: &Departed, request: &Request) -> Tree {
-    let going: BTreeSet<_> = departed.clusters().map(|(name, _)| name.clone()).collect();
-    let sets = &departed.on_hub.sets;
-    let concern = if sets.is_empty() {
-        Concern::Named(going.clone())
-    } else {
-        Concern::Named(all.spokes.iter().map(|spoke| spoke.name.clone()).collect())
-    };
-    let mut parts = vec![presence(all, env, &concern, &request.said)];
-    if !going.is_empty() {
-        parts.push(down::ours(all, env, going.iter()));
+    let mut parts = Vec::new();
+    // One after the other: each holds the generator still, and lets it go on.
+    for spoke in departed.clusters().filter_map(|(name, _)| all.cluster(name)) {
+        parts.push((format!("cluster/{}", spoke.name), prune_cluster(all, env, spoke, request)));
     }
-    if !going.is_empty() && !request.with_others {
-        parts.push(teardown::unused(all, env, teardown::Going::Spokes(going.iter().cloned().collect())));
+    if !departed.on_hub.sets.is_empty() {
+        let spokes = site.spokes.iter().map(|spoke| spoke.name.clone()).collect();
+        let presence = presence(all, env, &Concern::Named(spokes), &request.said);
+        parts.push(("sets".to_owned(), seq![presence, teardown::sets(all, env, &departed.on_hub.sets)]));
     }
-    if !sets.is_empty() {
-        parts.push(within("sets", teardown::sets(all, env, sets)));
+    if !departed.on_hub.secrets.is_empty() {
+        let hub = presence(site, env, &Concern::Named(BTreeSet::new()), &request.said);
+        parts.push(("secrets".to_owned(), seq![hub, pruned(site, env)]));
     }
-    if !going.is_empty() {
-        parts.push(down::spokes(all, env, &going, request.with_others));
+    for Agent { cluster, host } in &departed.agents {
+        let Some(cluster) = site.cluster(cluster) else { continue };
+        let reached = survey(provider::of(site, cluster, env).provision());
+        parts
+            .push((format!("agent/{host}"), seq![reached, provider::remove_agent(site, cluster, env, host)]));
     }
-    parts.push(pruned(site, env).into());
-    parts.extend(site.clusters().filter_map(|cluster| prune_agents(site, cluster, env, departed)));
+    let alone = |(name, part): (String, Tree)| Tree::Each(vec![within(&format!("departed/{name}"), part)]);
+    let mut parts: Vec<_> = parts.into_iter().map(alone).collect();
+    parts.push(up::tree(site, env));
     Tree::Seq(parts)
 }
 
-fn prune_agents(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>, departed: &Departed) -> Option<Tree> {
-    let agents = departed.agents.iter().filter(|(of, _)| *of == cluster.name);
-    let removed: Vec<_> = agents.map(|(_, host)| provider::remove_agent(site, cluster, env, host)).collect();
-    (!removed.is_empty())
-        .then(|| seq![survey(provider::of(site, cluster, env).provision()), Tree::Par(removed)])
+/// As `down --cluster` does it.
+fn prune_cluster(all: &Arc<Site>, env: &Arc<Env>, spoke: &Cluster, request: &Request) -> Tree {
+    let named = Request { spokes: Some(BTreeSet::from([spoke.name.clone()])), ..request.clone() };
+    seq![down::checks(all, env, &named), down::departed(all, env, spoke, request.with_others)]
 }
 
 /// Takes away what cluster Secrets still say of addons and repositories that left the profile, and what those addons

@@ -91,18 +91,19 @@ fn whole(site: &Arc<Site>, env: &Arc<Env>, with_others: bool) -> Tree {
     ]
 }
 
+/// Takes a spoke away that is in no profile. One that somebody else made is found by its Secret alone, which goes last.
+pub(super) fn departed(site: &Arc<Site>, env: &Arc<Env>, spoke: &Cluster, with_others: bool) -> Tree {
+    let between = |name: &ClusterName| if stays(spoke) { unregister(site, env, name).into() } else { seq![] };
+    let registered = teardown::spokes(site, env, std::slice::from_ref(&spoke.name), with_others, between);
+    if stays(spoke) { registered } else { seq![registered, remove(site, spoke, env, with_others)] }
+}
+
 /// Takes away some spokes that are accounted for; everything else goes on.
-#[must_use]
-pub(super) fn spokes(
-    site: &Arc<Site>,
-    env: &Arc<Env>,
-    named: &BTreeSet<ClusterName>,
-    with_others: bool,
-) -> Tree {
+fn spokes(site: &Arc<Site>, env: &Arc<Env>, named: &BTreeSet<ClusterName>, with_others: bool) -> Tree {
     let going: Vec<_> = site.spokes.iter().filter(|spoke| named.contains(&spoke.name)).collect();
     let going_names: Vec<_> = going.iter().map(|spoke| spoke.name.clone()).collect();
     seq![
-        teardown::spokes(site, env, &going_names, with_others),
+        teardown::spokes(site, env, &going_names, with_others, |_| seq![]),
         Tree::Par(going.into_iter().map(|spoke| remove(site, spoke, env, with_others)).collect()),
     ]
 }

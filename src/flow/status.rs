@@ -92,7 +92,10 @@ impl Status {
     /// Whether everything was looked at. Otherwise nothing is known of what was not.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.failed.is_empty() && self.skipped.is_empty() && !self.interrupted
+        self.failed.is_empty()
+            && self.skipped.is_empty()
+            && self.departed.unseen().is_empty()
+            && !self.interrupted
     }
 
     /// Whether anything is not as the profile says.
@@ -164,7 +167,7 @@ impl Status {
             writeln!(formatter, "  {step}: unknown until the {fact} is known")?;
         }
         for thing in self.departed.lines() {
-            writeln!(formatter, "  left the profile, and goes by `up --prune`: {thing}")?;
+            writeln!(formatter, "  no longer in the profile (`up --prune` removes it): {thing}")?;
         }
         Ok(())
     }
@@ -183,6 +186,9 @@ impl Status {
             if let Some(hint) = hint {
                 writeln!(formatter, "    hint: {hint}")?;
             }
+        }
+        for why in self.departed.unseen() {
+            writeln!(formatter, "  what is no longer in the profile: {why}")?;
         }
         match self.skipped.len() {
             0 => {}

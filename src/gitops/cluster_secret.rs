@@ -19,6 +19,6 @@ pub use switch::switch;
 
 pub(super) use adopted::given_back;
 pub(super) use config::Credentials;
-pub(super) use departed::{Dropped, Entries};
+pub(super) use departed::{EditEntries, Ending, Entries};
 pub(super) use existing::{find, list, registration_of};
 pub(super) use registered::{departed, registers, registers_as};

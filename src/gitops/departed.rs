@@ -8,15 +8,15 @@ use kube::Client;
 use serde::Serialize;
 
 use super::application_set::ApplicationSet;
-use super::cluster_secret::{self, Dropped, Entries, list, registers_as};
+use super::cluster_secret::{self, EditEntries, Ending, Entries, HUB_SERVER, list, registers_as};
 use super::secret::{Wanted, all};
 use super::{Scope, addon, bootstrap, part, pause};
 use crate::engine::{Facts, Failure, Stop, Tree};
 use crate::env::Env;
 use crate::k8s::{ApiError, Kind, Object, PART_LABEL, SITE_LABEL, api};
 use crate::seq;
-use crate::site::Site;
 use crate::site::name::{AddonName, ClusterName, RepositoryName};
+use crate::site::{Cluster, Site};
 
 /// What left the profile of a site, and is there.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -30,7 +30,7 @@ pub struct Departed {
     pub sets: BTreeSet<String>,
     /// Secrets that were declared, as a person calls them.
     pub secrets: BTreeSet<String>,
-    /// Addons that are on, and where.
+    /// Addons that have a label, and where.
     pub addons: BTreeMap<AddonName, Vec<ClusterName>>,
     /// Repositories that cluster Secrets still speak of, and which.
     pub repositories: BTreeMap<RepositoryName, Vec<ClusterName>>,
@@ -99,7 +99,7 @@ impl Departed {
             let known = facts.access(&cluster.name).ok().map(|access| access.server.as_str());
             [cluster.server.as_deref(), known].into_iter().flatten()
         });
-        let servers: BTreeSet<_> = servers.collect();
+        let servers: BTreeSet<_> = servers.chain([HUB_SERVER]).collect();
         for secret in registrations {
             let Some(name) = cluster_secret::departed(site, secret) else { continue };
             let server = secret.data("server").unwrap_or_default().trim_end_matches('/').to_owned();
@@ -131,10 +131,22 @@ pub fn drop_entries(
     removals: &BTreeMap<AddonName, addon::Removals>,
 ) -> Tree {
     let scope = Scope::new(site, env);
-    let dropped = site.clusters().map(|cluster| Dropped { scope: scope.clone(), cluster: cluster.clone() });
+    let named: BTreeSet<_> =
+        departed.addons.values().chain(departed.repositories.values()).flatten().collect();
+    let edit = |how| {
+        let concerned = site.clusters().filter(|cluster| named.contains(&cluster.name));
+        let edit = |cluster: &Cluster| EditEntries { scope: scope.clone(), cluster: cluster.clone(), how };
+        Tree::Par(concerned.map(|cluster| edit(cluster).into()).collect())
+    };
     let gone = departed.addons.iter().map(|(name, clusters)| {
         let shown = removals.get(name).map_or(&[][..], |removals| &removals.applications);
         addon::gone(&scope, name, clusters, shown)
     });
-    seq![Tree::Par(dropped.map(Into::into).collect()), pause::resumed(site, env), Tree::Par(gone.collect()),]
+    seq![
+        edit(Ending::SwitchOff),
+        pause::resumed(site, env),
+        Tree::Par(gone.collect()),
+        // The labels go last: by them the addons are found that are not quite gone yet.
+        edit(Ending::Remove),
+    ]
 }

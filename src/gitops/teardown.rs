@@ -75,17 +75,24 @@ pub fn argocd(site: &Arc<Site>, env: &Arc<Env>, with_others: bool) -> Tree {
 }
 
 /// Takes away everything that is deployed to some spokes, and their Secrets. Everything else goes on.
+///
+/// `between` is what has to be done about a spoke as long as its Secret is there, by which it is found again.
 #[must_use]
-pub fn spokes(site: &Arc<Site>, env: &Arc<Env>, spokes: &[ClusterName], with_others: bool) -> Tree {
+pub fn spokes(
+    site: &Arc<Site>,
+    env: &Arc<Env>,
+    spokes: &[ClusterName],
+    with_others: bool,
+    between: impl Fn(&ClusterName) -> Tree,
+) -> Tree {
     let scope = Scope::new(site, env);
     let going = spokes.to_vec();
-    let gone =
-        seq![
-            paused(&scope, move |fleet| is_registered(fleet, &going)),
-            each(spokes.iter().map(|spoke| {
-                seq![of_spoke(&scope, spoke, with_others), Unregistered::new(&scope, spoke)]
-            })),
-        ];
+    let gone = seq![
+        paused(&scope, move |fleet| is_registered(fleet, &going)),
+        each(spokes.iter().map(|spoke| {
+            seq![of_spoke(&scope, spoke, with_others), between(spoke), Unregistered::new(&scope, spoke),]
+        })),
+    ];
     finally(gone, resumed(site, env).into())
 }
 

@@ -94,7 +94,7 @@ enum SetError {
     },
     /// An object is there that a site of the same name marked, whose hub is another cluster.
     #[error(
-        "{subject} belongs to another site that is called `{site}`: that one's hub has the UID {hub} (of its namespace \
+        "{subject} belongs to a different site that is also named `{site}`: its hub has the UID {hub} (of its namespace \
          kube-system)"
     )]
     OtherHub {
@@ -104,6 +104,8 @@ enum SetError {
         site: SiteName,
         /// Its hub.
         hub: String,
+        /// Our hub.
+        ours: String,
     },
     /// An object is there that another site marked.
     #[error("{subject} is there already, and belongs to the site `{owner}`")]
@@ -122,9 +124,9 @@ impl SetError {
             Self::Stranger { site, .. } => {
                 Some(format!("label it `{SITE_LABEL}={site}` to hand it over, or remove it"))
             }
-            Self::OtherHub { site, .. } => Some(format!(
-                "give one of the two sites another name; if that hub is gone for good, and was this site's: `bridgehead down \
-                 {site} --lost` with the hub's name takes away what it left"
+            Self::OtherHub { ours, .. } => Some(format!(
+                "give one of the two sites another name; if that hub was this site's and is gone for good, label the object \
+                 `{HUB_LABEL}={ours}` to hand it over"
             )),
             Self::OtherSite { owner, .. } => Some(format!("`bridgehead down {owner}` takes it away")),
         };
@@ -191,7 +193,7 @@ impl ObjectSet {
                 && is_concerned(live)
             {
                 let (subject, site) = (live.to_string(), self.site.clone());
-                return Err(SetError::OtherHub { subject, site, hub: hub.to_owned() });
+                return Err(SetError::OtherHub { subject, site, hub: hub.to_owned(), ours: ours.clone() });
             }
         }
         Ok(())

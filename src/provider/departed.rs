@@ -4,12 +4,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{all, k3s, local, of};
+use futures::future::try_join_all;
+
+use super::{MarkedHosts, all, local, of};
 use crate::engine::{Facts, Failure, Tree};
 use crate::env::Env;
 use crate::k8s::kubeconfig;
 use crate::seq;
-use crate::site::inventory::Host;
 use crate::site::name::{ClusterName, HostName};
 use crate::site::{Cluster, Existing, Site};
 
@@ -20,17 +21,23 @@ pub fn departed_here(site: &Site, env: &Env) -> Vec<ClusterName> {
 }
 
 /// A cluster that left the profile, and is reached at `server`, as a spoke.
-pub async fn departed_cluster(site: &Arc<Site>, env: &Arc<Env>, name: &ClusterName, server: &str) -> Cluster {
+#[must_use]
+pub fn departed_cluster(
+    site: &Site,
+    env: &Env,
+    hosts: &MarkedHosts,
+    name: &ClusterName,
+    server: &str,
+) -> Cluster {
     if let Some(local) = local::departed_cluster(site, env, name) {
         return Cluster::departed(name, local);
     }
-    if let Some(k3s) = k3s::departed_cluster(site, env, name, &free_hosts(site)).await {
+    if let Some(k3s) = hosts.cluster(name, server) {
         return Cluster::departed(name, k3s);
     }
     let kubeconfig = site.kube.kubeconfig.clone();
-    let context = context_to(&kubeconfig, site, server);
-    // A context that is not there: whoever looks for the cluster says so.
-    let context = context.unwrap_or_else(|| format!("{}/{name}", site.name));
+    // No context is called like a URL: whoever looks for the cluster says that there is none.
+    let context = context_to(&kubeconfig, site, server).unwrap_or_else(|| server.to_owned());
     Cluster::departed(name, Existing { kubeconfig, context })
 }
 
@@ -43,25 +50,17 @@ pub async fn departed_agents(
     env: &Arc<Env>,
     facts: &Facts,
 ) -> Result<Vec<(ClusterName, HostName)>, Failure> {
-    let (free, mut found) = (free_hosts(site), Vec::new());
-    for (name, cluster) in site.clusters().map(|cluster| &cluster.name).zip(all(site, env)) {
-        let agents = cluster.departed_agents(&free, facts).await?;
-        found.extend(agents.into_iter().map(|host| (name.clone(), host)));
-    }
-    Ok(found)
+    let agents = site.clusters().zip(all(site, env)).map(async |(cluster, provider)| {
+        let agents = provider.departed_agents(facts).await?;
+        Ok::<_, Failure>(agents.into_iter().map(|host| (cluster.name.clone(), host)).collect::<Vec<_>>())
+    });
+    Ok(try_join_all(agents).await?.concat())
 }
 
 /// Takes such an agent out of its cluster.
 #[must_use]
 pub fn remove_agent(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>, host: &HostName) -> Tree {
     site.inventory.get(host).map_or_else(|| seq![], |host| of(site, cluster, env).remove_agent(host))
-}
-
-/// The hosts of the inventory that no cluster of the profile is on.
-fn free_hosts(site: &Site) -> Vec<Host> {
-    let is_taken =
-        |host: &&Host| site.clusters().any(|cluster| cluster.k3s().is_some_and(|k3s| k3s.has(&host.name)));
-    site.inventory.values().filter(|host| !is_taken(host)).cloned().collect()
 }
 
 /// The person's own context that leads to an API server. What the site has merged there says nothing of who made the

@@ -37,7 +37,7 @@ use release::FetchRelease;
 use remove::Uninstall;
 use service::RunService;
 
-pub(super) use departed::departed_cluster;
+pub use departed::MarkedHosts;
 pub(super) use host::K3sCluster;
 
 impl Lifecycle for Arc<K3sCluster> {
@@ -94,12 +94,8 @@ impl Lifecycle for Arc<K3sCluster> {
         })
     }
 
-    fn departed_agents<'a>(
-        &'a self,
-        free: &'a [Host],
-        facts: &'a Facts,
-    ) -> BoxFuture<'a, Result<Vec<HostName>, Failure>> {
-        Box::pin(departed::agents(self, free, facts))
+    fn departed_agents<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Vec<HostName>, Failure>> {
+        Box::pin(departed::agents(self, facts))
     }
 
     fn remove_agent(&self, host: &Host) -> Tree {

@@ -8,7 +8,7 @@ use crate::engine::run::Report;
 
 /// What a run would change, step by step, with the digest for `--expect`; and what left the profile and stays all the same.
 #[must_use]
-pub fn plan(report: &Report, digest: Option<&str>, departed: &[String]) -> String {
+pub fn plan(report: &Report, digest: Option<&str>, departed: &[String], unseen: &[String]) -> String {
     let mut text = String::new();
     for (step, changes) in &report.changes {
         let _ = writeln!(text, "{step}");
@@ -52,13 +52,20 @@ pub fn plan(report: &Report, digest: Option<&str>, departed: &[String]) -> Strin
         };
         let _ = writeln!(text, "\nThis plan is incomplete: {why}.");
     }
-    if !departed.is_empty() {
-        text.push_str("\nLeft the profile and is still there (`up --prune` takes it away):\n");
-        for thing in departed {
-            let _ = writeln!(text, "  {thing}");
-        }
-    }
+    write_departed(&mut text, departed, unseen);
     text
+}
+
+pub(super) fn write_departed(text: &mut String, departed: &[String], unseen: &[String]) {
+    if !departed.is_empty() {
+        text.push_str("\nNo longer in the profile, but still there (`up --prune` removes them):\n");
+    }
+    for thing in departed {
+        let _ = writeln!(text, "  {thing}");
+    }
+    for why in unseen {
+        let _ = writeln!(text, "\nCould not look for what is no longer in the profile: {why}");
+    }
 }
 
 #[cfg(test)]
@@ -88,15 +95,17 @@ mod tests {
     #[test]
     fn what_could_not_be_looked_at_is_not_unchanged() {
         let nothing = report(RunResult::Planned, &[]);
-        assert_eq!(plan(&nothing, None, &[]), "No changes: the world is as the profile says.\n");
-        let departed = plan(&nothing, None, &["cluster b (https://b)".to_owned()]);
+        assert_eq!(plan(&nothing, None, &[], &[]), "No changes: the world is as the profile says.\n");
+        let departed = plan(&nothing, None, &["cluster b (https://b)".to_owned()], &[]);
         assert!(departed.starts_with("No changes.\n") && departed.ends_with("\n  cluster b (https://b)\n"));
         let failed = report(RunResult::Failed, &[("preflight", "cannot reach pi")]);
         assert_eq!(
-            plan(&failed, None, &[]),
+            plan(&failed, None, &[], &[]),
             "site/preflight\n  ! cannot reach pi\n\nThis plan is incomplete: what depends on what failed is not known.\n"
         );
         assert!(failed.plan().is_none() && nothing.plan().is_some());
-        assert!(plan(&report(RunResult::Interrupted, &[]), None, &[]).contains("incomplete: it was stopped"));
+        assert!(
+            plan(&report(RunResult::Interrupted, &[]), None, &[], &[]).contains("incomplete: it was stopped")
+        );
     }
 }

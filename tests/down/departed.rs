@@ -15,9 +15,9 @@ const NOTHING: [&str; 0] = [];
 /// What is taken out, in the words of the list.
 const DEPARTED: [&str; 5] = [
     "cluster b (https://127.0.0.1:",
-    "ApplicationSet workloads, with all that follows from it",
-    "addon namespace_quota, which is on: hub, a",
-    "repository workload in the cluster Secrets of hub, a",
+    "ApplicationSet workloads, with everything it deployed",
+    "addon namespace_quota, on hub, a",
+    "repository workload, still in the cluster Secrets of hub, a",
     "Secret argocd/extra",
 ];
 

@@ -33,7 +33,11 @@ async fn a_site_that_has_only_its_name_in_common_is_refused() {
     let failed = up.events_of("failed");
     assert_eq!(failed.len(), 1, "{}", up.stdout);
     assert_eq!(failed[0]["step"], "a/registration/account");
-    assert!(failed[0].to_string().contains("belongs to another site that is called `mix`"), "{}", failed[0]);
+    assert!(
+        failed[0].to_string().contains("belongs to a different site that is also named `mix`"),
+        "{}",
+        failed[0]
+    );
     assert_eq!(differences("a", &at_work, &mix.spokes().await), NOTHING);
 
     let down = twin(lab, &["down", SITE, "--yes", "--output", "json"]);

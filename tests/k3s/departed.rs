@@ -22,7 +22,7 @@ fn an_agent_that_left_the_profile_is_listed_and_pruned() {
     assert_eq!(world::differences(&at_work, &farm.hosts["two"].world()), NOTHING);
 
     let pruned = farm.ok(&["up", SITE, "--yes", "--prune"]);
-    for step in ["departed/hub/remove/two/k3s", "departed/hub/remove/two/node"] {
+    for step in ["departed/agent/two/hub/remove/two/k3s", "departed/agent/two/hub/remove/two/node"] {
         assert!(steps(&pruned, "applied").contains(&step.to_owned()), "{}", pruned.stdout);
     }
     assert_eq!(world::differences(&before, &farm.hosts["two"].world()), NOTHING);
@@ -38,7 +38,7 @@ fn a_host_of_another_hub_is_left_alone() {
     let one = &farm.hosts["one"];
     one.ok(r#"cp /etc/bridgehead/home.json /root/mark; sed -i 's/"hub": "[0-9a-f]*"/"hub": "other"/' /etc/bridgehead/home.json"#);
     one.ok("grep -q other /etc/bridgehead/home.json");
-    let said = "belongs to another site that is called `home`";
+    let said = "belongs to a different site that is also named `home`";
     let refusal = farm.refusal();
     assert!(refusal.contains(said), "{refusal}");
     let down = farm.run(&["down", SITE, "--yes"]);

@@ -77,7 +77,18 @@ impl Report {
         self.failed.extend(next.failed);
         self.skipped.extend(next.skipped);
         self.facts.merge(next.facts);
-        Self { result: next.result, seconds: self.seconds + next.seconds, ..self }
+        let result = match self.result {
+            RunResult::Converged | RunResult::Planned => next.result,
+            result => result,
+        };
+        Self { result, seconds: self.seconds + next.seconds, ..self }
+    }
+
+    /// The same with a failure that no step of the run met.
+    #[must_use]
+    pub fn with_failure(mut self, step: StepId, failure: &Failure) -> Self {
+        self.failed.insert(step, Failed::of(None, failure));
+        Self { result: RunResult::Failed, ..self }
     }
 
     /// Whether a plan found that the world is as the profile says. One that failed has not found that.

@@ -30,6 +30,12 @@ impl Before {
         serde_json::from_str(annotations.get(BEFORE)?).ok()
     }
 
+    /// What they had under a key.
+    pub(super) fn had(&self, field: Field, key: &str) -> Option<&String> {
+        let map = if field == Field::Labels { &self.labels } else { &self.annotations };
+        map.get(key)
+    }
+
     fn map(&mut self, field: Field) -> &mut Texts {
         if field == Field::Labels { &mut self.labels } else { &mut self.annotations }
     }

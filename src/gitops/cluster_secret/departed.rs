@@ -1,11 +1,12 @@
-//! Entries of a cluster Secret by which something is deployed, and that left the profile: labels that switch an addon on,
-//! and what is said of a repository.
+//! Entries of a cluster Secret by which something is deployed, and that left the profile: the labels of addons, and what
+//! is said of a repository.
 //!
 //! They stay as they are until they are pruned: without them Argo CD would take away, or no longer find, what nobody has
 //! been asked about.
 
 use std::collections::BTreeSet;
 
+use super::adopted::Before;
 use super::existing::registration_of;
 use super::owned::{Field, Owners, Texts};
 use super::rewrite::{Rewrite, rewrite};
@@ -22,7 +23,7 @@ pub(super) const REPOSITORY_KEYS: [&str; 4] = ["_repo_url", "_repo_basepath", "_
 /// Which entries of ours left the profile of a cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::gitops) struct Entries {
-    /// The addons that are on.
+    /// The addons, on or off: one that is off may not be quite gone.
     pub(in crate::gitops) addons: BTreeSet<AddonName>,
     /// The repositories.
     pub(in crate::gitops) repositories: BTreeSet<RepositoryName>,
@@ -36,9 +37,13 @@ impl Entries {
         let owners = Owners::of(live);
         let [mut labels, mut annotations] =
             [Field::Labels, Field::Annotations].map(|field| owners.ours(live, field));
+        // What an owner had before us is there as ours, and is not ours to take away.
+        let before = Before::read(&Field::Annotations.of(live)).unwrap_or_default();
         labels.retain(|key, value| {
-            value == "true" && addon(key).is_some_and(|addon| !cluster.addons.contains_key(&addon))
+            let left = addon(key).is_some_and(|addon| !cluster.addons.contains_key(&addon));
+            left && !cluster.labels.contains_key(key) && before.had(Field::Labels, key) != Some(value)
         });
+        annotations.retain(|key, value| before.had(Field::Annotations, key) != Some(value));
         let addons: BTreeSet<_> = labels.keys().filter_map(|key| addon(key)).collect();
         let places = addons.iter().flat_map(catalogue::annotations).map(|(key, _)| key);
         let places: BTreeSet<_> = places.filter(|key| !cluster.annotations.contains_key(key)).collect();
@@ -61,31 +66,50 @@ impl Entries {
         }
     }
 
-    fn go(&self, labels: &mut Texts, annotations: &mut Texts) {
+    fn go(&self, how: Ending, labels: &mut Texts, annotations: &mut Texts) {
+        if how == Ending::SwitchOff {
+            labels.extend(self.labels.keys().map(|key| (key.clone(), "false".to_owned())));
+            return;
+        }
         labels.retain(|key, _| !self.labels.contains_key(key));
         annotations.retain(|key, _| !self.annotations.contains_key(key));
     }
 }
 
 fn addon(label: &str) -> Option<AddonName> {
-    label.strip_prefix(ADDON_LABEL_PREFIX)?.parse().ok()
+    // That of Argo CD itself is no addon: it is always there.
+    label.strip_prefix(ADDON_LABEL_PREFIX).filter(|name| *name != "argocd")?.parse().ok()
 }
 
 fn repository(annotation: &str) -> Option<RepositoryName> {
     REPOSITORY_KEYS.into_iter().find_map(|suffix| annotation.strip_suffix(suffix))?.parse().ok()
 }
 
-/// The step `<cluster>/registration/entries`: no entry of the cluster's Secret is left that left the profile.
-pub(in crate::gitops) struct Dropped {
-    pub(in crate::gitops) scope: Scope,
-    pub(in crate::gitops) cluster: Cluster,
+/// What becomes of such entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::gitops) enum Ending {
+    /// The labels say that the addons are off.
+    SwitchOff,
+    /// Nothing of them is left.
+    Remove,
 }
 
-impl Step for Dropped {
+/// The steps `<cluster>/registration/switched-off` and `<cluster>/registration/entries`.
+pub(in crate::gitops) struct EditEntries {
+    pub(in crate::gitops) scope: Scope,
+    pub(in crate::gitops) cluster: Cluster,
+    pub(in crate::gitops) how: Ending,
+}
+
+impl Step for EditEntries {
     type Work = Rewrite;
 
     fn id(&self) -> StepId {
-        StepId::of(&self.cluster.name, "registration/entries")
+        let path = match self.how {
+            Ending::SwitchOff => "registration/switched-off",
+            Ending::Remove => "registration/entries",
+        };
+        StepId::of(&self.cluster.name, path)
     }
 
     fn cluster(&self) -> Option<&ClusterName> {
@@ -93,7 +117,10 @@ impl Step for Dropped {
     }
 
     fn purpose(&self) -> &'static str {
-        "its cluster Secret says nothing that the profile no longer says"
+        match self.how {
+            Ending::SwitchOff => "its cluster Secret switches the addons off that left the profile",
+            Ending::Remove => "its cluster Secret has no entries that left the profile",
+        }
     }
 
     async fn observe(&self, facts: &Facts) -> Result<Observed<Rewrite>, Stop> {
@@ -103,7 +130,7 @@ impl Step for Dropped {
         };
         let left = Entries::of(&self.scope.site, &self.cluster, &live);
         let rewritten = rewrite(hub, &self.scope.site, (&live, is_made), |labels, annotations| {
-            left.go(labels, annotations);
+            left.go(self.how, labels, annotations);
         });
         Ok(rewritten.map_or_else(Observed::default, |(change, work)| Observed::differs(vec![change], work)))
     }

@@ -33,7 +33,7 @@ impl Step for Owned {
     }
 
     fn purpose(&self) -> &'static str {
-        "the account there is that of this site's hub, if it is a site's of this name"
+        "the account there, if any, belongs to this site's hub"
     }
 
     /// Whatever differs is for the step that takes the account away.

@@ -138,8 +138,8 @@ impl Step for Others {
         if others.is_empty() {
             return Ok(Observed::default());
         }
-        let hint = "delete them, or move them to another Argo CD, then run again; a cluster that left the profile goes by \
-                    `bridgehead up --prune`; `--with-others` takes all of them away, with everything that they deployed";
+        let hint = "delete them, or move them to another Argo CD, then run again; `up --prune` removes a \
+                    cluster that is no longer in the profile; `--with-others` takes all of them away, with everything that they deployed";
         Err(Failure::from(InUse { what: self.what(), others }).with_hint(hint).into())
     }
 }

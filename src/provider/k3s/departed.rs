@@ -19,40 +19,88 @@ use crate::site::inventory::Host;
 use crate::site::name::{ClusterName, HostName};
 use crate::site::{K3S_RELEASES, K3S_VERSION, K3s, K3sRelease, Site};
 
-/// The hosts of a cluster that left the profile; `None` if none of the free ones is a server of it.
-pub(in crate::provider) async fn departed_cluster(
-    site: &Arc<Site>,
-    env: &Arc<Env>,
-    name: &ClusterName,
-    free: &[Host],
-) -> Option<K3s> {
-    let k3s = K3s {
-        servers: Vec::new(),
-        agents: Vec::new(),
+/// The hosts of the inventory by the marks on them, whether or not the profile has them in a cluster.
+#[derive(Debug)]
+pub struct MarkedHosts {
+    marked: Vec<(Host, Mark)>,
+    /// Those that could not be asked: any cluster may be on them.
+    silent: Vec<Host>,
+}
+
+impl MarkedHosts {
+    /// Asks all of them at once.
+    pub async fn look(site: &Arc<Site>, env: &Arc<Env>) -> Self {
+        let hosts = site.inventory.values().cloned().collect();
+        let cluster = without_profile(site, env, &site.hub.name, Vec::new(), hosts);
+        let hub = cluster.hub().await;
+        let looks = cluster.agents().into_iter().map(async |member| {
+            let look = member.host_look(false).await;
+            (member.host, look.map(|look| look.marks))
+        });
+        let (mut marked, mut silent) = (Vec::new(), Vec::new());
+        for (host, marks) in join_all(looks).await {
+            let Ok(marks) = marks else {
+                silent.push(host);
+                continue;
+            };
+            let is_ours =
+                |mark: &Mark| mark.site == site.name.as_str() && !mark.is_of_another_hub(hub.as_deref());
+            marked.extend(marks.into_iter().find(is_ours).map(|mark| (host, mark)));
+        }
+        Self { marked, silent }
+    }
+
+    /// The clusters that no profile names.
+    #[must_use]
+    pub fn departed(&self, site: &Site) -> BTreeSet<ClusterName> {
+        let names = self.marked.iter().filter_map(|(_, mark)| mark.cluster.parse().ok());
+        names.filter(|name| site.cluster(name).is_none()).collect()
+    }
+
+    /// What makes a cluster that is reached at `server`, if it is on some of the hosts. Those that could not be asked
+    /// count as its servers: it is not seen before they are.
+    pub(in crate::provider) fn cluster(&self, name: &ClusterName, server: &str) -> Option<K3s> {
+        let of_role = |role| {
+            let hosts = self
+                .marked
+                .iter()
+                .filter(move |(_, mark)| mark.cluster == name.as_str() && mark.role == role);
+            hosts.map(|(host, _)| host.clone()).collect::<Vec<_>>()
+        };
+        let (servers, agents) = (of_role(Role::Server), of_role(Role::Agent));
+        let may_be_there = self.silent.iter().any(|host| server.contains(&host.address));
+        (!servers.is_empty() || !agents.is_empty() || may_be_there)
+            .then(|| departed([servers, self.silent.clone()].concat(), agents))
+    }
+}
+
+/// A cluster of which no profile says more than its hosts.
+fn departed(servers: Vec<Host>, agents: Vec<Host>) -> K3s {
+    K3s {
+        servers,
+        agents,
         release: K3sRelease::Version(K3S_VERSION.to_owned()),
         config: serde_json::Map::new(),
         mirror: K3S_RELEASES.to_owned(),
         sha256: Vec::new(),
         images: false,
-    };
-    let cluster = K3sCluster { site: Arc::clone(site), name: name.clone(), k3s, env: Arc::clone(env) };
-    let mut k3s = cluster.k3s.clone();
-    for (host, mark) in marked(&cluster, free).await {
-        match mark.role {
-            Role::Server => k3s.servers.push(host),
-            Role::Agent => k3s.agents.push(host),
-        }
     }
-    (!k3s.servers.is_empty()).then_some(k3s)
 }
 
-/// The hosts that have been taken out of a cluster's `agents` and are its agents all the same. The free ones are asked
-/// only where the cluster has a node that is no host of the profile.
-pub(super) async fn agents(
-    cluster: &Arc<K3sCluster>,
-    free: &[Host],
-    facts: &Facts,
-) -> Result<Vec<HostName>, Failure> {
+fn without_profile(
+    site: &Arc<Site>,
+    env: &Arc<Env>,
+    name: &ClusterName,
+    servers: Vec<Host>,
+    agents: Vec<Host>,
+) -> Arc<K3sCluster> {
+    let (site, env, k3s) = (Arc::clone(site), Arc::clone(env), departed(servers, agents));
+    Arc::new(K3sCluster { site, name: name.clone(), k3s, env })
+}
+
+/// The hosts that have been taken out of a cluster's `agents` and are its agents all the same. The others of the inventory
+/// are asked only where the cluster has a node that is no host of the profile.
+pub(super) async fn agents(cluster: &Arc<K3sCluster>, facts: &Facts) -> Result<Vec<HostName>, Failure> {
     let Ok(access) = facts.access(&cluster.name) else { return Ok(Vec::new()) };
     let client = cluster.env.clients.get(access).await?;
     let nodes = Api::<v1::Node>::all(client).list_metadata(&ListParams::default()).await;
@@ -66,34 +114,23 @@ pub(super) async fn agents(
     if unnamed.is_empty() {
         return Ok(Vec::new());
     }
-    let marked = marked(cluster, free).await.into_iter();
-    Ok(marked.filter(|(_, mark)| mark.role == Role::Agent).map(|(host, _)| host.name).collect())
+    let MarkedHosts { marked, .. } = MarkedHosts::look(&cluster.site, &cluster.env).await;
+    let has_left = |(host, mark): &(Host, Mark)| {
+        mark.is_of(&cluster.site.name, &cluster.name)
+            && mark.role == Role::Agent
+            && !cluster.k3s.has(&host.name)
+    };
+    Ok(marked.into_iter().filter(has_left).map(|(host, _)| host.name).collect())
 }
 
 /// Takes an agent that left the profile out of its cluster.
 pub(super) fn remove_agent(cluster: &K3sCluster, host: &Host) -> Tree {
-    let agents = with_agents(cluster, std::slice::from_ref(host)).agents();
-    Tree::Seq(agents.iter().map(|agent| seq![Uninstall::new(agent), RemoveNode(agent.clone())]).collect())
-}
-
-/// The hosts that have a cluster's mark.
-async fn marked(cluster: &K3sCluster, free: &[Host]) -> Vec<(Host, Mark)> {
-    let hub = cluster.hub().await;
-    let looks = with_agents(cluster, free).agents().into_iter().map(async |member| {
-        let marks = member.host_look(false).await.ok()?.marks;
-        let mark = marks.into_iter().find(|mark| {
-            mark.is_of(&cluster.site.name, &cluster.name) && !mark.is_of_another_hub(hub.as_deref())
-        })?;
-        Some((member.host, mark))
-    });
-    join_all(looks).await.into_iter().flatten().collect()
-}
-
-/// The cluster with these agents only.
-fn with_agents(cluster: &K3sCluster, agents: &[Host]) -> Arc<K3sCluster> {
     let K3sCluster { site, name, k3s, env } = cluster;
-    let k3s = K3s { agents: agents.to_vec(), ..k3s.clone() };
-    Arc::new(K3sCluster { site: Arc::clone(site), name: name.clone(), k3s, env: Arc::clone(env) })
+    let k3s = K3s { agents: vec![host.clone()], ..k3s.clone() };
+    let cluster =
+        Arc::new(K3sCluster { site: Arc::clone(site), name: name.clone(), k3s, env: Arc::clone(env) });
+    let agents = cluster.agents();
+    Tree::Seq(agents.iter().map(|agent| seq![Uninstall::new(agent), RemoveNode(agent.clone())]).collect())
 }
 
 /// The step `<cluster>/remove/<host>/node`: the cluster has no node of the host any more.

@@ -92,7 +92,7 @@ impl PutFiles {
         if let Some(Mark { site, cluster, role, hub, .. }) = &lacking.mark {
             let is_there = lacking.look.marks.iter().any(|mark| mark.site == *site);
             let change = if is_there {
-                Change::update(on("mark"), "it says which hub it belongs to")
+                Change::update(on("mark"), "add which hub it belongs to")
             } else {
                 Change::create(on("mark"))
             };

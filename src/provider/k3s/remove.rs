@@ -44,7 +44,11 @@ impl Uninstall {
     async fn installed(&self) -> Result<Installed, Failure> {
         let Member { cluster, .. } = &self.0;
         let look = self.0.host_look(true).await?;
-        let mark = look.marks.iter().find(|mark| mark.is_of(&cluster.site.name, &cluster.name));
+        let hub = cluster.hub().await;
+        let is_ours = |mark: &&Mark| {
+            mark.is_of(&cluster.site.name, &cluster.name) && !mark.is_of_another_hub(hub.as_deref())
+        };
+        let mark = look.marks.iter().find(is_ours);
         Ok(match mark {
             Some(mark) => Installed::Marked(mark.clone(), &look.traces - &mark.before),
             None if Mark::was_begun(&look.traces) => Installed::MarkBegun,

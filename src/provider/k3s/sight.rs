@@ -42,7 +42,9 @@ fn is_of_another_hub(member: &Member, look: &HostLook, hub: Option<&str>) -> boo
 fn of_another_hub(member: &Member) -> Unreachable {
     let (host, site) = (&member.host.name, &member.cluster.site.name);
     Unreachable {
-        cause: format!("the host {host} belongs to another site that is called `{site}`, with another hub"),
+        cause: format!(
+            "the host {host} belongs to a different site that is also named `{site}` (it has another hub)"
+        ),
         hint: Some("give one of the two sites another name".to_owned()),
         is_passing: false,
         provider: WithoutApi::Nothing,

@@ -165,10 +165,13 @@ impl<'a> Candidate<'a> {
             if mark.site != site.as_str() {
                 faults.push(format!("it belongs to the site `{}`", mark.site));
             } else if mark.is_of_another_hub(self.hub.as_deref()) {
-                faults.push(format!("it belongs to another site that is called `{site}`, with another hub"));
+                faults.push(format!(
+                    "it belongs to a different site that is also named `{site}` (it has another hub); if that hub was \
+                     this site's and is gone for good, take `hub` out of /etc/bridgehead/{site}.json there"
+                ));
             } else if mark.cluster != cluster.as_str() || mark.role != *role {
                 let (cluster, role) = (&mark.cluster, mark.role);
-                faults.push(format!("it is {role} of `{cluster}` already: take that down first"));
+                faults.push(format!("it is already {role} of `{cluster}`: take that down first"));
             }
         }
         if self.look.marks.is_empty() {

@@ -80,7 +80,7 @@ fn whose_a_host_is_its_mark_says() {
         assert_eq!(told.is_empty(), is_ours, "{told:?}");
     }
     let server = mark(r#"{"site":"home","cluster":"hub","role":"server","before":[]}"#);
-    assert_eq!(faults(Role::Agent, &server), ["pi: it is server of `hub` already: take that down first"]);
+    assert_eq!(faults(Role::Agent, &server), ["pi: it is already server of `hub`: take that down first"]);
 }
 
 #[test]
