@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -34,6 +35,7 @@ pub(super) struct Session {
     pub(super) output: Output,
     events: Events,
     cancel: CancellationToken,
+    at_once: NonZeroU16,
     lease: Arc<HubLease>,
     log: Option<PathBuf>,
     started: Instant,
@@ -80,6 +82,7 @@ impl Session {
             output,
             events: events.clone(),
             cancel: CancellationToken::new(),
+            at_once: global.concurrency,
             log: log.clone(),
             started,
         });
@@ -156,6 +159,7 @@ impl Session {
             selection: None,
             confirmed: None,
             guard: (mode == Mode::Apply).then(|| self.guard()),
+            at_once: self.at_once,
             events: self.events.clone(),
             cancel: self.cancel.clone(),
             fault: environment::fault(),
