@@ -7,6 +7,7 @@ mod cluster;
 mod completions;
 mod components;
 mod confirm;
+mod descriptors;
 mod down;
 mod environment;
 mod error;

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::CommandError;
 use super::exit::Exit;
-use super::{Global, environment, log, review, typed};
+use super::{Global, descriptors, environment, log, review, typed};
 use crate::engine::StepId;
 use crate::engine::event::{Event, Events, RunResult, Subject};
 use crate::engine::guard::Guard;
@@ -75,6 +75,9 @@ impl Session {
             .map_err(CommandError::from)
             .map_err(finish)?;
         let site = Arc::new(site);
+        if let Some(warning) = descriptors::warning(&site, descriptors::raise()) {
+            report::say(&warning);
+        }
         let session = Arc::new(Self {
             lease: Arc::new(HubLease::new(&site, &env, environment::operator(&env))),
             site,

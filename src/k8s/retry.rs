@@ -40,6 +40,21 @@ impl Default for Patience {
     }
 }
 
+impl Patience {
+    /// How long to wait before a request is sent again; `None`: the answer is final.
+    fn wait<Answer>(
+        &mut self,
+        request: &mut Request<Body>,
+        answer: &mut Result<Response<Answer>, BoxError>,
+    ) -> Option<Duration> {
+        let now = Instant::now();
+        let deadline = *self.deadline.get_or_insert(now + PATIENCE);
+        let wait = self.policy.retry(request, answer)?.deadline() - now;
+        let wait = wait.mul_f64(1.0 + JITTER * self.chance.next_f64());
+        (wait <= deadline - now).then_some(wait)
+    }
+}
+
 impl<Answer> Policy<Request<Body>, Response<Answer>, BoxError> for Patience {
     type Future = BoxFuture<'static, ()>;
 
@@ -48,11 +63,7 @@ impl<Answer> Policy<Request<Body>, Response<Answer>, BoxError> for Patience {
         request: &mut Request<Body>,
         answer: &mut Result<Response<Answer>, BoxError>,
     ) -> Option<Self::Future> {
-        let now = Instant::now();
-        let deadline = *self.deadline.get_or_insert(now + PATIENCE);
-        let wait = self.policy.retry(request, answer)?.deadline() - now;
-        let wait = wait.mul_f64(1.0 + JITTER * self.chance.next_f64());
-        (wait <= deadline - now).then(|| Box::pin(pause(wait)) as Self::Future)
+        Some(Box::pin(pause(self.wait(request, answer)?)))
     }
 
     fn clone_request(&mut self, request: &Request<Body>) -> Option<Request<Body>> {
@@ -67,52 +78,54 @@ mod tests {
 
     use super::*;
 
-    /// How long a request waits after an answer; `None`: it is not sent again.
-    async fn waits(
-        patience: &mut Patience,
-        status: StatusCode,
-        retry_after: Option<&str>,
-    ) -> Option<Duration> {
+    fn wait(patience: &mut Patience, status: StatusCode, retry_after: Option<&str>) -> Option<Duration> {
         let mut answer = Response::new(());
         *answer.status_mut() = status;
         if let Some(seconds) = retry_after {
             answer.headers_mut().insert(RETRY_AFTER, seconds.parse().unwrap());
         }
-        let began = Instant::now();
-        patience.retry(&mut Request::new(Body::empty()), &mut Ok(answer))?.await;
-        Some(began.elapsed())
+        patience.wait(&mut Request::new(Body::empty()), &mut Ok(answer))
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn it_comes_back_when_the_server_says_and_a_little_later() {
         for status in [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE] {
-            let mut seen = Vec::new();
-            for _ in 0..20 {
-                let wait = waits(&mut Patience::default(), status, Some("4")).await.unwrap();
-                assert!((4.0..=5.01).contains(&wait.as_secs_f64()), "{wait:?}");
-                seen.push(wait);
-            }
-            seen.dedup();
-            assert!(seen.len() > 1, "all come back at once: {seen:?}");
+            let waits: Vec<_> =
+                (0..20).map(|_| wait(&mut Patience::default(), status, Some("4")).unwrap()).collect();
+            let is_near = |wait: &Duration| (3.99..=5.01).contains(&wait.as_secs_f64());
+            assert!(waits.iter().all(is_near), "{waits:?}");
+            assert!(
+                waits.iter().any(|wait| wait.abs_diff(waits[0]) > Duration::from_millis(10)),
+                "{waits:?}"
+            );
         }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn it_gives_up_at_the_deadline() {
-        let (mut patience, began, mut times) = (Patience::default(), Instant::now(), 0);
-        while waits(&mut patience, StatusCode::TOO_MANY_REQUESTS, None).await.is_some() {
-            times += 1;
-        }
-        assert!(began.elapsed() <= PATIENCE, "{:?}", began.elapsed());
-        assert!((8..200).contains(&times), "{times}");
-        let much_later = waits(&mut Patience::default(), StatusCode::TOO_MANY_REQUESTS, Some("3600")).await;
-        assert_eq!(much_later, None, "nobody waits for an hour");
+    #[tokio::test]
+    async fn its_own_pauses_become_longer() {
+        let mut patience = Patience::default();
+        let mut next = || wait(&mut patience, StatusCode::TOO_MANY_REQUESTS, None).unwrap();
+        let waits: Vec<_> = (0..12).map(|_| next()).collect();
+        assert!(waits[0] < Duration::from_secs(1) && waits[11] > Duration::from_secs(1), "{waits:?}");
+        assert!(waits.iter().sum::<Duration>() > PATIENCE / 2, "{waits:?}");
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
+    async fn it_does_not_wait_beyond_its_deadline() {
+        let refused = StatusCode::TOO_MANY_REQUESTS;
+        assert_eq!(wait(&mut Patience::default(), refused, Some("3600")), None, "nobody waits for an hour");
+        let mut patience = Patience::default();
+        assert!(wait(&mut patience, refused, Some("10")).is_some());
+        patience.deadline = Some(Instant::now() + Duration::from_secs(9));
+        assert_eq!(wait(&mut patience, refused, Some("10")), None);
+        patience.deadline = Some(Instant::now());
+        assert_eq!(wait(&mut patience, refused, None), None);
+    }
+
+    #[tokio::test]
     async fn other_answers_are_final() {
         for status in [StatusCode::OK, StatusCode::CONFLICT, StatusCode::INTERNAL_SERVER_ERROR] {
-            assert_eq!(waits(&mut Patience::default(), status, Some("1")).await, None);
+            assert_eq!(wait(&mut Patience::default(), status, Some("1")), None);
         }
     }
 }
