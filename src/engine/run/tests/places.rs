@@ -114,10 +114,6 @@ async fn an_interrupted_run_does_not_try_steps_that_wait_for_a_place() {
     let run = run(2);
     let (report, ()) = tokio::join!(run.walk(&tree), async { run.cancel.cancel() });
     assert_eq!(report.result, RunResult::Interrupted);
-    assert_eq!(
-        report.skipped.len(),
-        10,
-        "two were stopped before their change, and eight before they looked"
-    );
+    assert_eq!(report.skipped.len(), 8, "only the two that had begun go on");
     assert_eq!(crowd.most.load(Ordering::Relaxed), 2);
 }
