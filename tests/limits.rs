@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use bridgehead::engine::wait::pause;
 use bridgehead::engine::{Access, Credentials};
 use bridgehead::k8s::{Clients, Kind, REQUESTS, api};
 use futures::future::join_all;
@@ -46,7 +47,7 @@ async fn a_server_gets_so_many_requests_at_once_whoever_sends_them() {
             let (now, most) = (Arc::clone(&now), Arc::clone(&most));
             async move {
                 most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                pause(Duration::from_millis(50)).await;
                 now.fetch_sub(1, Ordering::SeqCst);
                 missing()
             }

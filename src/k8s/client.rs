@@ -81,11 +81,10 @@ impl Clients {
         let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
         let Server { places, clients } = servers.entry(access.server.clone()).or_default();
         let known = clients.iter().find(|(known, _)| known == access);
-        let client = known.map(|(_, client)| Arc::clone(client)).unwrap_or_else(|| {
-            let client = Arc::default();
-            clients.push((access.clone(), Arc::clone(&client)));
-            client
-        });
+        let client = match known {
+            Some((_, client)) => Arc::clone(client),
+            None => Arc::clone(&clients.push_mut((access.clone(), Arc::default())).1),
+        };
         (client, Arc::clone(places))
     }
 }
