@@ -2,7 +2,7 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::k8s::REQUESTS;
+use crate::env::REQUESTS;
 use crate::site::Site;
 
 /// As many as anybody needs. Programs that we start inherit the limit, and some of them close every file that they might
