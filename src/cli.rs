@@ -7,6 +7,7 @@ mod cluster;
 mod completions;
 mod components;
 mod confirm;
+mod descriptors;
 mod down;
 mod environment;
 mod error;
@@ -28,6 +29,7 @@ mod status;
 mod typed;
 mod up;
 
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -36,6 +38,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use error::CommandError;
 use exit::Exit;
 
+use crate::engine::run::AT_ONCE;
 use crate::report::Output;
 
 /// Takes a Kubernetes fleet from a site profile to a running GitOps Bridge, and takes it away again.
@@ -74,6 +77,9 @@ struct Global {
     /// Record the keys of hosts that are not known yet, and accept them
     #[arg(long, global = true)]
     accept_new_host_keys: bool,
+    /// How many clusters to work on at once
+    #[arg(long, global = true, value_name = "N", default_value_t = AT_ONCE)]
+    concurrency: NonZeroU16,
     /// Log to stderr; twice: everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,

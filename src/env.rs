@@ -10,7 +10,7 @@ use tokio::sync::OwnedMutexGuard;
 
 pub use looks::{Looks, Shared, SharedError};
 
-pub use crate::k8s::Clients;
+pub use crate::k8s::{Clients, REQUESTS};
 pub use crate::ssh::{Hosts, Settings};
 
 use crate::site::name::{ClusterName, SiteName};

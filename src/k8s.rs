@@ -10,14 +10,16 @@ pub mod lease;
 mod object;
 mod plugin;
 mod ready;
+mod retry;
 mod set;
 mod step;
 
 pub use api::ApiError;
-pub use client::{ClientError, Clients, connect, connect_for_streams};
+pub use client::{ClientError, Clients, PLUGINS, REQUESTS, connect, connect_for_streams};
 pub use kind::{Kind, KindName};
 pub use object::{ManifestError, Object, parse};
 pub use ready::{unready, workloads};
+pub use retry::PATIENCE;
 pub use set::{Collection, Differences, EditedData, ObjectSet, Prune, Stranger};
 pub use step::{ApplyObjects, Desired};
 

@@ -20,6 +20,20 @@
 //! ```
 //! A test checks these arrows.
 //!
+//! # Limits
+//! So that a fleet of hundreds fits a laptop, its line and its API servers, this much happens at once and the rest waits:
+//!
+//! | what | how much | where |
+//! |---|---|---|
+//! | steps that look or change something, about one a cluster | 64, or `--concurrency` | [`engine::run::AT_ONCE`] |
+//! | requests to one API server | 16 | [`k8s::REQUESTS`] |
+//! | credential plugins | 8 | [`k8s::PLUGINS`] |
+//! | logins to hosts | 30 | [`ssh::LOGINS`] |
+//! | files on their way to hosts | 5 | [`ssh::UPLOADS`] |
+//! | asking again what a server refuses for now | 30 s | [`k8s::PATIENCE`] |
+//!
+//! The process may have as many files open as the system lets anybody, and at most 65536.
+//!
 //! # A new provider
 //! 1. Its table: the variant, its fields and its name in `site/provider.rs`, what may be typed in `site/profile.rs` and
 //!    `site/profile/schema.rs`, and the way from the one to the other in `site/validate/cluster.rs`, with rules of its

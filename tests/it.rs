@@ -21,6 +21,7 @@ mod kill;
 mod kit;
 mod kubeconfig;
 mod lease;
+mod limits;
 mod local;
 mod node;
 mod objects;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use bridgehead::engine::event::{Event, Events};
-use bridgehead::engine::run::{Mode, Report, Run};
+use bridgehead::engine::run::{AT_ONCE, Mode, Report, Run};
 use bridgehead::engine::{Facts, Failure, Observed, Step, StepId, Stop, Tree, Writer};
 use bridgehead::k8s::{Differences, Object, ObjectSet, Prune};
 use bridgehead::k8s::{Kind, api};
@@ -208,8 +208,16 @@ async fn run(client: &Client, set: ObjectSet, meanwhile: Meanwhile) -> (Report, 
         }
     });
     let cancel = CancellationToken::new();
-    let run =
-        Run { mode: Mode::Apply, selection: None, confirmed: None, guard: None, events, cancel, fault: None };
+    let run = Run {
+        mode: Mode::Apply,
+        selection: None,
+        confirmed: None,
+        guard: None,
+        at_once: AT_ONCE,
+        events,
+        cancel,
+        fault: None,
+    };
     let (cluster, meanwhile) = ("hub".parse().unwrap(), Mutex::new(Some(meanwhile)));
     let report = run.walk(&Tree::from(Applies { client: client.clone(), cluster, set, meanwhile })).await;
     let said = said.lock().unwrap().clone();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::CommandError;
 use super::exit::Exit;
-use super::{Global, environment, log, review, typed};
+use super::{Global, descriptors, environment, log, review, typed};
 use crate::engine::StepId;
 use crate::engine::event::{Event, Events, RunResult, Subject};
 use crate::engine::guard::Guard;
@@ -34,6 +35,7 @@ pub(super) struct Session {
     pub(super) output: Output,
     events: Events,
     cancel: CancellationToken,
+    at_once: NonZeroU16,
     lease: Arc<HubLease>,
     log: Option<PathBuf>,
     started: Instant,
@@ -73,6 +75,9 @@ impl Session {
             .map_err(CommandError::from)
             .map_err(finish)?;
         let site = Arc::new(site);
+        if let Some(warning) = descriptors::warning(&site, descriptors::raise()) {
+            report::say(&warning);
+        }
         let session = Arc::new(Self {
             lease: Arc::new(HubLease::new(&site, &env, environment::operator(&env))),
             site,
@@ -80,6 +85,7 @@ impl Session {
             output,
             events: events.clone(),
             cancel: CancellationToken::new(),
+            at_once: global.concurrency,
             log: log.clone(),
             started,
         });
@@ -156,6 +162,7 @@ impl Session {
             selection: None,
             confirmed: None,
             guard: (mode == Mode::Apply).then(|| self.guard()),
+            at_once: self.at_once,
             events: self.events.clone(),
             cancel: self.cancel.clone(),
             fault: environment::fault(),

@@ -6,6 +6,7 @@ mod settle;
 mod walk;
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -19,6 +20,11 @@ use crate::site::name::ClusterName;
 pub use plan::{DigestKey, Plan};
 pub use report::{Failed, Report};
 use walk::Walk;
+
+/// How many steps of a run look at the world or change it at once, where nobody says otherwise: about as many clusters,
+/// as most of the time each has one step under way. That is a laptop's worth of connections, and few enough that those of a
+/// fleet whose turn comes later find a machine that answers within their timeouts.
+pub const AT_ONCE: NonZeroU16 = NonZeroU16::new(64).expect("it is not 0");
 
 /// What a run may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +44,8 @@ pub struct Run {
     pub selection: Option<BTreeSet<ClusterName>>,
     /// What was shown and confirmed: nothing else is done. `None`: nobody was asked.
     pub confirmed: Option<Arc<Plan>>,
+    /// How many steps look or change something at once. Whoever waits, for another step or between two looks, does not count.
+    pub at_once: NonZeroU16,
     /// What has to be held before anything is written.
     pub guard: Option<Arc<dyn Guard>>,
     /// Where events go.

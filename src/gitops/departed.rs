@@ -59,7 +59,8 @@ pub async fn departed(
     let scope = Scope::new(site, env);
     let hub = scope.standing_hub(facts).await.map_err(Stop::into_failure)?;
     let (registrations, sets, secrets) =
-        futures::try_join!(list(&scope, &hub), sets(&scope, &hub), secrets(&scope, &hub))?;
+        futures::join!(list(&scope, &hub), sets(&scope, &hub), secrets(&scope, &hub));
+    let (registrations, sets, secrets) = (registrations?, sets?, secrets?);
     let wanted = bootstrap::objects(site, env.root.as_deref())?;
     let wanted: BTreeSet<_> = wanted.iter().map(|set| set.name().to_owned()).collect();
     let mut departed = Departed { sets: &sets - &wanted, secrets, ..Departed::default() };

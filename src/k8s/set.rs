@@ -14,15 +14,12 @@ use serde_json::Value;
 use super::api::{self, ApiError};
 use super::kind::Kind;
 use super::object::Object;
-use super::{HUB_LABEL, PART_LABEL, SITE_LABEL, compare, fields};
+use super::{HUB_LABEL, PART_LABEL, REQUESTS, SITE_LABEL, compare, fields};
 use crate::engine::{Change, Failure};
 use crate::site::name::SiteName;
 use differences::Difference;
 pub use differences::Differences;
 use world::World;
-
-/// How many calls are under way at once.
-const SIDE_BY_SIDE: usize = 16;
 
 const BEING_DELETED: &str = "it is being deleted";
 
@@ -270,12 +267,12 @@ impl ObjectSet {
     }
 }
 
-/// Awaits calls, a bounded number at once. A slow one does not hold back those behind it; the results come in
+/// Awaits calls, as many at once as a server gets. A slow one does not hold back those behind it; the results come in
 /// the calls' order all the same.
 async fn side_by_side<F: Future>(calls: Vec<F>) -> Vec<F::Output> {
     let numbered =
         calls.into_iter().enumerate().map(|(number, call)| call.map(move |result| (number, result)));
-    let mut results: Vec<_> = stream::iter(numbered).buffer_unordered(SIDE_BY_SIDE).collect().await;
+    let mut results: Vec<_> = stream::iter(numbered).buffer_unordered(REQUESTS).collect().await;
     results.sort_unstable_by_key(|(number, _)| *number);
     results.into_iter().map(|(_, result)| result).collect()
 }

@@ -12,6 +12,7 @@ use super::error::{SshError, label};
 use super::exchange::{Outcome, Output, Started, Task, start, write};
 use super::frame::Frame;
 use super::hosts::Settings;
+use super::limits::Limits;
 use super::master::Master;
 use super::privilege::Privilege;
 use super::put::{self, Content, Source};
@@ -37,6 +38,7 @@ pub struct Connection {
     host: Host,
     label: String,
     settings: Arc<Settings>,
+    limits: Arc<Limits>,
     folder: PathBuf,
     link: Mutex<Option<Arc<Link>>>,
     sessions: Semaphore,
@@ -53,11 +55,12 @@ pub(super) struct Link {
 }
 
 impl Connection {
-    pub(super) fn new(host: Host, settings: Arc<Settings>, folder: PathBuf) -> Self {
+    pub(super) fn new(host: Host, settings: Arc<Settings>, limits: Arc<Limits>, folder: PathBuf) -> Self {
         Self {
             label: label(&host),
             host,
             settings,
+            limits,
             folder,
             link: Mutex::default(),
             sessions: Semaphore::new(SESSIONS as usize),
@@ -116,7 +119,9 @@ impl Connection {
         mode: u32,
         content: impl Into<Content<'a>>,
     ) -> Result<(), SshError> {
-        let source = Source::open(content.into(), &self.label).await?;
+        let content = content.into();
+        let _upload = self.limits.upload(&content).await;
+        let source = Source::open(content, &self.label).await?;
         let patience = PATIENCE + Duration::from_secs(source.size() / SLOWEST);
         let frame = Frame::new();
         let script = frame.around(&put::script(&frame, path, mode, source.size()), "");
@@ -165,7 +170,10 @@ impl Connection {
     }
 
     async fn connect(&self) -> Result<Arc<Link>, SshError> {
-        let master = Master::open(&self.host, &self.settings, &self.folder).await?;
+        let master = {
+            let _login = self.limits.login().await;
+            Master::open(&self.host, &self.settings, &self.folder).await?
+        };
         let opened = self.opened.fetch_add(1, Ordering::Relaxed) + 1;
         tracing::debug!(host = self.label, opened, "connected");
         Ok(Arc::new(Link { master, privilege: OnceCell::new() }))

@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use super::connection::Connection;
 use super::error::SshError;
 use super::folder::Folder;
+use super::limits::Limits;
 use super::options;
 use crate::site::inventory::Host;
 use crate::site::secret::Secret;
@@ -36,6 +37,7 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Hosts {
     settings: Arc<Settings>,
+    limits: Arc<Limits>,
     pool: Mutex<Pool>,
 }
 
@@ -50,7 +52,7 @@ impl Hosts {
     /// No connections yet.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self { settings: Arc::new(settings), pool: Mutex::default() }
+        Self { settings: Arc::new(settings), limits: Arc::default(), pool: Mutex::default() }
     }
 
     /// The connection to a host, which is opened now unless it is open.
@@ -59,7 +61,7 @@ impl Hosts {
     /// When the host cannot be reached, shows another key than it should, refuses the login, or does not let the
     /// user become whom the inventory names.
     pub async fn get(&self, host: &Host) -> Result<Arc<Connection>, SshError> {
-        let connection = self.pool.lock().await.connection(host, &self.settings)?;
+        let connection = self.pool.lock().await.connection(host, &self.settings, &self.limits)?;
         connection.open().await?;
         Ok(connection)
     }
@@ -85,7 +87,12 @@ impl Hosts {
 }
 
 impl Pool {
-    fn connection(&mut self, host: &Host, settings: &Arc<Settings>) -> Result<Arc<Connection>, SshError> {
+    fn connection(
+        &mut self,
+        host: &Host,
+        settings: &Arc<Settings>,
+        limits: &Arc<Limits>,
+    ) -> Result<Arc<Connection>, SshError> {
         if let Some(known) = self.connections.iter().find(|known| known.host() == host) {
             return Ok(Arc::clone(known));
         }
@@ -96,7 +103,8 @@ impl Pool {
             }
         };
         let folder = folder.path().join(self.connections.len().to_string());
-        let connection = Arc::new(Connection::new(host.clone(), Arc::clone(settings), folder));
+        let (settings, limits) = (Arc::clone(settings), Arc::clone(limits));
+        let connection = Arc::new(Connection::new(host.clone(), settings, limits, folder));
         self.connections.push(Arc::clone(&connection));
         Ok(connection)
     }

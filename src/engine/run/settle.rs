@@ -50,8 +50,11 @@ impl Walk<'_> {
             return Err(Halt::Skipped(INTERRUPTED.to_owned()));
         }
         let subject = subject(step);
+        let permit = self.place(way).await?;
         self.run.events.send(Event::Observing(subject.clone()));
-        let observed = match step.observe(&self.facts()).await {
+        let observed = step.observe(&self.facts()).await;
+        drop(permit);
+        let observed = match observed {
             Ok(observed) => observed,
             Err(Stop::Failed(failure)) => return Err(failure.into()),
             Err(Stop::Blocked(missing)) if self.run.mode == Mode::Plan => {
@@ -122,13 +125,18 @@ impl Walk<'_> {
                 self.refuse_what_was_not_shown(step, way, &changes)?;
                 self.hold().await?;
                 let work = work.take().ok_or_else(|| StepError::NothingToDo(step.id(), list(&changes)))?;
+                let permit = self.place(way).await?;
                 step.apply(work, &self.facts(), writer).await?;
+                drop(permit);
                 self.state().changed.insert(step.cluster().cloned());
                 applied.extend(due);
             } else {
                 return Err(StepError::NotConverged(step.id(), list(&changes)).into());
             }
-            let observed = match step.observe(&self.facts()).await {
+            let permit = self.place(way).await?;
+            let observed = step.observe(&self.facts()).await;
+            drop(permit);
+            let observed = match observed {
                 Ok(observed) => observed,
                 Err(Stop::Failed(failure)) => return Err(failure.into()),
                 Err(Stop::Blocked(missing)) => {

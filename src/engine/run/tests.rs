@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Mode, Plan, Report, Run};
+use super::{AT_ONCE, Mode, Plan, Report, Run};
 use crate::engine::event::{Event, Events, RunResult};
 use crate::engine::facts::{ClusterFacts, Facts};
 use crate::engine::tree::{Tree, TreeError, finally, gate, rescue};
@@ -17,6 +17,8 @@ use crate::engine::{Change, Failure, Observed, Step, StepId, Stop};
 use crate::site::name::ClusterName;
 use crate::site::secret::Secret;
 use crate::{par, seq};
+
+mod places;
 
 type World = Arc<Mutex<BTreeSet<String>>>;
 
@@ -185,6 +187,7 @@ async fn walk_confirmed(
         selection,
         confirmed,
         guard: None,
+        at_once: AT_ONCE,
         events,
         cancel: CancellationToken::new(),
         fault: None,
@@ -314,8 +317,16 @@ async fn a_cancelled_run_starts_no_further_step() {
     let cancel = CancellationToken::new();
     cancel.cancel();
     let events = Events::new("home".parse().unwrap(), |_| {});
-    let run =
-        Run { mode: Mode::Apply, selection: None, confirmed: None, guard: None, events, cancel, fault: None };
+    let run = Run {
+        mode: Mode::Apply,
+        selection: None,
+        confirmed: None,
+        guard: None,
+        at_once: AT_ONCE,
+        events,
+        cancel,
+        fault: None,
+    };
     let report = run.walk(&seq![make(&world, "hub", "one")]).await;
     assert_eq!(report.result, RunResult::Interrupted);
     assert!(world.lock().unwrap().is_empty());
@@ -377,8 +388,16 @@ async fn an_interruption_does_not_stop_what_puts_things_back() {
     let world = World::default();
     let (events, cancel) = (Events::new("home".parse().unwrap(), |_| {}), CancellationToken::new());
     cancel.cancel();
-    let run =
-        Run { mode: Mode::Apply, selection: None, confirmed: None, guard: None, events, cancel, fault: None };
+    let run = Run {
+        mode: Mode::Apply,
+        selection: None,
+        confirmed: None,
+        guard: None,
+        at_once: AT_ONCE,
+        events,
+        cancel,
+        fault: None,
+    };
     let back = Make { looks_to_ready: 1, ..make(&world, "hub", "back") };
     let report = run.walk(&rescue(seq![make(&world, "hub", "body")], seq![back])).await;
     assert_eq!(report.result, RunResult::Interrupted);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::report::{Failed, Report};
@@ -35,6 +35,7 @@ pub(super) struct Walk<'a> {
     board: BTreeMap<StepId, watch::Sender<Option<Result<(), Because>>>>,
     /// The steps that concern the selection; `None`: all.
     needed: Option<BTreeSet<StepId>>,
+    places: Semaphore,
     state: Mutex<State>,
 }
 
@@ -66,7 +67,8 @@ impl<'a> Walk<'a> {
         let needed = run.selection.as_ref().map(|selection| {
             tree.needed(|step| step.cluster().is_none_or(|cluster| selection.contains(cluster)))
         });
-        Self { run, board, needed, state: Mutex::default() }
+        let places = Semaphore::new(run.at_once.get().into());
+        Self { run, board, needed, places, state: Mutex::default() }
     }
 
     pub(super) async fn tree(&self, tree: &Tree) {
@@ -209,6 +211,20 @@ impl<'a> Walk<'a> {
         match (&self.run.selection, step.cluster()) {
             (Some(selection), Some(cluster)) => selection.contains(cluster),
             _ => true,
+        }
+    }
+
+    /// Waits for a place among the steps that look or change something, unless the run is interrupted.
+    ///
+    /// A place is kept for one look or one deed. Neither waits for another step, except for a look that another one is
+    /// taking, which has a place of its own; gates, pauses and locks of the run are waited for without one. So every place
+    /// comes back, and a run can never wait for itself.
+    pub(super) async fn place(&self, way: &Way) -> Result<SemaphorePermit<'_>, Halt> {
+        tokio::select! {
+            // Who finds one free goes on: an interrupted step still looks at what it has just done.
+            biased;
+            place = self.places.acquire() => Ok(place.expect("nobody closes it")),
+            () = way.cancel.cancelled() => Err(Halt::Skipped(INTERRUPTED.to_owned())),
         }
     }
 

@@ -8,6 +8,7 @@ use super::content::{CLUSTER, HUB_SERVER, SECRET_TYPE};
 use super::owned::Field;
 use super::registered::{CLUSTER_LABEL, registers_as};
 use crate::engine::{Facts, Failure, Stop};
+use crate::env::{Shared, SharedError};
 use crate::gitops::Scope;
 use crate::k8s::{ApiError, Kind, Object, SITE_LABEL, api};
 use crate::site::name::{ClusterName, SiteName};
@@ -65,9 +66,12 @@ struct Unusable {
     source: ConfigError,
 }
 
-/// The cluster Secrets of the hub's Argo CD.
-pub(in crate::gitops) async fn list(scope: &Scope, hub: &Client) -> Result<Vec<Object>, ApiError> {
-    api::list(hub, &Kind::SECRET, Some(scope.namespace()), &format!("{SECRET_TYPE}={CLUSTER}")).await
+/// The cluster Secrets of the hub's Argo CD. Every step of every cluster asks for all of them, and those that ask at the
+/// same time share one answer: the hub sends what grows with the fleet once, and not once for each cluster.
+pub(in crate::gitops) async fn list(scope: &Scope, hub: &Client) -> Shared<Vec<Object>, ApiError> {
+    let (namespace, labels) = (scope.namespace(), format!("{SECRET_TYPE}={CLUSTER}"));
+    let look = async || api::list(hub, &Kind::SECRET, Some(namespace), &labels).await;
+    scope.env.looks.share(&format!("cluster Secrets in {namespace}"), look).await
 }
 
 /// The live Secret that registers a cluster of the site, and whether the site made it.
@@ -78,10 +82,10 @@ pub(in crate::gitops) async fn registration_of(
     scope: &Scope,
     hub: &Client,
     cluster: &ClusterName,
-) -> Result<Option<(Object, bool)>, ApiError> {
-    Ok(list(scope, hub).await?.into_iter().find_map(|secret| {
-        let registration = registers_as(&scope.site, &secret).filter(|found| found.cluster == *cluster)?;
-        Some((secret, registration.is_made))
+) -> Result<Option<(Object, bool)>, SharedError<ApiError>> {
+    Ok(list(scope, hub).await?.iter().find_map(|secret| {
+        let registration = registers_as(&scope.site, secret).filter(|found| found.cluster == *cluster)?;
+        Some((secret.clone(), registration.is_made))
     }))
 }
 

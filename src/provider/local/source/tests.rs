@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::engine::event::RunResult;
-use crate::engine::run::{Mode, Report, Run};
+use crate::engine::run::{AT_ONCE, Mode, Report, Run};
 use crate::engine::{Events, Tree};
 
 /// What git does for the tests themselves must not depend on who runs them.
@@ -74,6 +74,7 @@ impl World {
             selection: None,
             confirmed: None,
             guard: None,
+            at_once: AT_ONCE,
             events,
             cancel: CancellationToken::new(),
             fault: None,
@@ -232,6 +233,7 @@ async fn the_state_in_the_folder_is_not_served() {
         selection: None,
         confirmed: None,
         guard: None,
+        at_once: AT_ONCE,
         events: Events::new("x".parse().unwrap(), |_| {}),
         cancel: CancellationToken::new(),
         fault: None,
