@@ -124,7 +124,7 @@ impl CommandError {
                 print_other_plan(expected, found, differences.as_deref());
             }
             Self::OnlyWithPrune => {
-                report::error("`--lost`, `--through-argocd` and `--with-others` need `--prune`", &[], None)
+                report::error("`--lost`, `--through-argocd` and `--with-others` need `--prune`", &[], None);
             }
             Self::NoPlan => report::error(
                 "the plan is incomplete, so it has no digest to compare; nothing was changed",

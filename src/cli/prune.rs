@@ -131,9 +131,12 @@ impl Work {
 
     /// Looks at what would be done, showing the events or not.
     pub(super) async fn plan(&self, session: &Session, selection: Selection, shows: bool) -> Report {
-        let look = async |selection, tree: &Tree| match shows {
-            true => session.walk(Mode::Plan, selection, tree).await,
-            false => session.preview(selection, tree).await,
+        let look = async |selection, tree: &Tree| {
+            if shows {
+                session.walk(Mode::Plan, selection, tree).await
+            } else {
+                session.preview(selection, tree).await
+            }
         };
         let report = look(selection, &self.tree).await;
         match self.rest(session) {

@@ -199,6 +199,10 @@ pub(super) async fn keys_of_others_stay_and_keys_no_longer_wanted_go(lab: &Lab) 
     }
     lab.write_profile("fleet", &profile);
     lab.ok(&["up", "fleet"]);
+    // A repository is not taken from the sets that read it before that is asked for.
+    let stays = &hub.cluster_secrets().await["west"].annotations["platform_repo_path"];
+    assert_eq!(stays, ".");
+    lab.ok(&["up", "fleet", "--prune"]);
 
     let after = hub.cluster_secrets().await;
     let (before, after) = (&before["west"], &after["west"]);
