@@ -24,8 +24,7 @@ type Selection = Option<BTreeSet<ClusterName>>;
 /// What becomes of what is no longer in the profile.
 #[derive(Debug, Args)]
 pub(super) struct Pruning {
-    /// Also remove what is no longer in the profile (clusters, agents, Secrets, repositories, addons), as carefully as
-    /// `down --cluster`
+    /// Also remove what is no longer in the profile, as carefully as `down`: clusters, agents, Secrets, repositories, addons
     #[arg(long, conflicts_with = "cluster")]
     prune: bool,
     #[command(flatten)]
