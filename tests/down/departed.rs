@@ -12,6 +12,7 @@ use crate::kit::Lab;
 use crate::kit::world::{self, World};
 
 const NOTHING: [&str; 0] = [];
+const SPOKE_B: &str = "[spokes.b]\nenvironment = \"b\"\n[spokes.b.existing]\ncontext = \"made/b\"\n";
 /// What is taken out, in the words of the list.
 const DEPARTED: [&str; 5] = [
     "cluster b (https://127.0.0.1:",
@@ -37,9 +38,8 @@ async fn what_left_the_profile_is_listed_and_goes_when_that_is_asked_for() {
     make_look_alikes(lab).await;
     let (strangers, all) = (secrets(lab).await, mix.spokes().await);
 
-    let spoke_b = "[spokes.b]\nenvironment = \"b\"\n[spokes.b.existing]\ncontext = \"made/b\"\n";
-    assert!(named.contains(spoke_b), "{named}");
-    let left = named.split("[repos.workload]").next().unwrap().replace(spoke_b, "");
+    assert!(named.contains(SPOKE_B), "{named}");
+    let left = named.split("[repos.workload]").next().unwrap().replace(SPOKE_B, "");
     lab.write_profile(SITE, &left);
     is_listed(lab, &DEPARTED);
     // Whatever `up` does, nothing of it goes.
@@ -76,6 +76,44 @@ async fn what_left_the_profile_is_listed_and_goes_when_that_is_asked_for() {
     let plan = lab.ok(&["plan", SITE, "--exit-code"]);
     assert_eq!(plan.stdout, "No changes: the world is as the profile says.\n");
     lab.ok(&["down", SITE, "--yes", "--with-others"]);
+    assert_eq!(world::differences(&mix.before, &mix.spokes().await), NOTHING);
+}
+
+/// Each of these runs is killed, and the next one goes on. As long as anything is left, it is listed.
+const KILLS: [&str; 7] = [
+    "before:1:departed/cluster/b/b/gitops/applications",
+    "after:1:departed/cluster/b/b/gitops/applications",
+    "after:1:departed/cluster/b/b/registration/account",
+    "before:1:departed/cluster/b/b/registration/secret",
+    "after:1:departed/sets/hub/gitops/sets",
+    "after:1:departed/a/registration/switched-off",
+    "before:1:departed/a/registration/entries",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prune_that_is_killed_anywhere_is_finished_by_the_next_one() {
+    let mix = Mix::up().await;
+    let lab = &mix.lab;
+    let named = files::read(&lab.profile(SITE)).unwrap();
+    let with_quota =
+        named.replace("priority_classes = true\n", "priority_classes = true\nnamespace_quota = true\n");
+    lab.write_profile(SITE, &with_quota);
+    lab.ok(&["up", SITE, "--yes"]);
+    lab.write_profile(SITE, &named.split("[repos.workload]").next().unwrap().replace(SPOKE_B, ""));
+    for kill in KILLS {
+        let killed = lab.bridgehead_with(&["up", SITE, "--yes", "--prune"], &[("BRIDGEHEAD_FAULT", kill)]);
+        assert_eq!(killed.code(), 137, "{kill}: {}", killed.stderr);
+        let plan = lab.bridgehead(&["plan", SITE, "--exit-code"]);
+        assert_eq!(plan.code(), 3, "{kill}: {}", plan.stdout);
+        assert!(plan.stdout.contains("No longer in the profile, but still there"), "{kill}: {}", plan.stdout);
+    }
+    lab.ok(&["up", SITE, "--yes", "--prune"]);
+    assert_eq!(
+        lab.ok(&["plan", SITE, "--exit-code"]).stdout,
+        "No changes: the world is as the profile says.\n"
+    );
+    assert_eq!(differences("b", &mix.before, &mix.spokes().await), NOTHING);
+    lab.ok(&["down", SITE, "--yes"]);
     assert_eq!(world::differences(&mix.before, &mix.spokes().await), NOTHING);
 }
 
