@@ -1,6 +1,6 @@
 //! An agent that somebody took out of the profile: it is listed, and goes when that is asked for.
 
-use super::farm::{Farm, NOTHING, SITE, steps};
+use super::farm::{Farm, NOTHING, SITE, TAG, steps};
 use crate::kit::hosts::Plan;
 use crate::kit::world;
 
@@ -51,4 +51,33 @@ fn a_host_of_another_hub_is_left_alone() {
     assert!(steps(&farm.install(), "applied").contains(&"hub/provision/one/files".to_owned()));
     one.ok(r#"grep -q '"hub": "[0-9a-f]\{32\}"' /etc/bridgehead/home.json"#);
     assert_eq!(steps(&farm.install(), "applied"), NOTHING);
+}
+
+/// A spoke that has another name now has the same host: what was there goes first.
+#[test]
+fn a_renamed_spoke_gives_its_host_to_the_new_one() {
+    let farm = Farm::new(&["one", "two"], &["one", "two"].map(Plan::named));
+    let table = |name: &str, host: &str| {
+        format!(
+            "[{name}.k3s]\nservers = [{host:?}]\nversion = {TAG:?}\nmirror = {:?}\n",
+            farm.mirror.releases
+        )
+    };
+    let write = |spoke: &str| {
+        farm.lab.write_profile(SITE, &(table("hub", "one") + &table(&format!("spokes.{spoke}"), "two")));
+    };
+    let mark = || farm.hosts["two"].ok("cat /etc/bridgehead/home.json");
+    write("edge");
+    farm.ok(&["up", SITE, "--yes"]);
+    assert!(mark().contains("\"edge\""), "{}", mark());
+
+    write("shore");
+    let up = farm.run(&["up", SITE, "--yes"]);
+    assert_eq!(up.code(), 4, "{}", up.stdout);
+    assert!(up.stdout.contains("it is already server of `edge`"), "{}", up.stdout);
+    assert!(mark().contains("\"edge\""), "{}", mark());
+    farm.ok(&["up", SITE, "--yes", "--prune"]);
+    assert!(mark().contains("\"shore\""), "{}", mark());
+    assert_eq!(farm.run(&["plan", SITE, "--exit-code"]).code(), 0);
+    farm.ok(&["down", SITE, "--yes"]);
 }
