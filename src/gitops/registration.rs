@@ -23,7 +23,7 @@ use super::{Scope, part};
 use crate::engine::facts::{ClusterFacts, Presence};
 use crate::engine::{Access, Change, Credentials, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::env::Env;
-use crate::k8s::{Differences, Kind, Object, ObjectSet, Prune, api};
+use crate::k8s::{Differences, HUB_LABEL, Kind, Object, ObjectSet, Prune, api};
 use crate::site::Site;
 use crate::site::name::ClusterName;
 use crate::site::secret::Secret;
@@ -143,7 +143,11 @@ impl Register {
                 Ok(Observed { changes, work: Some(Work { client, renewed: None, sets }), ..known })
             }
             Err(change) => {
-                let renewed = (!change.is_wait()).then(|| names.token(site));
+                let renewed = (!change.is_wait()).then(|| {
+                    let mut token = names.token(site);
+                    token.set_label(HUB_LABEL, &hub);
+                    token
+                });
                 if renewed.is_some() || changes.is_empty() {
                     changes.push(change);
                 }
