@@ -26,7 +26,9 @@ const FLEETING: [&str; 9] = [
 ];
 
 /// What is drawn by chance or time wherever it appears in an object.
-const CHANCE: [&str; 14] = [
+const CHANCE: [&str; 15] = [
+    // The UID of a hub, which is another one each time that it is made.
+    "bridgehead/hub",
     "clusterIP",
     "clusterIPs",
     "creationTimestamp",
