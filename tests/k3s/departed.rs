@@ -45,6 +45,9 @@ fn a_host_of_another_hub_is_left_alone() {
     assert!(down.code() == 4 && down.stdout.contains(said), "{}{}", down.stdout, down.stderr);
     assert_eq!(steps(&down, "applied"), NOTHING, "{}", down.stdout);
     one.ok("systemctl is-active k3s && grep -q other /etc/bridgehead/home.json");
+    // Whoever gives it up leaves it as it is.
+    farm.ok(&["down", SITE, "--yes", "--lost", "hub"]);
+    one.ok("systemctl is-active k3s && grep -q other /etc/bridgehead/home.json");
 
     // A mark of before there was anything to compare with gets it.
     one.ok(r#"grep -v '"hub":' /root/mark >/etc/bridgehead/home.json; rm /root/mark"#);

@@ -45,12 +45,13 @@ impl Uninstall {
         let Member { cluster, .. } = &self.0;
         let look = self.0.host_look(true).await?;
         let hub = cluster.hub().await;
-        let is_ours = |mark: &&Mark| {
-            mark.is_of(&cluster.site.name, &cluster.name) && !mark.is_of_another_hub(hub.as_deref())
-        };
-        let mark = look.marks.iter().find(is_ours);
-        Ok(match mark {
-            Some(mark) => Installed::Marked(mark.clone(), &look.traces - &mark.before),
+        let site = &cluster.site.name;
+        // A mark of another cluster or of another hub has the same name, and stays with what it stands for.
+        let is_ours =
+            |mark: &Mark| mark.is_of(site, &cluster.name) && !mark.is_of_another_hub(hub.as_deref());
+        Ok(match look.marks.iter().find(|mark| mark.site == site.as_str()) {
+            Some(mark) if is_ours(mark) => Installed::Marked(mark.clone(), &look.traces - &mark.before),
+            Some(_) => Installed::Nothing,
             None if Mark::was_begun(&look.traces) => Installed::MarkBegun,
             None => Installed::Nothing,
         })
