@@ -64,6 +64,24 @@ impl Answers {
         turn.lock_owned().await
     }
 
+    /// The answer to a question that is asked once in a run: whoever asks it meanwhile waits for the answer.
+    ///
+    /// # Errors
+    /// Those of asking, which is then tried again by the next one.
+    pub async fn once<E>(
+        &self,
+        question: &str,
+        ask: impl AsyncFnOnce() -> Result<String, E>,
+    ) -> Result<String, E> {
+        let _turn = self.turn(question).await;
+        if let Some(known) = self.known(question) {
+            return Ok(known.expose().clone());
+        }
+        let answer = ask().await?;
+        self.learn(question, &answer);
+        Ok(answer)
+    }
+
     /// Keeps an answer, which may hold secrets.
     pub fn learn(&self, question: &str, answer: &str) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);

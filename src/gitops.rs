@@ -35,7 +35,7 @@ pub use tracking::ObjectName;
 use crate::engine::facts::Missing;
 use crate::engine::{Facts, Failure, Stop};
 use crate::env::Env;
-use crate::k8s::{Kind, api};
+use crate::k8s::api;
 use crate::site::Site;
 use crate::site::name::ClusterName;
 
@@ -67,17 +67,12 @@ impl Scope {
 
     /// What tells the hub from any other cluster: the UID of its namespace `kube-system`. It is asked for once in a run.
     async fn hub_uid(&self, facts: &Facts) -> Result<String, Stop> {
-        let question = format!("the UID of {}", self.hub());
-        let _turn = self.env.answers.turn(&question).await;
-        if let Some(known) = self.env.answers.known(&question) {
-            return Ok(known.expose().clone());
-        }
-        let hub = self.client(self.hub(), facts).await?;
-        let namespace = api::get(&hub, &Kind::NAMESPACE, None, "kube-system").await?;
-        let uid = namespace.as_ref().and_then(|namespace| namespace.text(&["metadata", "uid"]));
-        let uid = uid.ok_or_else(|| NoIdentity(self.hub().clone()))?;
-        self.env.answers.learn(&question, uid);
-        Ok(uid.to_owned())
+        let ask = async || {
+            let hub = self.client(self.hub(), facts).await?;
+            let uid = api::cluster_uid(&hub).await?;
+            Ok(uid.ok_or_else(|| NoIdentity(self.hub().clone()))?)
+        };
+        self.env.answers.once(&format!("the UID of {}", self.hub()), ask).await
     }
 
     /// The hub, for a step that nothing before it has made the hub for.

@@ -23,6 +23,8 @@ pub use retry::PATIENCE;
 pub use set::{Collection, Differences, EditedData, ObjectSet, Prune, Stranger};
 pub use step::{ApplyObjects, Desired};
 
+use crate::site::name::SiteName;
+
 /// The field manager of everything that we apply.
 pub const FIELD_MANAGER: &str = "bridgehead";
 /// The label that marks what is ours; its value is the site's name.
@@ -32,5 +34,17 @@ pub const SITE_LABEL: &str = "bridgehead/site";
 pub const HUB_LABEL: &str = "bridgehead/hub";
 /// The label that says which part of a site's world an object belongs to: what the part drops is found by it.
 pub const PART_LABEL: &str = "bridgehead/part";
+/// The selector of everything that has a site's mark.
+#[must_use]
+pub fn marked_by(site: &SiteName) -> String {
+    format!("{SITE_LABEL}={site}")
+}
+
+/// The same of one part of the site's world.
+#[must_use]
+pub fn marked_as(site: &SiteName, part: &str) -> String {
+    format!("{SITE_LABEL}={site},{PART_LABEL}={part}")
+}
+
 /// The standard label that says who manages an object; its value is [`FIELD_MANAGER`].
 pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use bridgehead::engine::event::{Event, Events};
-use bridgehead::engine::run::{AT_ONCE, Mode, Report, Run};
+use bridgehead::engine::run::{Mode, Report, Run};
 use bridgehead::engine::{Facts, Failure, Observed, Step, StepId, Stop, Tree, Writer};
 use bridgehead::k8s::{Differences, Object, ObjectSet, Prune};
 use bridgehead::k8s::{Kind, api};
@@ -15,7 +15,6 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{DeleteParams, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
 use crate::kit::Lab;
 
@@ -207,17 +206,7 @@ async fn run(client: &Client, set: ObjectSet, meanwhile: Meanwhile) -> (Report, 
             sink.lock().unwrap().extend([error.clone(), hint.clone().unwrap_or_default()]);
         }
     });
-    let cancel = CancellationToken::new();
-    let run = Run {
-        mode: Mode::Apply,
-        selection: None,
-        confirmed: None,
-        guard: None,
-        at_once: AT_ONCE,
-        events,
-        cancel,
-        fault: None,
-    };
+    let run = Run::new(Mode::Apply, events);
     let (cluster, meanwhile) = ("hub".parse().unwrap(), Mutex::new(Some(meanwhile)));
     let report = run.walk(&Tree::from(Applies { client: client.clone(), cluster, set, meanwhile })).await;
     let said = said.lock().unwrap().clone();

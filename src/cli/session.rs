@@ -158,14 +158,11 @@ impl Session {
     /// A run of the whole site that shows its events; whatever may change something keeps other operators away.
     fn run_in(&self, mode: Mode) -> Run {
         Run {
-            mode,
-            selection: None,
-            confirmed: None,
             guard: (mode == Mode::Apply).then(|| self.guard()),
             at_once: self.at_once,
-            events: self.events.clone(),
             cancel: self.cancel.clone(),
             fault: environment::fault(),
+            ..Run::new(mode, self.events.clone())
         }
     }
 

@@ -57,6 +57,21 @@ pub struct Run {
 }
 
 impl Run {
+    /// A run of everything, for which nobody was asked and nothing has to be held.
+    #[must_use]
+    pub fn new(mode: Mode, events: Events) -> Self {
+        Self {
+            mode,
+            selection: None,
+            confirmed: None,
+            at_once: AT_ONCE,
+            guard: None,
+            events,
+            cancel: CancellationToken::new(),
+            fault: None,
+        }
+    }
+
     /// Walks the tree to its end, sending every event but `finished`, which the caller sends once it has
     /// said everything else that belongs to the command.
     ///

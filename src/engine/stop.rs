@@ -48,6 +48,12 @@ impl Failure {
         self.sources().filter(|source| !source.is::<Hint>()).map(ToString::to_string).collect()
     }
 
+    /// The error and its sources in one line.
+    #[must_use]
+    pub fn in_full(&self) -> String {
+        std::iter::once(self.to_string()).chain(self.causes()).collect::<Vec<_>>().join(": ")
+    }
+
     fn sources(&self) -> impl Iterator<Item = &(dyn Error + 'static)> {
         let mut next = self.error.source();
         std::iter::from_fn(move || {

@@ -67,14 +67,14 @@ pub async fn look(site: &Arc<Site>, env: &Arc<Env>, facts: &Facts) -> Departed {
         let unseen: Vec<_> = site.spokes.iter().filter(is_unseen).map(|spoke| spoke.name.clone()).collect();
         match departed(site, env, facts, &unseen).await {
             Ok(on_hub) => found.on_hub = on_hub,
-            Err(failure) => found.unseen.push(words(&failure)),
+            Err(failure) => found.unseen.push(failure.in_full()),
         }
     }
     match provider::departed_agents(site, env, facts).await {
         Ok(agents) => {
             found.agents = agents.into_iter().map(|(cluster, host)| Agent { cluster, host }).collect();
         }
-        Err(failure) => found.unseen.push(words(&failure)),
+        Err(failure) => found.unseen.push(failure.in_full()),
     }
     if let (Some(named), Some(first)) = (&found.on_hub.undecided, found.on_hub.clusters.first()) {
         let DepartedCluster { name, server } = first;
@@ -84,10 +84,6 @@ pub async fn look(site: &Arc<Site>, env: &Arc<Env>, facts: &Facts) -> Departed {
     }
     found.only_unregistered();
     found
-}
-
-fn words(failure: &Failure) -> String {
-    std::iter::once(failure.to_string()).chain(failure.causes()).collect::<Vec<_>>().join(": ")
 }
 
 /// What is to go, and the site with the clusters among it as spokes. Every host of the inventory is asked whether it has

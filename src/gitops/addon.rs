@@ -154,10 +154,7 @@ async fn deployed(
         let client = scope.client(cluster, facts).await.map_err(Stop::into_failure)?;
         Ok::<_, Failure>(tracking.objects(&client, names).await?)
     };
-    found.await.map_err(|failure| {
-        let texts: Vec<_> = std::iter::once(failure.to_string()).chain(failure.causes()).collect();
-        format!("{cluster}: {}", texts.join(": "))
-    })
+    found.await.map_err(|failure| format!("{cluster}: {}", failure.in_full()))
 }
 
 /// Why nothing is known of a cluster; `None` if it was seen. One that does not answer may well be there.

@@ -13,7 +13,7 @@ use super::secret::{Wanted, all};
 use super::{Scope, addon, bootstrap, part, pause};
 use crate::engine::{Facts, Failure, Stop, Tree};
 use crate::env::Env;
-use crate::k8s::{ApiError, Kind, Object, PART_LABEL, SITE_LABEL, api};
+use crate::k8s::{ApiError, Kind, Object, api, marked_as};
 use crate::seq;
 use crate::site::name::{AddonName, ClusterName, RepositoryName};
 use crate::site::{Cluster, Site};
@@ -69,20 +69,16 @@ pub async fn departed(
 }
 
 async fn sets(scope: &Scope, hub: &Client) -> Result<BTreeSet<String>, ApiError> {
-    let mark = mark(scope, part::BOOTSTRAP);
+    let mark = marked_as(&scope.site.name, part::BOOTSTRAP);
     let sets =
         api::list_of::<ApplicationSet>(hub, &Kind::APPLICATION_SET, Some(scope.namespace()), &mark).await?;
     Ok(sets.iter().map(|set| set.name().to_owned()).collect())
 }
 
 async fn secrets(scope: &Scope, hub: &Client) -> Result<BTreeSet<String>, ApiError> {
-    let found = api::list(hub, &Kind::SECRET, None, &mark(scope, part::SECRET)).await?;
+    let found = api::list(hub, &Kind::SECRET, None, &marked_as(&scope.site.name, part::SECRET)).await?;
     let found: BTreeSet<_> = found.iter().map(ToString::to_string).collect();
     Ok(&found - &all(&scope.site).iter().map(Wanted::subject).collect())
-}
-
-fn mark(scope: &Scope, part: &str) -> String {
-    format!("{SITE_LABEL}={},{PART_LABEL}={part}", scope.site.name)
 }
 
 impl Departed {

@@ -31,8 +31,8 @@ use crate::engine::Tree;
 use crate::engine::tree::{finally, rescue};
 use crate::env::Env;
 use crate::seq;
+use crate::site::Site;
 use crate::site::name::ClusterName;
-use crate::site::{Cluster, Site};
 
 /// Takes away everything that the site's ApplicationSets made, the sets, and the cluster Secrets.
 ///
@@ -48,7 +48,7 @@ pub fn site(site: &Arc<Site>, env: &Arc<Env>, with_others: bool) -> Tree {
     };
     let gone = seq![
         paused(&scope, is_needed),
-        each(site.spokes.iter().map(|spoke| of_spoke(&scope, &spoke.name, with_others))),
+        each(site.spokes.iter().map(|spoke| of_spoke(&scope, &spoke.name, &Roots::All, with_others))),
         Applications::of_hub(&scope, Rank::First, with_others),
         Applications::of_hub(&scope, Rank::Last, with_others),
         Applications::roots(&scope),
@@ -90,7 +90,11 @@ pub fn spokes(
     let gone = seq![
         paused(&scope, move |fleet| is_registered(fleet, &going)),
         each(spokes.iter().map(|spoke| {
-            seq![of_spoke(&scope, spoke, with_others), between(spoke), Unregistered::new(&scope, spoke),]
+            seq![
+                of_spoke(&scope, spoke, &Roots::All, with_others),
+                between(spoke),
+                Unregistered::new(&scope, spoke),
+            ]
         })),
     ];
     finally(gone, resumed(site, env).into())
@@ -102,13 +106,9 @@ pub fn sets(site: &Arc<Site>, env: &Arc<Env>, names: &BTreeSet<String>) -> Tree 
     let scope = Scope::new(site, env);
     let roots = Roots::Sets(names.clone());
     let (followed, ours) = (roots.clone(), scope.clone());
-    let of_spoke = |spoke: &Cluster| {
-        let of_rank = |rank| Applications::of_spoke(&scope, &spoke.name, rank, false).only(&roots);
-        seq![of_rank(Rank::First), of_rank(Rank::Last)]
-    };
     let gone = seq![
         paused(&scope, move |fleet| !Ours::of(&ours.site, fleet, &followed).is_empty()),
-        each(site.spokes.iter().map(of_spoke)),
+        each(site.spokes.iter().map(|spoke| of_spoke(&scope, &spoke.name, &roots, false))),
         Applications::of_hub(&scope, Rank::First, false).only(&roots),
         Applications::of_hub(&scope, Rank::Last, false).only(&roots),
         Applications::roots(&scope).only(&roots),
@@ -118,11 +118,9 @@ pub fn sets(site: &Arc<Site>, env: &Arc<Env>, names: &BTreeSet<String>) -> Tree 
 }
 
 /// Takes the Applications of a spoke away: those that others may need go last.
-fn of_spoke(scope: &Scope, spoke: &ClusterName, with_others: bool) -> Tree {
-    seq![
-        Applications::of_spoke(scope, spoke, Rank::First, with_others),
-        Applications::of_spoke(scope, spoke, Rank::Last, with_others),
-    ]
+fn of_spoke(scope: &Scope, spoke: &ClusterName, roots: &Roots, with_others: bool) -> Tree {
+    let of_rank = |rank| Applications::of_spoke(scope, spoke, rank, with_others).only(roots);
+    seq![of_rank(Rank::First), of_rank(Rank::Last)]
 }
 
 fn is_registered<'a>(fleet: &Fleet, clusters: impl IntoIterator<Item = &'a ClusterName>) -> bool {

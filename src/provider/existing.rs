@@ -10,7 +10,7 @@ use super::presence::{Sighting, unreachable};
 use crate::engine::facts::WithoutApi;
 use crate::engine::{BoxFuture, Failure, Tree};
 use crate::env::Env;
-use crate::k8s::{Kind, api};
+use crate::k8s::api;
 use crate::seq;
 use crate::site::{Cluster, Existing, Site};
 use context::Context;
@@ -37,8 +37,7 @@ impl Lifecycle for ExistingCluster {
     fn identity(&self) -> BoxFuture<'_, Option<String>> {
         Box::pin(async {
             let client = self.env.clients.get(&context::access(self).ok()?).await.ok()?;
-            let namespace = api::get(&client, &Kind::NAMESPACE, None, "kube-system").await.ok()??;
-            namespace.text(&["metadata", "uid"]).map(ToOwned::to_owned)
+            api::cluster_uid(&client).await.ok()?
         })
     }
 

@@ -86,9 +86,8 @@ impl Said {
 
 /// Why something cannot be said, from the failure that stopped the look.
 pub(super) fn unreachable(failure: &Failure, is_passing: bool, provider: WithoutApi) -> Unreachable {
-    let texts: Vec<_> = std::iter::once(failure.to_string()).chain(failure.causes()).collect();
     let hint = failure.hint().map(ToOwned::to_owned);
-    Unreachable { cause: texts.join(": "), hint, is_passing, provider }
+    Unreachable { cause: failure.in_full(), hint, is_passing, provider }
 }
 
 impl Locate {

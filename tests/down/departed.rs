@@ -30,16 +30,12 @@ async fn what_left_the_profile_is_listed_and_goes_when_that_is_asked_for() {
     files::replace(&lab.path("value"), b"x", 0o600).unwrap();
     let extra =
         format!("[secrets.extra]\ndata = {{ k = {{ file = \"{}\" }} }}\n", lab.path("value").display());
-    let full = named
-        .replace("priority_classes = true\n", "priority_classes = true\nnamespace_quota = true\n")
-        + &extra;
-    lab.write_profile(SITE, &full);
+    lab.write_profile(SITE, &(with_quota(&named) + &extra));
     lab.ok(&["up", SITE, "--yes"]);
     make_look_alikes(lab).await;
     let (strangers, all) = (secrets(lab).await, mix.spokes().await);
 
-    assert!(named.contains(SPOKE_B), "{named}");
-    let left = named.split("[repos.workload]").next().unwrap().replace(SPOKE_B, "");
+    let left = taken_out(&named);
     lab.write_profile(SITE, &left);
     is_listed(lab, &DEPARTED);
     // Whatever `up` does, nothing of it goes.
@@ -79,6 +75,17 @@ async fn what_left_the_profile_is_listed_and_goes_when_that_is_asked_for() {
     assert_eq!(world::differences(&mix.before, &mix.spokes().await), NOTHING);
 }
 
+/// The profile with an addon more.
+fn with_quota(profile: &str) -> String {
+    profile.replace("priority_classes = true\n", "priority_classes = true\nnamespace_quota = true\n")
+}
+
+/// The profile without a spoke and a repository, as somebody leaves it who edits it by hand.
+fn taken_out(profile: &str) -> String {
+    assert!(profile.contains(SPOKE_B), "{profile}");
+    profile.split("[repos.workload]").next().unwrap().replace(SPOKE_B, "")
+}
+
 /// Each of these runs is killed, and the next one goes on. As long as anything is left, it is listed.
 const KILLS: [&str; 7] = [
     "before:1:departed/cluster/b/b/gitops/applications",
@@ -95,11 +102,9 @@ async fn a_prune_that_is_killed_anywhere_is_finished_by_the_next_one() {
     let mix = Mix::up().await;
     let lab = &mix.lab;
     let named = files::read(&lab.profile(SITE)).unwrap();
-    let with_quota =
-        named.replace("priority_classes = true\n", "priority_classes = true\nnamespace_quota = true\n");
-    lab.write_profile(SITE, &with_quota);
+    lab.write_profile(SITE, &with_quota(&named));
     lab.ok(&["up", SITE, "--yes"]);
-    lab.write_profile(SITE, &named.split("[repos.workload]").next().unwrap().replace(SPOKE_B, ""));
+    lab.write_profile(SITE, &taken_out(&named));
     for kill in KILLS {
         let killed = lab.bridgehead_with(&["up", SITE, "--yes", "--prune"], &[("BRIDGEHEAD_FAULT", kill)]);
         assert_eq!(killed.code(), 137, "{kill}: {}", killed.stderr);

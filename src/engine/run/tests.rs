@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{AT_ONCE, Mode, Plan, Report, Run};
+use super::{Mode, Plan, Report, Run};
 use crate::engine::event::{Event, Events, RunResult};
 use crate::engine::facts::{ClusterFacts, Facts};
 use crate::engine::tree::{Tree, TreeError, finally, gate, rescue};
@@ -182,16 +182,7 @@ async fn walk_confirmed(
     });
     let selection = selection.map(|name| BTreeSet::from([name.parse().unwrap()]));
     let confirmed = confirmed.map(Arc::new);
-    let run = Run {
-        mode,
-        selection,
-        confirmed,
-        guard: None,
-        at_once: AT_ONCE,
-        events,
-        cancel: CancellationToken::new(),
-        fault: None,
-    };
+    let run = Run { selection, confirmed, ..Run::new(mode, events) };
     let report = run.walk(tree).await;
     let events = seen.lock().unwrap().clone();
     (report, events)
@@ -317,16 +308,7 @@ async fn a_cancelled_run_starts_no_further_step() {
     let cancel = CancellationToken::new();
     cancel.cancel();
     let events = Events::new("home".parse().unwrap(), |_| {});
-    let run = Run {
-        mode: Mode::Apply,
-        selection: None,
-        confirmed: None,
-        guard: None,
-        at_once: AT_ONCE,
-        events,
-        cancel,
-        fault: None,
-    };
+    let run = Run { cancel, ..Run::new(Mode::Apply, events) };
     let report = run.walk(&seq![make(&world, "hub", "one")]).await;
     assert_eq!(report.result, RunResult::Interrupted);
     assert!(world.lock().unwrap().is_empty());
@@ -388,16 +370,7 @@ async fn an_interruption_does_not_stop_what_puts_things_back() {
     let world = World::default();
     let (events, cancel) = (Events::new("home".parse().unwrap(), |_| {}), CancellationToken::new());
     cancel.cancel();
-    let run = Run {
-        mode: Mode::Apply,
-        selection: None,
-        confirmed: None,
-        guard: None,
-        at_once: AT_ONCE,
-        events,
-        cancel,
-        fault: None,
-    };
+    let run = Run { cancel, ..Run::new(Mode::Apply, events) };
     let back = Make { looks_to_ready: 1, ..make(&world, "hub", "back") };
     let report = run.walk(&rescue(seq![make(&world, "hub", "body")], seq![back])).await;
     assert_eq!(report.result, RunResult::Interrupted);

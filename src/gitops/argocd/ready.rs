@@ -7,7 +7,7 @@ use kube::Client;
 use super::pause;
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::gitops::{Scope, part};
-use crate::k8s::{ApiError, Kind, Object, PART_LABEL, SITE_LABEL, api, unready, workloads};
+use crate::k8s::{ApiError, Kind, Object, api, marked_as, unready, workloads};
 use crate::site::name::ClusterName;
 
 pub(super) struct Ready(pub(super) Scope);
@@ -21,7 +21,7 @@ pub(super) struct Paused {
 impl Ready {
     async fn look(&self, client: Client) -> Result<Observed<Paused>, ApiError> {
         let namespace = self.0.namespace();
-        let labels = format!("{SITE_LABEL}={},{PART_LABEL}={}", self.0.site.name, part::ARGOCD);
+        let labels = marked_as(&self.0.site.name, part::ARGOCD);
         let workloads = workloads(&client, namespace, &labels).await?;
         if workloads.is_empty() {
             let wait = Change::wait(format!("Argo CD in {namespace}"), "it has no workloads yet");

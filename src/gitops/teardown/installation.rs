@@ -8,7 +8,7 @@ use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer
 use crate::gitops::Scope;
 use crate::gitops::argocd::KINDS;
 use crate::gitops::hub::Hub;
-use crate::k8s::{ApiError, Kind, Object, SITE_LABEL, api};
+use crate::k8s::{ApiError, Kind, Object, api, marked_by};
 use crate::site::name::ClusterName;
 
 /// What Argo CD's own programs make beside their release, in its namespace.
@@ -41,16 +41,12 @@ impl Uninstalled {
     }
 
     async fn left(&self, client: &Client) -> Result<Vec<(Kind, Object)>, ApiError> {
-        let mark = mark(&self.scope);
+        let mark = marked_by(&self.scope.site.name);
         match self.what {
             What::Release => release(client, &mark, self.scope.namespace()).await,
             What::Foundation => foundation(client, &mark).await,
         }
     }
-}
-
-fn mark(scope: &Scope) -> String {
-    format!("{SITE_LABEL}={}", scope.site.name)
 }
 
 async fn marked(client: &Client, kinds: &[Kind], mark: &str) -> Result<Vec<(Kind, Object)>, ApiError> {

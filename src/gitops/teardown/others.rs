@@ -8,7 +8,7 @@ use crate::gitops::application::Application;
 use crate::gitops::application_set::ApplicationSet;
 use crate::gitops::fleet::{Fleet, Registered};
 use crate::gitops::hub::Hub;
-use crate::k8s::{ApiError, Kind, SITE_LABEL, api};
+use crate::k8s::{ApiError, Kind, api, marked_by};
 use crate::site::name::ClusterName;
 
 use super::ours::{Ours, Roots};
@@ -84,7 +84,7 @@ impl Others {
             Going::Hub => Ok(true),
             Going::Spokes(_) => Ok(false),
             Going::Site => {
-                let mark = format!("{SITE_LABEL}={}", self.scope.site.name);
+                let mark = marked_by(&self.scope.site.name);
                 let marked = api::list(&hub.client, &Kind::CUSTOM_RESOURCE_DEFINITION, None, &mark).await?;
                 Ok(!marked.is_empty())
             }

@@ -108,6 +108,16 @@ pub async fn resources(client: &Client, api_version: &str) -> Result<Vec<APIReso
     }
 }
 
+/// What tells a cluster from any other: the UID of its namespace `kube-system`, which is there as long as the cluster is.
+///
+/// # Errors
+/// When the server does not answer or does not allow it.
+pub async fn cluster_uid(client: &Client) -> Result<Option<String>, ApiError> {
+    let namespace = get(client, &Kind::NAMESPACE, None, "kube-system").await?;
+    let uid = namespace.as_ref().and_then(|namespace| namespace.text(&["metadata", "uid"]));
+    Ok(uid.map(ToOwned::to_owned))
+}
+
 /// What time it is by the clock of the server, which wrote the times in its objects. Where something on the way takes
 /// the answer's date off, it is what this machine says.
 ///

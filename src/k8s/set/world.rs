@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use kube::Client;
 
 use super::{Collection, ObjectSet, is_same, side_by_side};
-use crate::k8s::SITE_LABEL;
 use crate::k8s::api::{self, ApiError};
 use crate::k8s::kind::Kind;
+use crate::k8s::marked_by;
 use crate::k8s::object::Object;
 
 /// The live world, as far as a set is concerned.
@@ -29,7 +29,7 @@ impl World {
         if let Some(prune) = &set.prune {
             collections.extend(prune.collections.iter().cloned());
         }
-        let selector = format!("{SITE_LABEL}={}", set.site);
+        let selector = marked_by(&set.site);
         let lists = collections.into_iter().map(|collection| marked(client, &selector, collection)).collect();
         let marked = side_by_side(lists).await.into_iter().collect::<Result<Vec<_>, _>>()?;
         let marked: Vec<_> = marked.into_iter().flatten().collect();

@@ -30,8 +30,8 @@ pub struct MarkedHosts {
 impl MarkedHosts {
     /// Asks all of them at once.
     pub async fn look(site: &Arc<Site>, env: &Arc<Env>) -> Self {
-        let hosts = site.inventory.values().cloned().collect();
-        let cluster = without_profile(site, env, &site.hub.name, Vec::new(), hosts);
+        let k3s = departed(Vec::new(), site.inventory.values().cloned().collect());
+        let cluster = K3sCluster::new(site, &site.hub, &k3s, env);
         let hub = cluster.hub().await;
         let looks = cluster.agents().into_iter().map(async |member| {
             let look = member.host_look(false).await;
@@ -87,17 +87,6 @@ fn departed(servers: Vec<Host>, agents: Vec<Host>) -> K3s {
     }
 }
 
-fn without_profile(
-    site: &Arc<Site>,
-    env: &Arc<Env>,
-    name: &ClusterName,
-    servers: Vec<Host>,
-    agents: Vec<Host>,
-) -> Arc<K3sCluster> {
-    let (site, env, k3s) = (Arc::clone(site), Arc::clone(env), departed(servers, agents));
-    Arc::new(K3sCluster { site, name: name.clone(), k3s, env })
-}
-
 /// The hosts that have been taken out of a cluster's `agents` and are its agents all the same. The others of the inventory
 /// are asked only where the cluster has a node that is no host of the profile.
 pub(super) async fn agents(cluster: &Arc<K3sCluster>, facts: &Facts) -> Result<Vec<HostName>, Failure> {
@@ -125,10 +114,8 @@ pub(super) async fn agents(cluster: &Arc<K3sCluster>, facts: &Facts) -> Result<V
 
 /// Takes an agent that left the profile out of its cluster.
 pub(super) fn remove_agent(cluster: &K3sCluster, host: &Host) -> Tree {
-    let K3sCluster { site, name, k3s, env } = cluster;
-    let k3s = K3s { agents: vec![host.clone()], ..k3s.clone() };
-    let cluster =
-        Arc::new(K3sCluster { site: Arc::clone(site), name: name.clone(), k3s, env: Arc::clone(env) });
+    let k3s = K3s { agents: vec![host.clone()], ..cluster.k3s.clone() };
+    let cluster = Arc::new(K3sCluster { k3s, ..cluster.clone() });
     let agents = cluster.agents();
     Tree::Seq(agents.iter().map(|agent| seq![Uninstall::new(agent), RemoveNode(agent.clone())]).collect())
 }

@@ -56,7 +56,7 @@ impl fmt::Display for Role {
 }
 
 /// A cluster, which its steps share.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(in crate::provider) struct K3sCluster {
     pub(super) site: Arc<Site>,
     pub(super) name: ClusterName,
@@ -79,9 +79,10 @@ impl K3sCluster {
         })
     }
 
-    /// What tells the site's hub from the hubs of other sites of its name.
+    /// What tells the site's hub from the hubs of other sites of its name. It is asked for once in a run.
     pub(super) async fn hub(&self) -> Option<String> {
-        provider::of(&self.site, &self.site.hub, &self.env).identity().await
+        let ask = async || provider::of(&self.site, &self.site.hub, &self.env).identity().await.ok_or(());
+        self.env.answers.once("the identity of the hub", ask).await.ok()
     }
 
     /// The hosts of the control plane, the first one first.

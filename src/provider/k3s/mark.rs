@@ -52,6 +52,11 @@ impl Mark {
         self.hub.as_deref().zip(hub).is_some_and(|(marked, hub)| marked != hub)
     }
 
+    /// What is said of a host or cluster with such a mark.
+    pub(super) fn of_another_hub(site: &SiteName) -> String {
+        format!("belongs to a different site that is also named `{site}` (it has another hub)")
+    }
+
     /// Whether somebody was about to make the first mark of a host with these traces, and was interrupted.
     pub(super) fn was_begun(traces: &BTreeSet<String>) -> bool {
         traces.contains(&format!("paths {FOLDER}"))

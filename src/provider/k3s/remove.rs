@@ -51,9 +51,8 @@ impl Uninstall {
             |mark: &Mark| mark.is_of(site, &cluster.name) && !mark.is_of_another_hub(hub.as_deref());
         Ok(match look.marks.iter().find(|mark| mark.site == site.as_str()) {
             Some(mark) if is_ours(mark) => Installed::Marked(mark.clone(), &look.traces - &mark.before),
-            Some(_) => Installed::Nothing,
             None if Mark::was_begun(&look.traces) => Installed::MarkBegun,
-            None => Installed::Nothing,
+            Some(_) | None => Installed::Nothing,
         })
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures::future::join_all;
 
 use super::look::{HostLook, LookError};
+use super::mark::Mark;
 use super::{K3sCluster, Member};
 use crate::engine::Failure;
 use crate::engine::facts::{Unreachable, WithoutApi};
@@ -42,9 +43,7 @@ fn is_of_another_hub(member: &Member, look: &HostLook, hub: Option<&str>) -> boo
 fn of_another_hub(member: &Member) -> Unreachable {
     let (host, site) = (&member.host.name, &member.cluster.site.name);
     Unreachable {
-        cause: format!(
-            "the host {host} belongs to a different site that is also named `{site}` (it has another hub)"
-        ),
+        cause: format!("the host {host} {}", Mark::of_another_hub(site)),
         hint: Some("give one of the two sites another name".to_owned()),
         is_passing: false,
         provider: WithoutApi::Nothing,

@@ -119,10 +119,7 @@ async fn host(member: &Member) -> HostStatus {
             version: look.version,
             ..status
         },
-        Err(failure) => {
-            let texts: Vec<_> = std::iter::once(failure.to_string()).chain(failure.causes()).collect();
-            HostStatus { error: Some(texts.join(": ")), ..status }
-        }
+        Err(failure) => HostStatus { error: Some(failure.in_full()), ..status },
     }
 }
 

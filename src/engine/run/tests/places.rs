@@ -70,14 +70,8 @@ fn crowded(crowd: &Arc<Crowd>, number: usize) -> Tree {
 /// Applies with so many places.
 fn run(at_once: u16) -> Run {
     Run {
-        mode: Mode::Apply,
-        selection: None,
-        confirmed: None,
-        guard: None,
         at_once: NonZeroU16::new(at_once).unwrap(),
-        events: Events::new("home".parse().unwrap(), |_| {}),
-        cancel: CancellationToken::new(),
-        fault: None,
+        ..Run::new(Mode::Apply, Events::new("home".parse().unwrap(), |_| {}))
     }
 }
 

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 
 use crate::engine::Failure;
 use crate::provider::k3s::look::HostLook;
+use crate::provider::k3s::mark::{FOLDER, Mark};
 use crate::provider::k3s::release::Architecture;
 use crate::provider::k3s::{BINARY, Member, Role};
 use crate::site::inventory::Host;
@@ -166,8 +167,8 @@ impl<'a> Candidate<'a> {
                 faults.push(format!("it belongs to the site `{}`", mark.site));
             } else if mark.is_of_another_hub(self.hub.as_deref()) {
                 faults.push(format!(
-                    "it belongs to a different site that is also named `{site}` (it has another hub); if that hub was \
-                     this site's and is gone for good, take `hub` out of /etc/bridgehead/{site}.json there"
+                    "it {}; if that hub was this site's and is gone for good, take `hub` out of {FOLDER}/{site}.json there",
+                    Mark::of_another_hub(site)
                 ));
             } else if mark.cluster != cluster.as_str() || mark.role != *role {
                 let (cluster, role) = (&mark.cluster, mark.role);

@@ -88,13 +88,7 @@ impl ReleaseSource<'_> {
         url: &str,
         get: impl AsyncFnOnce(&str) -> Result<String, DownloadError>,
     ) -> Result<String, Failure> {
-        let _turn = self.env.answers.turn(url).await;
-        if let Some(answer) = self.env.answers.known(url) {
-            return Ok(answer.expose().clone());
-        }
-        let answer = get(url).await.map_err(with_hint)?;
-        self.env.answers.learn(url, &answer);
-        Ok(answer)
+        self.env.answers.once(url, async || get(url).await.map_err(with_hint)).await
     }
 
     /// The SHA-256 that a file of the release has to have.

@@ -4,11 +4,9 @@ use std::fs::File;
 use std::os::unix::fs::symlink;
 use std::sync::{Arc, Mutex};
 
-use tokio_util::sync::CancellationToken;
-
 use super::*;
 use crate::engine::event::RunResult;
-use crate::engine::run::{AT_ONCE, Mode, Report, Run};
+use crate::engine::run::{Mode, Report, Run};
 use crate::engine::{Events, Tree};
 
 /// What git does for the tests themselves must not depend on who runs them.
@@ -69,16 +67,7 @@ impl World {
         let events = Events::new("x".parse().unwrap(), move |event| {
             messages.lock().unwrap().push(serde_json::to_string(event).unwrap());
         });
-        let run = Run {
-            mode,
-            selection: None,
-            confirmed: None,
-            guard: None,
-            at_once: AT_ONCE,
-            events,
-            cancel: CancellationToken::new(),
-            fault: None,
-        };
+        let run = Run::new(mode, events);
         run.walk(&Tree::from(self.step())).await
     }
 
@@ -228,16 +217,7 @@ async fn the_state_in_the_folder_is_not_served() {
     };
     world.put("a", "1");
     let step = step(&world.env(), &"x".parse().unwrap(), &"addons".parse().unwrap(), &repository);
-    let run = Run {
-        mode: Mode::Apply,
-        selection: None,
-        confirmed: None,
-        guard: None,
-        at_once: AT_ONCE,
-        events: Events::new("x".parse().unwrap(), |_| {}),
-        cancel: CancellationToken::new(),
-        fault: None,
-    };
+    let run = Run::new(Mode::Apply, Events::new("x".parse().unwrap(), |_| {}));
     assert_eq!(run.walk(&Tree::from(step)).await.result, RunResult::Converged);
 }
 
