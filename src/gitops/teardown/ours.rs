@@ -57,10 +57,7 @@ impl Ours {
     /// An Application of the hub's Argo CD is made by what is deployed to its namespace there. One of the same name on
     /// another cluster, or in another namespace, is that of another Argo CD.
     fn follow(&mut self, site: &Site, fleet: &Fleet) {
-        let made = fleet
-            .applications
-            .iter()
-            .filter(|application| application.owner().is_some_and(|owner| self.sets.contains(owner)));
+        let made = fleet.applications.iter().filter(|application| self.made(application));
         let made: Vec<_> = made.map(|application| application.name().to_owned()).collect();
         self.applications.extend(made);
         let mine =
@@ -89,9 +86,13 @@ impl Ours {
         self.sets.contains(set.name())
     }
 
-    /// Whether an Application is one of them.
+    /// Whether an Application is one of them, or was made by one of their sets since they were looked at.
     pub(super) fn has(&self, application: &Application) -> bool {
-        self.applications.contains(application.name())
+        self.applications.contains(application.name()) || self.made(application)
+    }
+
+    fn made(&self, application: &Application) -> bool {
+        application.owner().is_some_and(|owner| self.sets.contains(owner))
     }
 }
 
@@ -160,6 +161,9 @@ mod tests {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
         assert_eq!(ours.sets, names(&["addons", "web"]));
         assert_eq!(ours.applications, names(&["addons", "child", "parent", "web-dev"]));
+        // The generator has made these in the meantime.
+        assert!(ours.has(&application("web-new", "web", "dev", &[])));
+        assert!(!ours.has(&application("theirs-new", "theirs", "dev", &[])));
         let of = |name: &str| Ours::of(&site, &fleet, &Roots::Sets(names(&[name])));
         assert_eq!(of("addons").sets, names(&["addons", "web"]));
         assert_eq!(of("addons").applications, names(&["addons", "child", "parent", "web-dev"]));
