@@ -2,6 +2,7 @@
 
 mod addon;
 mod argocd;
+mod aws;
 mod check;
 mod cluster;
 mod completions;
@@ -131,6 +132,8 @@ enum Command {
     Rke2(rke2::Rke2),
     #[command(subcommand)]
     K3s(k3s::K3s),
+    #[command(subcommand)]
+    Aws(aws::Aws),
     Components(components::Components),
     Completions(completions::Completions),
     Man(completions::Man),
@@ -171,6 +174,7 @@ impl Command {
             Self::Kubeconfig(command) => command.run(global),
             Self::Rke2(command) => command.run(global),
             Self::K3s(command) => command.run(global),
+            Self::Aws(command) => command.run(),
             Self::Components(command) => command.run(global),
             Self::Completions(command) => Ok(command.run()),
             Self::Man(command) => Ok(command.run()),

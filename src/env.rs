@@ -10,6 +10,7 @@ use tokio::sync::OwnedMutexGuard;
 
 pub use looks::{Looks, Shared, SharedError};
 
+pub use crate::aws::Sessions;
 pub use crate::k8s::{Clients, REQUESTS};
 pub use crate::ssh::{Hosts, Settings};
 
@@ -33,6 +34,8 @@ pub struct Env {
     pub variable: fn(&str) -> Option<Secret<String>>,
     /// Connections to API servers, one per identity.
     pub clients: Clients,
+    /// Connections to AWS, one per region and profile.
+    pub aws: Sessions,
     /// Connections to hosts, one per host.
     pub hosts: Hosts,
     /// What steps have learnt by asking, for the steps that would ask the same.

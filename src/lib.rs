@@ -8,14 +8,14 @@
 //!
 //! # Layers
 //! ```text
-//! cli -> flow, components, engine, site, report, env, files
+//! cli -> flow, aws, components, engine, site, report, env, files
 //! flow -> provider, gitops, components, engine, site, env, k8s, files
-//! provider -> node, components, engine, site, env, k8s, ssh, files      (never gitops, cli, flow or report)
+//! provider -> node, aws, components, engine, site, env, k8s, ssh, template, files   (never gitops, cli, flow or report)
 //! gitops -> engine, site, env, k8s, template, files                    (never provider, cli, flow or report)
 //! node -> k8s, engine, site::secret, files                             (it knows no site and no profile)
-//! components -> engine, site, env, files        env -> k8s, ssh, site::{name, secret}
+//! components -> engine, site, env, files        env -> aws, k8s, ssh, site::{name, secret}
 //! k8s -> engine, site::{name, secret}, files     ssh -> engine, files, site::inventory, site::secret
-//! template -> files
+//! aws -> engine, site::secret      template -> files
 //! report -> engine      engine -> site::name, site::secret      site, files -> nothing of ours
 //! ```
 //! A test checks these arrows.
@@ -46,6 +46,7 @@
 //! If another file has to change, a question is missing: one that the profile answers is a method of
 //! [`site::Cluster`], one that takes a look or a deed is a method of [`provider::Lifecycle`].
 
+pub mod aws;
 pub mod cli;
 pub mod components;
 pub mod engine;

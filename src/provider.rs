@@ -3,6 +3,7 @@
 
 mod api_server;
 mod departed;
+mod eks;
 mod existing;
 pub mod k3s;
 pub mod local;
@@ -20,6 +21,7 @@ use crate::site::inventory::Host;
 use crate::site::name::HostName;
 use crate::site::{Cluster, Provider, Site};
 use crate::{par, seq};
+use eks::EksCluster;
 use existing::ExistingCluster;
 use k3s::K3sCluster;
 use local::{LocalCluster, RemoveSiteFolder};
@@ -104,6 +106,7 @@ pub fn of(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>) -> Box<dyn Lifecy
     match &cluster.provider {
         Provider::Local(local) => Box::new(LocalCluster::new(site, cluster, local, env)),
         Provider::K3s(k3s) => Box::new(K3sCluster::new(site, cluster, k3s, env)),
+        Provider::Eks(eks) => Box::new(EksCluster::new(site, cluster, eks, env)),
         Provider::Existing(existing) => Box::new(ExistingCluster::new(site, cluster, existing, env)),
     }
 }

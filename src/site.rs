@@ -16,7 +16,8 @@ use std::path::PathBuf;
 
 pub use argocd::{ARGOCD_VERSION, ArgoCd, Ingress, Login};
 pub use provider::{
-    Existing, K3S_CHANNELS, K3S_RELEASES, K3S_VERSION, K3s, K3sRelease, Local, MOST_NODES, Provider,
+    Eks, EksEndpoint, EksNetwork, EksNodes, Existing, K3S_CHANNELS, K3S_RELEASES, K3S_VERSION, K3s,
+    K3sRelease, Local, MOST_NODES, Nat, NodeGroup, Provider,
 };
 
 use inventory::Host;

@@ -13,9 +13,10 @@ use tera::{Context, Delimiters, Tera};
 use crate::files::{self, FileError};
 
 /// The templates that are part of the binary.
-const EMBEDDED: [(&str, &str); 2] = [
+const EMBEDDED: [(&str, &str); 3] = [
     ("bootstrap/addons.yaml", include_str!("../templates/bootstrap/addons.yaml")),
     ("bootstrap/workloads.yaml", include_str!("../templates/bootstrap/workloads.yaml")),
+    ("eks/network.yaml", include_str!("../templates/eks/network.yaml")),
 ];
 
 /// A template cannot be used.

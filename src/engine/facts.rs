@@ -31,17 +31,43 @@ pub struct ClusterFacts {
     pub join: Option<Join>,
     /// Whether it is there, for those that take something away from it.
     pub presence: Option<Presence>,
+    /// The network that it is in, where a cloud has made one for it.
+    pub network: Option<Network>,
+    /// What a cloud calls it, as its workloads may want to know.
+    pub metadata: Option<Metadata>,
+}
+
+/// A network in a cloud.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Network {
+    /// Its id there.
+    pub id: String,
+    /// The ids of all its subnets that the cluster may use.
+    pub subnets: Vec<String>,
+    /// The ids of those that nodes are in.
+    pub node_subnets: Vec<String>,
+}
+
+/// What is said of a cluster in its cluster Secret besides what the profile says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Metadata {
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations.
+    pub annotations: BTreeMap<String, String>,
 }
 
 impl ClusterFacts {
     /// Adds what others learnt; what is newer wins.
     fn merge(&mut self, newer: Self) {
-        let Self { access, version, registration, join, presence } = newer;
+        let Self { access, version, registration, join, presence, network, metadata } = newer;
         self.access = access.or(self.access.take());
         self.version = version.or(self.version.take());
         self.registration = registration.or(self.registration.take());
         self.join = join.or(self.join.take());
         self.presence = presence.or(self.presence.take());
+        self.network = network.or(self.network.take());
+        self.metadata = metadata.or(self.metadata.take());
     }
 }
 
@@ -220,6 +246,14 @@ impl Facts {
     /// When nobody has found out.
     pub fn join(&self, cluster: &ClusterName) -> Result<&Join, Missing> {
         self.known(cluster, "token to join", |facts| facts.join.as_ref())
+    }
+
+    /// The network that a cluster is in.
+    ///
+    /// # Errors
+    /// When nobody has found out.
+    pub fn network(&self, cluster: &ClusterName) -> Result<&Network, Missing> {
+        self.known(cluster, "network", |facts| facts.network.as_ref())
     }
 
     /// What is known of a repository that this machine serves.

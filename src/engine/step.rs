@@ -91,6 +91,11 @@ pub trait Step: Send + Sync {
     fn patience(&self) -> Duration {
         Duration::from_mins(2)
     }
+
+    /// The longest pause between two looks while the engine waits. They come close together at first.
+    fn longest_pause(&self) -> Duration {
+        Duration::from_secs(1)
+    }
 }
 
 /// What looking yields: the facts learnt, what differs (empty: ready), and what to do about it.
@@ -143,6 +148,7 @@ pub(super) trait AnyStep: Send + Sync {
         writer: &'a Writer,
     ) -> BoxFuture<'a, Result<(), Failure>>;
     fn patience(&self) -> Duration;
+    fn longest_pause(&self) -> Duration;
 }
 
 /// The work of a step, for the same step only.
@@ -182,5 +188,9 @@ impl<S: Step> AnyStep for S {
 
     fn patience(&self) -> Duration {
         Step::patience(self)
+    }
+
+    fn longest_pause(&self) -> Duration {
+        Step::longest_pause(self)
     }
 }

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub struct Pace {
     next: Duration,
+    longest: Duration,
     deadline: Instant,
 }
 
@@ -18,7 +19,13 @@ impl Pace {
     /// A pace that gives up after `patience`.
     #[must_use]
     pub fn new(patience: Duration) -> Self {
-        Self { next: Self::FIRST, deadline: Instant::now() + patience }
+        Self { next: Self::FIRST, longest: Self::LONGEST, deadline: Instant::now() + patience }
+    }
+
+    /// The same with pauses of up to so long, for a world that should not be asked every second.
+    #[must_use]
+    pub fn with_longest_pause(self, longest: Duration) -> Self {
+        Self { longest, ..self }
     }
 
     /// Pauses; `false` when there is no time left for another look.
@@ -28,7 +35,7 @@ impl Pace {
             return false;
         }
         pause(self.next.min(self.deadline - now)).await;
-        self.next = (self.next * 5 / 4).min(Self::LONGEST);
+        self.next = (self.next * 5 / 4).min(self.longest);
         true
     }
 }

@@ -42,6 +42,10 @@ impl Step for Within {
     fn patience(&self) -> Duration {
         self.step.0.patience()
     }
+
+    fn longest_pause(&self) -> Duration {
+        self.step.0.longest_pause()
+    }
 }
 
 /// The same tree with all its steps, and the gates on them, under `<part>/`.

@@ -44,6 +44,7 @@ pub(super) struct ClusterTable {
     pub(super) environment: Option<Spanned<String>>,
     pub(super) local: Option<LocalTable>,
     pub(super) k3s: Option<K3sTable>,
+    pub(super) eks: Option<EksTable>,
     pub(super) existing: Option<ExistingTable>,
     /// Of a spoke only; Argo CD reaches the hub from inside.
     pub(super) server: Option<Spanned<String>>,
@@ -72,6 +73,50 @@ pub(super) struct K3sTable {
     pub(super) sha256: Vec<Spanned<String>>,
     pub(super) images: bool,
     pub(super) config: Map<serde_json::Value>,
+}
+
+/// `[hub.eks]` or `[spokes.<name>.eks]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct EksTable {
+    pub(super) region: Option<Spanned<String>>,
+    pub(super) account_id: Option<Spanned<String>>,
+    pub(super) profile: Option<Spanned<String>>,
+    pub(super) version: Option<Spanned<String>>,
+    pub(super) tags: Map<Spanned<String>>,
+    pub(super) vpc: Option<VpcTable>,
+    pub(super) subnet_ids: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) endpoint_access: Option<Spanned<String>>,
+    pub(super) public_access_cidrs: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) logging: Vec<Spanned<String>>,
+    pub(super) auto_mode: Option<Spanned<bool>>,
+    pub(super) node_groups: Vec<NodeGroupTable>,
+    pub(super) addons: Map<Spanned<String>>,
+    pub(super) admins: Vec<Spanned<String>>,
+}
+
+/// `[hub.eks.vpc]` or `[spokes.<name>.eks.vpc]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct VpcTable {
+    pub(super) cidr: Option<Spanned<String>>,
+    pub(super) azs: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) nat: Option<Spanned<String>>,
+}
+
+/// `[[hub.eks.node_groups]]` or `[[spokes.<name>.eks.node_groups]]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct NodeGroupTable {
+    pub(super) name: Option<Spanned<String>>,
+    pub(super) instance_types: Vec<Spanned<String>>,
+    pub(super) ami_type: Option<Spanned<String>>,
+    pub(super) spot: bool,
+    pub(super) min: Option<Spanned<i64>>,
+    pub(super) max: Option<Spanned<i64>>,
+    pub(super) desired: Option<Spanned<i64>>,
+    pub(super) disk: Option<Spanned<i64>>,
+    pub(super) labels: Map<Spanned<String>>,
 }
 
 /// `[hub.existing]` or `[spokes.<name>.existing]`

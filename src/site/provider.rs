@@ -1,11 +1,15 @@
 //! What makes a cluster, and what can be said of it without looking. What a provider does is in the module of that name.
 
+mod eks;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::inventory::Host;
 use super::name::{ClusterName, HostName};
 use super::{Cluster, Role};
+
+pub use eks::{Eks, EksEndpoint, EksNetwork, EksNodes, Nat, NodeGroup};
 
 /// What makes a cluster. Outside of `site` it is matched in one place: `provider::of`.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +18,8 @@ pub enum Provider {
     Local(Local),
     /// k3s on hosts that are reached over SSH.
     K3s(K3s),
+    /// Amazon EKS.
+    Eks(Eks),
     /// A cluster that somebody else made: a context of the kubeconfig.
     Existing(Existing),
 }
@@ -25,6 +31,7 @@ impl Provider {
         match self {
             Self::Local(_) => "local",
             Self::K3s(_) => "k3s",
+            Self::Eks(_) => "eks",
             Self::Existing(_) => "existing",
         }
     }
@@ -69,6 +76,12 @@ impl Cluster {
     #[must_use]
     pub const fn is_on_this_machine(&self) -> bool {
         matches!(self.provider, Provider::Local(_))
+    }
+
+    /// Whether a cloud makes it, and says where its API is.
+    #[must_use]
+    pub const fn is_in_cloud(&self) -> bool {
+        matches!(self.provider, Provider::Eks(_))
     }
 
     /// The context by which it is reached, if somebody else made it. Such a cluster stays when its site goes.

@@ -2,6 +2,7 @@
 
 mod argocd;
 mod cluster;
+mod eks;
 mod inventory;
 mod k3s;
 mod kube;

@@ -8,11 +8,12 @@ use bridgehead::files;
 use crate::kit::lab::REPOSITORY;
 
 /// Layer, and the layers (or modules of one) that it may name besides itself.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     // `node::process`, `provider::local` and `ssh::password` for the commands that bridgehead is re-executed with.
     (
         "cli",
         &[
+            "aws",
             "components",
             "engine",
             "env",
@@ -26,13 +27,14 @@ const ARROWS: [(&str, &[&str]); 14] = [
         ],
     ),
     ("flow", &["components", "engine", "env", "files", "gitops", "k8s", "provider", "site"]),
-    ("provider", &["components", "engine", "env", "files", "k8s", "node", "site", "ssh"]),
+    ("provider", &["aws", "components", "engine", "env", "files", "k8s", "node", "site", "ssh", "template"]),
     ("gitops", &["engine", "env", "files", "k8s", "site", "template"]),
     // It knows no site and no profile.
     ("node", &["engine", "files", "k8s", "site::secret"]),
     ("components", &["engine", "env", "files", "site"]),
-    ("env", &["k8s", "site::name", "site::secret", "ssh"]),
+    ("env", &["aws", "k8s", "site::name", "site::secret", "ssh"]),
     ("report", &["engine"]),
+    ("aws", &["engine", "site::secret"]),
     ("k8s", &["engine", "files", "site::name", "site::secret"]),
     ("ssh", &["engine", "files", "site::inventory", "site::secret"]),
     ("template", &["files"]),

@@ -114,7 +114,7 @@ impl Walk<'_> {
         writer: &Writer,
         (before, mut work): (&[Change], Option<AnyWork>),
     ) -> Result<Facts, Halt> {
-        let mut pace = Pace::new(step.patience());
+        let mut pace = Pace::new(step.patience()).with_longest_pause(step.longest_pause());
         let (mut changes, mut told, mut applied) = (before.to_vec(), list(before), BTreeSet::new());
         loop {
             let due = changes.iter().filter(|change| !change.is_wait()).map(|change| change.subject.clone());

@@ -95,8 +95,10 @@ impl ClusterSecret {
 }
 
 fn refuse_loopback(site: &Site, cluster: &Cluster, access: &Access) -> Result<(), ContentError> {
-    // The Argo CD of a local hub is a process on this machine.
-    if site.hub.is_on_this_machine() || !access.is_loopback() {
+    // The Argo CD of a local hub is a process on this machine. A cloud's addresses are good for all of its clusters: only an
+    // emulated one, which is on one machine with all that is in it, gives out one of loopback.
+    let is_one_cloud = site.hub.is_in_cloud() && cluster.is_in_cloud();
+    if site.hub.is_on_this_machine() || is_one_cloud || !access.is_loopback() {
         return Ok(());
     }
     Err(ContentError::Loopback {
@@ -108,6 +110,10 @@ fn refuse_loopback(site: &Site, cluster: &Cluster, access: &Access) -> Result<()
 /// What the site adds comes first, so that it cannot change what the contract says.
 pub(super) fn labels(cluster: &Cluster, facts: &Facts) -> BTreeMap<String, String> {
     let mut labels = cluster.labels.clone();
+    let known = facts.cluster(&cluster.name);
+    labels.extend(
+        known.and_then(|known| known.metadata.as_ref()).into_iter().flat_map(|cloud| cloud.labels.clone()),
+    );
     let mut set = |key: &str, value: &str| labels.insert(key.to_owned(), value.to_owned());
     set(SECRET_TYPE, CLUSTER);
     set(CLUSTER_LABEL, cluster.name.as_str());
@@ -147,6 +153,8 @@ pub(super) fn annotations(
     let places = enabled.flat_map(|(addon, _)| catalogue::annotations(addon));
     let mut annotations: BTreeMap<_, _> = places.map(|(key, value)| (key, value.to_owned())).collect();
     annotations.extend(cluster.annotations.clone());
+    let known = facts.cluster(&cluster.name).and_then(|known| known.metadata.as_ref());
+    annotations.extend(known.into_iter().flat_map(|cloud| cloud.annotations.clone()));
     let mut set = |key: String, value: &str| annotations.insert(key, value.to_owned());
     set("cluster_name".to_owned(), cluster.name.as_str());
     set("environment".to_owned(), &cluster.environment);

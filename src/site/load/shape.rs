@@ -51,6 +51,19 @@ impl Fitting {
                 self.table(key.clone(), table, schema);
                 true
             }
+            (Shape::Tables(schema), DeValue::Array(values)) => {
+                let fitted = values.iter_mut().map(|value| {
+                    let span = value.span();
+                    match value.get_mut() {
+                        DeValue::Table(table) => {
+                            self.table(span, table, schema);
+                            true
+                        }
+                        other => self.misshapen(span, other, &Shape::Table(schema)),
+                    }
+                });
+                fitted.fold(true, |all, fits| all && fits)
+            }
             (Shape::Map(shape), DeValue::Table(table)) => {
                 retain(table, |key, value| {
                     self.below(key.get_ref(), |fitting| fitting.value(&key.span(), value, shape))
@@ -87,6 +100,7 @@ impl Fitting {
             }
             Shape::Text => "a string",
             Shape::Texts => "an array of strings",
+            Shape::Tables(_) => "an array of tables",
             Shape::Flag => "`true` or `false`",
             Shape::Count => "an integer",
             Shape::Table(_) | Shape::Map(_) | Shape::Any | Shape::Later => "a table",

@@ -15,6 +15,8 @@ pub(in crate::site) enum Shape {
     Any,
     /// A table with known keys.
     Table(&'static Table),
+    /// Tables with known keys, each under `[[..]]`.
+    Tables(&'static Table),
     /// A table whose keys the person chooses.
     Map(&'static Shape),
     /// A table that says where a secret value comes from.
@@ -89,7 +91,7 @@ const HUB: Table = Table {
         ("addons", Shape::Map(&Shape::Flag)),
         ("labels", Shape::Map(&Shape::Text)),
         ("annotations", Shape::Map(&Shape::Text)),
-        ("eks", Shape::Later),
+        ("eks", Shape::Table(&EKS)),
     ],
     required: &[],
     one_of: PROVIDERS,
@@ -105,7 +107,7 @@ const SPOKE: Table = Table {
         ("labels", Shape::Map(&Shape::Text)),
         ("annotations", Shape::Map(&Shape::Text)),
         ("server", Shape::Text),
-        ("eks", Shape::Later),
+        ("eks", Shape::Table(&EKS)),
         ("proxy_url", Shape::Later),
         ("tls_server_name", Shape::Later),
         ("namespaces", Shape::Later),
@@ -130,6 +132,47 @@ const K3S: Table = Table {
         ("config", Shape::Map(&Shape::Any)),
     ],
     required: &["servers"],
+    one_of: &[],
+};
+
+const EKS: Table = Table {
+    keys: &[
+        ("region", Shape::Text),
+        ("account_id", Shape::Text),
+        ("profile", Shape::Text),
+        ("version", Shape::Text),
+        ("tags", Shape::Map(&Shape::Text)),
+        ("vpc", Shape::Table(&VPC)),
+        ("subnet_ids", Shape::Texts),
+        ("endpoint_access", Shape::Text),
+        ("public_access_cidrs", Shape::Texts),
+        ("logging", Shape::Texts),
+        ("auto_mode", Shape::Flag),
+        ("node_groups", Shape::Tables(&NODE_GROUP)),
+        ("addons", Shape::Map(&Shape::Text)),
+        ("admins", Shape::Texts),
+        ("auth", Shape::Later),
+        ("role_arn", Shape::Later),
+    ],
+    required: &["region"],
+    one_of: &[],
+};
+
+const VPC: Table = Table::optional(&[("cidr", Shape::Text), ("azs", Shape::Texts), ("nat", Shape::Text)]);
+
+const NODE_GROUP: Table = Table {
+    keys: &[
+        ("name", Shape::Text),
+        ("instance_types", Shape::Texts),
+        ("ami_type", Shape::Text),
+        ("spot", Shape::Flag),
+        ("min", Shape::Count),
+        ("max", Shape::Count),
+        ("desired", Shape::Count),
+        ("disk", Shape::Count),
+        ("labels", Shape::Map(&Shape::Text)),
+    ],
+    required: &["name"],
     one_of: &[],
 };
 

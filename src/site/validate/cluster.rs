@@ -161,6 +161,7 @@ impl Check<'_> {
         match table {
             ClusterTable { local: Some(local), .. } => self.local(local),
             ClusterTable { k3s: Some(k3s), .. } => self.k3s(k3s, target),
+            ClusterTable { eks: Some(eks), .. } => self.eks(eks),
             ClusterTable { existing: Some(ExistingTable { context: Some(context) }), .. } => {
                 self.context(context, kube)
             }
@@ -190,5 +191,5 @@ impl Check<'_> {
 
 /// Whether the table says what makes its cluster.
 fn has_provider(table: &ClusterTable) -> bool {
-    table.local.is_some() || table.k3s.is_some() || table.existing.is_some()
+    table.local.is_some() || table.k3s.is_some() || table.eks.is_some() || table.existing.is_some()
 }

@@ -45,6 +45,7 @@ impl World {
             components: None,
             executable: "/bin/false".into(),
             variable: |_| None,
+            aws: crate::aws::Sessions::default(),
             clients: crate::k8s::Clients::default(),
             hosts: crate::env::Hosts::new(crate::env::Settings::default()),
             answers: crate::env::Answers::default(),
