@@ -12,15 +12,15 @@ use crate::engine::Hint;
 #[error("cannot {action}")]
 pub struct AwsError {
     action: String,
-    code: Option<String>,
     source: Said,
 }
 
 /// What AWS, or the way there, has said.
 #[derive(Debug, thiserror::Error)]
-#[error("{text}")]
+#[error("{text}{}", .code.as_ref().map(|code| format!(" ({code})")).unwrap_or_default())]
 struct Said {
     text: String,
+    code: Option<String>,
     source: Option<Hint>,
 }
 
@@ -51,8 +51,8 @@ impl AwsError {
         R: fmt::Debug,
     {
         let text = match (error.code(), error.message()) {
-            (Some(code), Some(message)) => format!("{message} ({code})"),
-            (Some(code), None) => code.to_owned(),
+            (Some(_), Some(message)) => message.to_owned(),
+            (Some(_), None) => "AWS says no more".to_owned(),
             (None, _) => innermost(error),
         };
         Self::new(verb, subject, error.code().map(ToOwned::to_owned), text)
@@ -61,13 +61,13 @@ impl AwsError {
     /// A call failed, with the code that AWS gave, if it did, and what was said.
     pub(super) fn new(verb: &str, subject: impl fmt::Display, code: Option<String>, text: String) -> Self {
         let source = hint(code.as_deref(), &text).map(|hint| Hint(hint.to_owned()));
-        Self { action: format!("{verb} {subject}"), code, source: Said { text, source } }
+        Self { action: format!("{verb} {subject}"), source: Said { text, code, source } }
     }
 
     /// What AWS calls the error, such as `ResourceNotFoundException`; `None` if it was not AWS that refused.
     #[must_use]
     pub fn code(&self) -> Option<&str> {
-        self.code.as_deref()
+        self.source.code.as_deref()
     }
 
     /// What was said.

@@ -15,8 +15,6 @@ use serde::de::DeserializeOwned;
 use super::{Account, AwsError};
 use crate::engine::wait::pause;
 
-/// How long one attempt may take.
-const ATTEMPT: Duration = Duration::from_secs(30);
 /// How often a call is tried that AWS refuses for now.
 const ATTEMPTS: u32 = 6;
 /// The pause before the second attempt; it doubles.
@@ -116,8 +114,7 @@ impl Question<'_> {
             Attempt::Final(self.error(None, format!("no signature without credentials: {error}")))
         })?;
         let passing = |error: reqwest::Error| Attempt::Passing(self.error(None, innermost(&error)));
-        let client = reqwest::Client::builder().timeout(ATTEMPT).build().map_err(passing)?;
-        let answer = client.execute(request).await.map_err(passing)?;
+        let answer = account.http().map_err(passing)?.execute(request).await.map_err(passing)?;
         let status = answer.status();
         let text = answer.text().await.map_err(passing)?;
         if status.is_success() {
@@ -125,9 +122,8 @@ impl Question<'_> {
         }
         let refusal = quick_xml::de::from_str::<Refusal>(&text).ok();
         let fault = refusal.and_then(|refusal| refusal.errors.error.or(refusal.error));
-        let (code, text) = fault.map_or((None, format!("HTTP {status}")), |Fault { code, message }| {
-            (Some(code.clone()), format!("{message} ({code})"))
-        });
+        let (code, text) =
+            fault.map_or((None, format!("HTTP {status}")), |Fault { code, message }| (Some(code), message));
         let is_passing = status.is_server_error()
             || status == StatusCode::TOO_MANY_REQUESTS
             || code.as_deref().is_some_and(|code| {

@@ -1,7 +1,7 @@
 //! Connections to AWS, made once for every region and profile.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use aws_config::identity::IdentityCache;
@@ -41,6 +41,7 @@ pub struct Sessions(Mutex<BTreeMap<Place, Arc<Session>>>);
 struct Session {
     config: OnceCell<SdkConfig>,
     identity: OnceCell<Identity>,
+    http: OnceLock<reqwest::Client>,
 }
 
 /// The services of AWS, as one cluster uses them.
@@ -86,6 +87,20 @@ impl Account {
             Ok(Identity::new(answer.account().unwrap_or_default(), answer.arn().unwrap_or_default()))
         };
         self.session.identity.get_or_try_init(ask).await
+    }
+
+    /// The connections of calls that no SDK makes.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub(super) fn http(&self) -> Result<&reqwest::Client, reqwest::Error> {
+        if let Some(client) = self.session.http.get() {
+            return Ok(client);
+        }
+        // The first one stands; a second one is refused, which is no harm.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder().timeout(ATTEMPT).build()?;
+        Ok(self.session.http.get_or_init(|| client))
     }
 
     /// What calls are made with.

@@ -64,7 +64,7 @@ impl NetworkStack {
                 .filter_map(|parameter| Some((parameter.parameter_key?, parameter.parameter_value?)))
                 .collect(),
             tags: tags.filter_map(|tag| Some((tag.key?, tag.value?))).collect(),
-            reason: stack.stack_status_reason,
+            reason: stack.stack_status_reason.filter(|reason| !reason.is_empty()),
         }
     }
 
