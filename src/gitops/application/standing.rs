@@ -13,7 +13,7 @@ const COMPARISON: SignedDuration = SignedDuration::from_secs(5);
 /// Application changes, and else only every few minutes.
 const GRACE: SignedDuration = SignedDuration::from_secs(30);
 /// With this annotation, the controller leaves an Application alone altogether.
-const SKIP_RECONCILE: &str = "argocd.argoproj.io/skip-reconcile";
+pub(in crate::gitops) const SKIP_RECONCILE: &str = "argocd.argoproj.io/skip-reconcile";
 
 /// How an Application stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
