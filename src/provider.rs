@@ -10,6 +10,7 @@ pub mod local;
 mod nodes;
 mod presence;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
@@ -26,7 +27,7 @@ use existing::ExistingCluster;
 use k3s::K3sCluster;
 use local::{LocalCluster, RemoveSiteFolder};
 
-pub use departed::{departed_agents, departed_cluster, departed_here, remove_agent};
+pub use departed::{DepartedHost, departed_agents, departed_cluster, departed_here, remove_host};
 pub use k3s::MarkedHosts;
 pub use presence::{Said, Sighting, locate};
 
@@ -82,12 +83,15 @@ pub trait Lifecycle: Send + Sync {
     ///
     /// # Errors
     /// When the cluster cannot be asked for its nodes.
-    fn departed_agents<'a>(&'a self, _facts: &'a Facts) -> BoxFuture<'a, Result<Vec<HostName>, Failure>> {
-        Box::pin(async { Ok(Vec::new()) })
+    fn departed_agents<'a>(
+        &'a self,
+        _facts: &'a Facts,
+    ) -> BoxFuture<'a, Result<BTreeSet<HostName>, Failure>> {
+        Box::pin(async { Ok(BTreeSet::new()) })
     }
 
-    /// Takes such an agent out of the cluster.
-    fn remove_agent(&self, _host: &Host) -> Tree {
+    /// Takes a host out of the cluster that left its profile. A server stays, and the tree says what to do about it.
+    fn remove_host(&self, _host: &Host, _is_server: bool) -> Tree {
         seq![]
     }
 

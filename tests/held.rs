@@ -145,4 +145,7 @@ fn an_annotation(site: &Site) {
     let skip = "argocd.argoproj.io/skip-reconcile";
     site.write("{}", &format!("{{{skip}: 'true'}}"), AUTOMATED);
     site.is_held("makes Argo CD leave it alone", &format!("annotate application docs-dev {skip}-"));
+    // Its controller would leave it alone for ever, also when it is deleted.
+    let down = site.0.ok(&["down", "held", "--yes"]);
+    assert!(down.stderr.contains("delete Application argocd/docs-dev"), "{}", down.stderr);
 }

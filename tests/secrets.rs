@@ -146,7 +146,7 @@ fn a_program_that_fails_is_told(lab: &Lab, file: &Path) {
     lab.write_profile(SITE, &profile(file, "echo canary-half; echo 'no such entry' >&2; exit 3"));
     let failed = events_with(lab, &["secret", "apply", SITE, "registry"], &[REGISTRY]);
     let event = &failed.events_of("failed")[0];
-    assert_eq!(event["error"], "cannot have the value of `printed` of the Secret registry");
+    assert_eq!(event["error"], "cannot get the value of `printed` for the Secret registry");
     assert_eq!(event["causes"][0], "`sh` printed no value (exit status: 3): no such entry");
     lab.write_profile(SITE, &good);
 }

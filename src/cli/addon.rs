@@ -249,19 +249,22 @@ pub(super) fn what_goes(addon: &AddonName, removals: &Removals) -> String {
 
 /// Clusters and addons: what the profile says, what the label says, what is there.
 fn matrix(site: &Site, addons: &[AddonRow]) -> String {
-    const WIDTH: usize = 26;
-    let mut text = format!("{:<28}", "ADDON");
-    text.extend(site.clusters().map(|cluster| format!("{:<WIDTH$}", cluster.name)));
-    for row in addons {
-        text.truncate(text.trim_end().len());
-        text.push_str(&format!("\n{:<28}", row.addon));
-        text.extend(row.clusters.iter().map(|cell| format!("{:<WIDTH$}", cell_text(cell))));
-    }
+    let heading = site.clusters().map(|cluster| cluster.name.to_string());
+    let rows = addons.iter().map(|row| (row.addon.to_string(), row.clusters.iter().map(cell_text).collect()));
+    let rows: Vec<(_, Vec<_>)> =
+        std::iter::once(("ADDON".to_owned(), heading.collect())).chain(rows).collect();
+    let name_width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    let width = rows.iter().flat_map(|(_, cells)| cells).map(String::len).max().unwrap_or_default();
+    let line = |(name, cells): &(String, Vec<String>)| {
+        let cells: String = cells.iter().map(|cell| format!("  {cell:<width$}")).collect();
+        format!("{name:<name_width$}{cells}").trim_end().to_owned()
+    };
+    let text = rows.iter().map(line).collect::<Vec<_>>().join("\n");
     let cells = addons.iter().flat_map(|row| &row.clusters);
     let unseen = cells.flat_map(|cell| cell.unseen.iter().map(|unseen| (&cell.cluster, unseen)));
     let unseen: BTreeSet<_> = unseen.collect();
     let unseen = unseen.iter().map(|(cluster, unseen)| format!("\n{cluster}: {unseen}"));
-    format!("{}{}\n", text.trim_end(), unseen.collect::<String>())
+    format!("{text}{}\n", unseen.collect::<String>())
 }
 
 fn cell_text(cell: &Cell) -> String {
@@ -287,4 +290,38 @@ fn cell_text(cell: &Cell) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::site::{Cluster, load};
+
+    #[test]
+    fn columns_are_apart_however_long_a_name_is() {
+        const LONG: &str = "aws_crossplane_upbound_provider";
+        let name = "home".parse().expect("valid");
+        let text = "[hub.local]\n[spokes.dev.local]\n";
+        let site = load::from_text(None, &name, text, &load::Overrides::default()).expect("valid");
+        let cell = |cluster: &Cluster| Cell {
+            cluster: cluster.name.clone(),
+            profile: true,
+            label: Some("true".to_owned()),
+            applications: Vec::new(),
+            left_behind: Some(Vec::new()),
+            unseen: Vec::new(),
+        };
+        let row = |addon: &str| AddonRow {
+            addon: addon.parse().expect("valid"),
+            sets: Vec::new(),
+            clusters: site.clusters().map(cell).collect(),
+        };
+        let table = matrix(&site, &[row(LONG), row("keda")]);
+        let expected = [
+            format!("ADDON{}hub  dev\n", " ".repeat(LONG.len() - 3)),
+            format!("{LONG}  on   on\n"),
+            format!("keda{}on   on\n", " ".repeat(LONG.len() - 2)),
+        ];
+        assert_eq!(table, expected.concat());
+    }
 }

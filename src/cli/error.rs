@@ -36,6 +36,8 @@ pub(super) enum CommandError {
         /// What is different; `None` where the expected plan was not shown on this machine.
         differences: Option<Vec<String>>,
     },
+    /// The profile was saved while a question about it was open.
+    OtherProfile,
     /// There is no plan to compare with.
     NoPlan,
     /// What is said of clusters that go makes no sense where none goes.
@@ -78,6 +80,7 @@ impl CommandError {
             Self::Interrupted => RunResult::Interrupted,
             Self::Logged(error, _) => error.result(),
             Self::OtherPlan { .. }
+            | Self::OtherProfile
             | Self::NoPlan
             | Self::File(_)
             | Self::Lock(_)
@@ -126,6 +129,11 @@ impl CommandError {
             Self::OnlyWithPrune => {
                 report::error("`--lost`, `--through-argocd` and `--with-others` need `--prune`", &[], None);
             }
+            Self::OtherProfile => report::error(
+                "the profile or the inventory was saved meanwhile; nothing was changed",
+                &[],
+                Some("run the command again: it shows what goes now"),
+            ),
             Self::NoPlan => report::error(
                 "the plan is incomplete, so it has no digest to compare; nothing was changed",
                 &[],

@@ -14,7 +14,7 @@ pub(super) enum PasswordError {
     #[error("the file of BRIDGEHEAD_PASSWORD_FILE cannot be used")]
     File(#[source] FileError),
     /// Others can use the file.
-    #[error("the file `{}` of BRIDGEHEAD_PASSWORD_FILE is open to others than you", .path.display())]
+    #[error("the file `{}` of BRIDGEHEAD_PASSWORD_FILE can be read by other users", .path.display())]
     OpenToOthers {
         /// The file.
         path: PathBuf,

@@ -32,7 +32,7 @@ pub(super) struct Plan {
     #[arg(long)]
     exit_code: bool,
     /// Print the steps of `up` in their order instead: nothing is looked at
-    #[arg(long, conflicts_with_all = ["cluster", "exit_code"])]
+    #[arg(long, conflicts_with_all = ["cluster", "exit_code", "prune", "Unreached"])]
     steps: bool,
 }
 

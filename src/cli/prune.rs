@@ -15,8 +15,8 @@ use crate::engine::{Failure, StepId, Tree};
 use crate::flow;
 use crate::flow::departed::{Departed, Removals};
 use crate::report;
-use crate::site::Site;
 use crate::site::name::{AddonName, ClusterName};
+use crate::site::{Site, load};
 
 /// The clusters that a run is for; `None`: all.
 type Selection = Option<BTreeSet<ClusterName>>;
@@ -41,8 +41,8 @@ pub(super) struct Work {
     departed: Departed,
     /// What goes of addons.
     removals: BTreeMap<AddonName, Removals>,
-    /// Why what cluster Secrets say cannot go now.
-    left: Option<Failure>,
+    /// The addons that cannot go now, and why.
+    left: BTreeMap<AddonName, Failure>,
 }
 
 impl Pruning {
@@ -59,23 +59,20 @@ impl Pruning {
                 all,
                 departed: Departed::default(),
                 removals: BTreeMap::new(),
-                left: None,
+                left: BTreeMap::new(),
             });
         }
         let facts = session.look(&flow::addon::found(site, env)).await.facts;
         let (mut departed, all) = flow::departed::search(site, env, &facts).await?;
         let request = self.unreached.request(&all, &[])?;
-        let (mut removals, mut left) = (BTreeMap::new(), None);
+        let (mut removals, mut left) = (BTreeMap::new(), BTreeMap::new());
         for (addon, clusters) in departed.addons() {
             match flow::addon::removals(site, env, &facts, addon, clusters).await {
                 Ok(of_addon) => drop(removals.insert(addon.clone(), of_addon)),
-                Err(failure) => left = Some(failure),
+                Err(failure) => drop(left.insert(addon.clone(), failure)),
             }
         }
-        if left.is_some() {
-            departed.leave_entries();
-            removals.clear();
-        }
+        departed.leave_addons(|addon| left.contains_key(addon));
         let tree = flow::departed::up_and_prune(site, &all, env, &departed, &request);
         Ok(Work { tree, all, departed, removals, left })
     }
@@ -107,6 +104,13 @@ impl Work {
     /// The site with the clusters that go.
     pub(super) fn site(&self) -> &Site {
         &self.all
+    }
+
+    /// Makes sure that the profile still is the one by which was decided what goes.
+    pub(super) fn is_still_so(&self, session: &Session) -> Result<(), CommandError> {
+        let Session { site, env, .. } = session;
+        let now = load::load(env.root.as_deref(), &site.name, &site.overrides)?;
+        if self.prunes() && now != **site { Err(CommandError::OtherProfile) } else { Ok(()) }
     }
 
     /// Whether something goes.
@@ -155,9 +159,9 @@ impl Work {
         if let (Some(rest), true) = (self.rest(session), report.is_converged()) {
             report = report.then(session.walk(Mode::Apply, None, &rest).await);
         }
-        match &self.left {
-            Some(failure) => report.with_failure(StepId::site("departed/addons"), failure),
-            None => report,
-        }
+        let said = |report: Report, (addon, failure): (&AddonName, &Failure)| {
+            report.with_failure(StepId::site(&format!("departed/addons/{addon}")), failure)
+        };
+        self.left.iter().fold(report, said)
     }
 }

@@ -68,6 +68,7 @@ impl Up {
                     if !self.pruning.is_confirmed(&work)? {
                         return Ok(session.finish_as(RunResult::Declined, 0, None));
                     }
+                    work.is_still_so(&session)?;
                 }
                 confirmed = plan;
             }

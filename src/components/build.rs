@@ -40,7 +40,7 @@ pub enum GoError {
         said: String,
     },
     /// It said something that we do not understand.
-    #[error("cannot {task}: `go` answered with something else than asked for")]
+    #[error("cannot {task}: `go` did not answer what it was asked")]
     Answer {
         /// What it was asked for.
         task: String,

@@ -87,7 +87,7 @@ pub enum Stop {
 
 /// A fact was absent when applying that was there when observing.
 #[derive(Debug, thiserror::Error)]
-#[error("the {0} is not known any more")]
+#[error("the {0} is no longer known")]
 struct Forgotten(Missing);
 
 impl Stop {

@@ -17,8 +17,8 @@ use crate::env::Env;
 use crate::gitops::departed::{DepartedCluster, departed, drop_entries};
 use crate::gitops::secret::pruned;
 use crate::gitops::teardown;
-use crate::provider::MarkedHosts;
-use crate::site::name::{AddonName, ClusterName, HostName};
+use crate::provider::{DepartedHost, MarkedHosts};
+use crate::site::name::{AddonName, ClusterName};
 use crate::site::{Cluster, Site};
 use crate::{provider, seq};
 
@@ -32,17 +32,10 @@ pub struct Departed {
     on_hub: crate::gitops::departed::Departed,
     /// Clusters that the hub does not know: they have the site's mark on this machine, or on hosts.
     unregistered: BTreeSet<ClusterName>,
-    /// Hosts that are agents of a cluster.
-    agents: Vec<Agent>,
+    /// Hosts that were taken out of a cluster.
+    hosts: BTreeSet<DepartedHost>,
     /// Why it is not known whether there is more.
     unseen: Vec<String>,
-}
-
-/// A host that was taken out of the agents of a cluster.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Agent {
-    cluster: ClusterName,
-    host: HostName,
 }
 
 /// It cannot be told what left the profile.
@@ -71,9 +64,7 @@ pub async fn look(site: &Arc<Site>, env: &Arc<Env>, facts: &Facts) -> Departed {
         }
     }
     match provider::departed_agents(site, env, facts).await {
-        Ok(agents) => {
-            found.agents = agents.into_iter().map(|(cluster, host)| Agent { cluster, host }).collect();
-        }
+        Ok(agents) => found.hosts = agents,
         Err(failure) => found.unseen.push(failure.in_full()),
     }
     if let (Some(named), Some(first)) = (&found.on_hub.undecided, found.on_hub.clusters.first()) {
@@ -108,6 +99,7 @@ pub async fn search(
     }
     let hosts = MarkedHosts::look(site, env).await;
     found.unregistered.extend(hosts.departed(site));
+    found.hosts.extend(hosts.departed_hosts(site));
     found.only_unregistered();
     let mut all = Site::clone(site);
     let clusters = found.clusters();
@@ -120,7 +112,7 @@ impl Departed {
     /// Whether there is nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.on_hub.is_empty() && self.unregistered.is_empty() && self.agents.is_empty()
+        self.on_hub.is_empty() && self.unregistered.is_empty() && self.hosts.is_empty()
     }
 
     /// Each thing in a line.
@@ -130,7 +122,6 @@ impl Departed {
             "" => format!("cluster {name}, which is not registered"),
             server => format!("cluster {name} ({server})"),
         });
-        let agents = self.agents.iter().map(|Agent { cluster, host }| format!("agent {host} of {cluster}"));
         let sets = self.on_hub.sets.iter();
         let sets = sets.map(|set| format!("ApplicationSet {set}, with everything it deployed"));
         let addons = self.on_hub.addons.iter();
@@ -139,7 +130,7 @@ impl Departed {
             format!("repository {name}, still in the cluster Secrets of {}", list(clusters))
         });
         clusters
-            .chain(agents)
+            .chain(self.hosts.iter().map(ToString::to_string))
             .chain(sets)
             .chain(addons)
             .chain(repositories)
@@ -165,10 +156,9 @@ impl Departed {
         &self.on_hub.addons
     }
 
-    /// The same without what cluster Secrets say.
-    pub fn leave_entries(&mut self) {
-        self.on_hub.addons.clear();
-        self.on_hub.repositories.clear();
+    /// Leaves some addons as they are.
+    pub fn leave_addons(&mut self, stays: impl Fn(&AddonName) -> bool) {
+        self.on_hub.addons.retain(|addon, _| !stays(addon));
     }
 
     /// Whether cluster Secrets say something of addons or repositories that left the profile.
@@ -217,11 +207,13 @@ pub fn up_and_prune(
         let hub = presence(site, env, &Concern::Named(BTreeSet::new()), &request.said);
         parts.push(("secrets".to_owned(), seq![hub, pruned(site, env)]));
     }
-    for Agent { cluster, host } in &departed.agents {
-        let Some(cluster) = site.cluster(cluster) else { continue };
-        let reached = survey(provider::of(site, cluster, env).provision());
-        parts
-            .push((format!("agent/{host}"), seq![reached, provider::remove_agent(site, cluster, env, host)]));
+    for departed in &departed.hosts {
+        let Some(cluster) = site.cluster(&departed.cluster) else { continue };
+        // A server says itself whether it is one, whatever the cluster that the profile has says.
+        let reached =
+            if departed.is_server { seq![] } else { survey(provider::of(site, cluster, env).provision()) };
+        let name = format!("host/{}", departed.host);
+        parts.push((name, seq![reached, provider::remove_host(site, env, departed)]));
     }
     let alone = |(name, part): (String, Tree)| Tree::Each(vec![within(&format!("departed/{name}"), part)]);
     let mut parts: Vec<_> = parts.into_iter().map(alone).collect();

@@ -123,7 +123,7 @@ impl Accounted {
             Some(Presence::Seen | Presence::Gone(_)) if self.said.lost.contains(cluster) => {
                 let leave_out = format!("leave out `--lost {cluster}`");
                 match facts.presence(cluster) {
-                    Some(Presence::Seen) => refused("it answers, so that it is not lost", leave_out),
+                    Some(Presence::Seen) => refused("it answers, so it is not lost", leave_out),
                     _ => Verdict::Fine,
                 }
             }

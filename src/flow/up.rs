@@ -59,7 +59,7 @@ pub fn clusters(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
 #[must_use]
 pub fn argocd(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
     seq![
-        provider::preflight_hosts(site, env),
+        provider::of(site, &site.hub, env).preflight_hosts(),
         provider::components(site, env),
         provider::of(site, &site.hub, env).provision(),
         argocd::install(site, env, &manifest(env)),

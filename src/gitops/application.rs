@@ -10,7 +10,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-pub(super) use standing::{Held, Retry, Standing};
+pub(super) use standing::{Held, Retry, SKIP_RECONCILE, Standing};
 
 use super::tracking::ObjectName;
 

@@ -132,7 +132,12 @@ pub fn drop_entries(
         departed.addons.values().chain(departed.repositories.values()).flatten().collect();
     let edit = |how| {
         let concerned = site.clusters().filter(|cluster| named.contains(&cluster.name));
-        let edit = |cluster: &Cluster| EditEntries { scope: scope.clone(), cluster: cluster.clone(), how };
+        let edit = |cluster: &Cluster| EditEntries {
+            scope: scope.clone(),
+            cluster: cluster.clone(),
+            how,
+            addons: departed.addons.keys().cloned().collect(),
+        };
         Tree::Par(concerned.map(|cluster| edit(cluster).into()).collect())
     };
     let gone = departed.addons.iter().map(|(name, clusters)| {

@@ -18,6 +18,7 @@ use super::application_set::{ApplicationSet, Selection};
 use super::cluster_secret::{CLUSTER, HUB_SERVER, SECRET_TYPE};
 use super::hub::Hub;
 use super::project::Project;
+use super::teardown;
 use crate::env::Shared;
 use crate::k8s::{ApiError, Kind, SITE_LABEL, api};
 use crate::site::Site;
@@ -37,6 +38,8 @@ pub(super) struct Fleet {
     pub(super) now: Timestamp,
     projects: HashMap<String, Project>,
     index: Index,
+    /// What of it is there because of the site.
+    pub(super) ours: teardown::Known,
 }
 
 impl Fleet {
@@ -73,7 +76,8 @@ impl Fleet {
             application.metadata.managed_fields = None;
         }
         let index = Index::of(&registered, &sets, &applications);
-        Self { registered, sets, applications, projects: HashMap::new(), now: Timestamp::now(), index }
+        let now = Timestamp::now();
+        Self { registered, sets, applications, now, index, ..Self::default() }
     }
 
     /// The cluster that a destination means.

@@ -9,6 +9,9 @@ use serde::Deserialize;
 
 use super::application::Application;
 
+/// How long Argo CD may take to hear of one that was just made.
+const NEWS: SignedDuration = SignedDuration::from_secs(5);
+
 /// A project.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Project {
@@ -39,6 +42,12 @@ impl Project {
     /// Its name.
     pub(super) fn name(&self) -> &str {
         self.metadata.name.as_deref().unwrap_or_default()
+    }
+
+    /// Whether it has been there for so long that Argo CD knows it.
+    pub(super) fn is_known(&self, now: Timestamp) -> bool {
+        let made = self.metadata.creation_timestamp.as_ref().map(|made| made.0);
+        made.is_some_and(|made| made + NEWS < now)
     }
 
     /// Why no automated sync of an Application may begin now, if so.

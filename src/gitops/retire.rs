@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use kube::Client;
 use serde_json::json;
 
-use super::application::{Application, RESOURCES_FINALIZER, termination};
+use super::application::{Application, RESOURCES_FINALIZER, SKIP_RECONCILE, termination};
 use super::hub::Hub;
 use super::tracking::{Found, Tracked, Tracking};
 use crate::engine::{Change, Writer};
@@ -43,6 +43,10 @@ pub(super) fn difference(hub: &Hub, application: &Application, objects: &Objects
             Change::update(subject, format!("let it go without removing what it deployed: {why}"))
                 .with_content(&"orphan")
         }
+        Objects::Go if application.is_skipped() => Change::ask(
+            subject,
+            format!("take off its annotation {SKIP_RECONCILE}, so that Argo CD deletes it"),
+        ),
         Objects::Go if application.is_retrying() => {
             Change::ask(subject, "end the sync that it is in the middle of")
         }
@@ -66,6 +70,11 @@ pub(super) async fn retire(
     let (kind, seen) = (Kind::APPLICATION, &application.metadata);
     if let Some(finalizers) = finalizers(application, objects) {
         writer.perform(hub.set_finalizers(&kind, seen, &finalizers)).await?;
+    }
+    // One that is left alone by its controller would be so for ever.
+    if application.is_skipped() && *objects == Objects::Go {
+        let patch = json!({ "metadata": { "annotations": { SKIP_RECONCILE: null } } });
+        writer.perform(hub.change_in(seen.namespace.as_deref(), &kind, application.name(), &patch)).await?;
     }
     // Argo CD finishes a sync, and all its retries, before it deletes anything.
     if let Some(status) = termination(application).filter(|_| *objects == Objects::Go) {

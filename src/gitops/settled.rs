@@ -62,9 +62,9 @@ fn sources<'a>(fleet: &'a Fleet, site: &Site) -> impl Iterator<Item = &'a Applic
     sources.filter(|source| fleet.is_under_way(source))
 }
 
-/// Waits for the Applications that sets come from.
-fn wait_for_sources(progress: &mut Progress<'_>, hub: &Hub, fleet: &Fleet, site: &Site) {
-    for source in sources(fleet, site) {
+/// Waits for Applications that sets come from.
+fn wait_for<'a>(progress: &mut Progress<'_>, hub: &Hub, sources: impl Iterator<Item = &'a Application>) {
+    for source in sources {
         let subject = hub.subject(&Kind::APPLICATION, source.name());
         let reason = source.reason().unwrap_or_else(|| "Argo CD is still at it".to_owned());
         progress.push(Change::wait(subject, format!("more sets may come from it: {reason}")));
@@ -93,7 +93,11 @@ impl Step for Sets {
         for name in self.missing(&fleet) {
             progress.push(Change::wait(hub.subject(&Kind::APPLICATION_SET, name), "it is not there"));
         }
-        wait_for_sources(&mut progress, &hub, &fleet, &self.0.site);
+        // The hub's own Applications are looked at only after this.
+        let (stuck, under_way): (Vec<_>, Vec<_>) =
+            sources(&fleet, &self.0.site).partition(|source| fleet.is_stuck(source));
+        progress.applications(stuck, None).await;
+        wait_for(&mut progress, &hub, under_way.into_iter());
         // Other people's sets are no business of ours, as long as they do nothing for our clusters.
         let concerning =
             fleet.sets.iter().filter(|set| fleet.ours().any(|each| fleet.expected(set, each).is_concerned()));
@@ -130,7 +134,7 @@ impl Step for Applications {
         let mut progress = Progress::new(&hub, &fleet);
         let Some(registered) = fleet.registered(&self.cluster) else { return Ok(progress.observed()) };
         if self.cluster != *self.scope.hub() {
-            wait_for_sources(&mut progress, &hub, &fleet, &self.scope.site);
+            wait_for(&mut progress, &hub, sources(&fleet, &self.scope.site));
         }
         for set in fleet.sets.iter().filter(|set| set.error().is_none() && set.is_seen()) {
             progress.expected(&fleet.expected(set, registered), registered);

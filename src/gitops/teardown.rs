@@ -19,6 +19,7 @@ use applications::Applications;
 use installation::Uninstalled;
 pub use others::Going;
 use others::Others;
+pub(super) use ours::Known;
 use ours::{Ours, Roots};
 use rank::Rank;
 use secret::Unregistered;

@@ -15,7 +15,7 @@ pub(super) enum PluginError {
     Start(#[source] std::io::Error),
     #[error("the credential plugin failed ({status}){said}")]
     Failed { status: std::process::ExitStatus, said: String },
-    #[error("the credential plugin printed something else than credentials")]
+    #[error("what the credential plugin printed is not credentials")]
     Output,
 }
 

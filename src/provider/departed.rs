@@ -1,10 +1,13 @@
 //! What makes clusters and hosts that left the profile: told by the marks of this machine and of hosts, and by where a
 //! kubeconfig leads to.
 
+use std::collections::BTreeSet;
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
 use futures::future::try_join_all;
+use serde::Serialize;
 
 use super::{MarkedHosts, all, local, of};
 use crate::engine::{Facts, Failure, Tree};
@@ -41,7 +44,25 @@ pub fn departed_cluster(
     Cluster::departed(name, Existing { kubeconfig, context })
 }
 
-/// The agents that have been taken out of a cluster's profile and are part of it all the same, with their clusters.
+/// A host that has been taken out of a cluster's profile and is part of it all the same.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct DepartedHost {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// The host's alias.
+    pub host: HostName,
+    /// Whether it runs the control plane.
+    pub is_server: bool,
+}
+
+impl fmt::Display for DepartedHost {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { cluster, host, is_server } = self;
+        write!(formatter, "{} {host} of {cluster}", if *is_server { "server" } else { "agent" })
+    }
+}
+
+/// The agents among such hosts, as far as the clusters know them.
 ///
 /// # Errors
 /// When a cluster that answers cannot be asked.
@@ -49,18 +70,22 @@ pub async fn departed_agents(
     site: &Arc<Site>,
     env: &Arc<Env>,
     facts: &Facts,
-) -> Result<Vec<(ClusterName, HostName)>, Failure> {
+) -> Result<BTreeSet<DepartedHost>, Failure> {
     let agents = site.clusters().zip(all(site, env)).map(async |(cluster, provider)| {
-        let agents = provider.departed_agents(facts).await?;
-        Ok::<_, Failure>(agents.into_iter().map(|host| (cluster.name.clone(), host)).collect::<Vec<_>>())
+        let cluster = &cluster.name;
+        let agents = provider.departed_agents(facts).await?.into_iter();
+        let agents = agents.map(|host| DepartedHost { cluster: cluster.clone(), host, is_server: false });
+        Ok::<_, Failure>(agents.collect::<Vec<_>>())
     });
-    Ok(try_join_all(agents).await?.concat())
+    Ok(try_join_all(agents).await?.into_iter().flatten().collect())
 }
 
-/// Takes such an agent out of its cluster.
+/// Takes such a host out of its cluster. A server stays, and it is said what to do about it.
 #[must_use]
-pub fn remove_agent(site: &Arc<Site>, cluster: &Cluster, env: &Arc<Env>, host: &HostName) -> Tree {
-    site.inventory.get(host).map_or_else(|| seq![], |host| of(site, cluster, env).remove_agent(host))
+pub fn remove_host(site: &Arc<Site>, env: &Arc<Env>, departed: &DepartedHost) -> Tree {
+    let (cluster, host) = (site.cluster(&departed.cluster), site.inventory.get(&departed.host));
+    let Some((cluster, host)) = cluster.zip(host) else { return seq![] };
+    of(site, cluster, env).remove_host(host, departed.is_server)
 }
 
 /// The person's own context that leads to an API server. What the site has merged there says nothing of who made the

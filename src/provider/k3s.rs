@@ -18,6 +18,7 @@ mod sight;
 pub mod status;
 mod unit;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::engine::tree::gate;
@@ -94,12 +95,12 @@ impl Lifecycle for Arc<K3sCluster> {
         })
     }
 
-    fn departed_agents<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<Vec<HostName>, Failure>> {
+    fn departed_agents<'a>(&'a self, facts: &'a Facts) -> BoxFuture<'a, Result<BTreeSet<HostName>, Failure>> {
         Box::pin(departed::agents(self, facts))
     }
 
-    fn remove_agent(&self, host: &Host) -> Tree {
-        departed::remove_agent(self, host)
+    fn remove_host(&self, host: &Host, is_server: bool) -> Tree {
+        if is_server { departed::keep_server(self, host) } else { departed::remove_agent(self, host) }
     }
 
     /// Agents side by side, then the servers, the first one last.

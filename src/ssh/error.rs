@@ -60,7 +60,9 @@ pub enum SshError {
         hint: Hint,
     },
     /// The key is another than the known one: another machine, or somebody in between.
-    #[error("{host} shows another key than {place} has: it is another machine, or somebody is in between")]
+    #[error(
+        "{host} presents a different host key from the one in {place}: it is a different machine, or somebody is intercepting the connection"
+    )]
     ChangedHostKey {
         /// Alias and address.
         host: String,
@@ -135,7 +137,7 @@ pub enum SshError {
         hint: Hint,
     },
     /// Nothing there runs scripts.
-    #[error("no shell on {host} runs what it is told: {reason}")]
+    #[error("no shell on {host} runs commands: {reason}")]
     NoShell {
         /// Alias and address.
         host: String,

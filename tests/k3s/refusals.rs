@@ -53,7 +53,7 @@ fn a_host_that_is_not_ours_is_left_alone() {
         "host_key = \"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDdCXkDVbZ2wFpW5kQmK3b2b6yYyq0lq0k8mY3QyVn3r\"",
     );
     let text = farm.refusal();
-    assert!(text.contains("shows another key"), "{text}");
+    assert!(text.contains("presents a different host key"), "{text}");
     farm.assert_untouched(&before);
     farm.write(&format!("version = {TAG:?}"), "");
     farm.hosts["one"]
@@ -75,7 +75,8 @@ fn what_keeps_us_out_is_said() {
     files::replace(&known_hosts, swapped.as_bytes(), 0o600).unwrap();
     let text = farm.refusal();
     for (host, line) in [("one", 1), ("two", 2)] {
-        let known = format!("shows another key than `{}:{line}` has", known_hosts.display());
+        let known =
+            format!("presents a different host key from the one in `{}:{line}`", known_hosts.display());
         assert!(text.contains(&format!("{host}: host `{host}`")) && text.contains(&known), "{text}");
     }
     let keys = [one, two].map(|host| format!("{} {}\n", host.address, host.key));

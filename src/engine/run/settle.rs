@@ -38,7 +38,7 @@ enum StepError {
     NotConverged(StepId, String),
     #[error("`{0}` found nothing to do about what differs: {1}")]
     NothingToDo(StepId, String),
-    #[error("`{0}` needs the {1}, which nothing has yielded")]
+    #[error("`{0}` needs the {1}, which no step has found out")]
     Blocked(StepId, String),
     #[error("`{0}` would do what was not shown before: {1}")]
     NotShown(StepId, String),

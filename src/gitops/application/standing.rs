@@ -13,7 +13,7 @@ const COMPARISON: SignedDuration = SignedDuration::from_secs(5);
 /// Application changes, and else only every few minutes.
 const GRACE: SignedDuration = SignedDuration::from_secs(30);
 /// With this annotation, the controller leaves an Application alone altogether.
-const SKIP_RECONCILE: &str = "argocd.argoproj.io/skip-reconcile";
+pub(in crate::gitops) const SKIP_RECONCILE: &str = "argocd.argoproj.io/skip-reconcile";
 
 /// How an Application stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +71,11 @@ impl Fleet {
         matches!(self.standing(application), Standing::Waiting(_) | Standing::Stuck(..))
     }
 
+    /// Whether Argo CD has given up on it by itself.
+    pub(in crate::gitops) fn is_stuck(&self, application: &Application) -> bool {
+        matches!(self.standing(application), Standing::Stuck(..))
+    }
+
     /// An Application in a few words.
     pub(in crate::gitops) fn summary(&self, application: &Application) -> ApplicationSummary {
         let reason = match self.standing(application) {
@@ -90,6 +95,12 @@ impl Application {
             let reason = error.message.clone();
             return match error.last_transition_time {
                 _ if self.is_refreshing() => Standing::Waiting(reason),
+                // Nothing else tells Argo CD that it has become possible.
+                _ if error.lacks_a_project()
+                    && surroundings.project.is_some_and(|found| found.is_known(surroundings.now)) =>
+                {
+                    Standing::Stuck(reason, Retry::Comparison)
+                }
                 Some(since) if since + GRACE < surroundings.now => Standing::Stuck(reason, Retry::Comparison),
                 _ => Standing::Waiting(reason),
             };
@@ -311,6 +322,13 @@ impl Application {
 
 fn held(reason: impl Into<String>, remedy: impl Into<String>) -> Standing {
     Standing::Held(Held { reason: reason.into(), remedy: remedy.into() })
+}
+
+impl Condition {
+    /// Whether it is that the Application's project is not there.
+    fn lacks_a_project(&self) -> bool {
+        self.kind == "InvalidSpecError" && self.message.ends_with("which does not exist")
+    }
 }
 
 impl Resource {

@@ -57,6 +57,17 @@ impl Entries {
         Self { addons, repositories, labels, annotations }
     }
 
+    /// The same with these addons alone, and nothing of others.
+    fn only(mut self, going: &BTreeSet<AddonName>) -> Self {
+        let stays: Vec<_> = self.addons.iter().filter(|addon| !going.contains(*addon)).cloned().collect();
+        self.labels.retain(|key, _| addon(key).is_some_and(|addon| going.contains(&addon)));
+        for (key, _) in stays.iter().flat_map(catalogue::annotations) {
+            self.annotations.remove(&key);
+        }
+        self.addons.retain(|addon| going.contains(addon));
+        self
+    }
+
     /// Adds them to what the profile says.
     pub(super) fn stay(self, labels: &mut Texts, annotations: &mut Texts) {
         for (entries, desired) in [(self.labels, labels), (self.annotations, annotations)] {
@@ -99,6 +110,8 @@ pub(in crate::gitops) struct EditEntries {
     pub(in crate::gitops) scope: Scope,
     pub(in crate::gitops) cluster: Cluster,
     pub(in crate::gitops) how: Ending,
+    /// The addons that go; the entries of others stay.
+    pub(in crate::gitops) addons: BTreeSet<AddonName>,
 }
 
 impl Step for EditEntries {
@@ -128,7 +141,7 @@ impl Step for EditEntries {
         let Some((live, is_made)) = registration_of(&self.scope, &hub, &self.cluster.name).await? else {
             return Ok(Observed::default());
         };
-        let left = Entries::of(&self.scope.site, &self.cluster, &live);
+        let left = Entries::of(&self.scope.site, &self.cluster, &live).only(&self.addons);
         let rewritten = rewrite(hub, &self.scope.site, (&live, is_made), |labels, annotations| {
             left.go(self.how, labels, annotations);
         });
@@ -137,5 +150,27 @@ impl Step for EditEntries {
 
     async fn apply(&self, work: Rewrite, _: &Facts, writer: &Writer) -> Result<(), Failure> {
         work.apply(writer).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_addon_that_cannot_go_now_keeps_its_entries_and_no_others() {
+        let names = |names: &[&str]| names.iter().map(|name| name.parse().expect("valid")).collect();
+        let texts = |keys: &[&str]| keys.iter().map(|key| ((*key).to_owned(), "x".to_owned())).collect();
+        let entries = Entries {
+            addons: names(&["cert_manager", "external_dns"]),
+            repositories: BTreeSet::from(["workload".parse().expect("valid")]),
+            labels: texts(&["enable_cert_manager", "enable_external_dns"]),
+            annotations: texts(&["cert_manager_namespace", "external_dns_namespace", "workload_repo_url"]),
+        };
+        let left = entries.only(&names(&["external_dns"]));
+        assert_eq!(left.addons, names(&["external_dns"]));
+        assert_eq!(left.labels, texts(&["enable_external_dns"]));
+        assert_eq!(left.annotations, texts(&["external_dns_namespace", "workload_repo_url"]));
+        assert_eq!(left.repositories.len(), 1);
     }
 }

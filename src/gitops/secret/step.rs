@@ -17,7 +17,7 @@ use crate::site::name::{ClusterName, SecretName};
 
 /// A Secret cannot be written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot have the value of `{key}` of the Secret {name}")]
+#[error("cannot get the value of `{key}` for the Secret {name}")]
 struct SecretError {
     name: SecretName,
     key: String,

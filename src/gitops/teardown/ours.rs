@@ -1,6 +1,7 @@
 //! Which ApplicationSets and Applications of an Argo CD exist because of a site.
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::gitops::application::Application;
 use crate::gitops::application_set::ApplicationSet;
@@ -9,7 +10,7 @@ use crate::site::Site;
 
 /// What is ours follows from: objects with the site's mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Roots {
+pub(in crate::gitops) enum Roots {
     /// All of them.
     All,
     /// The ApplicationSets of these names.
@@ -18,9 +19,25 @@ pub(super) enum Roots {
 
 /// The names of everything that follows from some roots: what they made, what that deployed to the hub, and so on.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Ours {
+pub(in crate::gitops) struct Ours {
     sets: BTreeSet<String>,
     applications: BTreeSet<String>,
+}
+
+/// What follows from roots that somebody has asked about: found out once for all steps that share a look.
+#[derive(Debug, Default)]
+pub(in crate::gitops) struct Known(Mutex<Vec<(Roots, Arc<Ours>)>>);
+
+impl Known {
+    fn or_found(&self, roots: &Roots, find: impl FnOnce() -> Ours) -> Arc<Ours> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, ours)) = known.iter().find(|(known, _)| known == roots) {
+            return Arc::clone(ours);
+        }
+        let ours = Arc::new(find());
+        known.push((roots.clone(), Arc::clone(&ours)));
+        ours
+    }
 }
 
 impl Roots {
@@ -35,8 +52,13 @@ impl Roots {
 }
 
 impl Ours {
+    /// What follows from some roots on the hub of the site that was looked at.
+    pub(super) fn of(site: &Site, fleet: &Fleet, roots: &Roots) -> Arc<Self> {
+        fleet.ours.or_found(roots, || Self::find(site, fleet, roots))
+    }
+
     /// Follows the marks.
-    pub(super) fn of(site: &Site, fleet: &Fleet, roots: &Roots) -> Self {
+    fn find(site: &Site, fleet: &Fleet, roots: &Roots) -> Self {
         let marked = fleet.sets.iter().filter(|set| roots.has(site, set));
         let applications = fleet.applications.iter();
         let applications =
@@ -168,6 +190,8 @@ mod tests {
         assert_eq!(of("addons").sets, names(&["addons", "web"]));
         assert_eq!(of("addons").applications, names(&["addons", "child", "parent", "web-dev"]));
         // A name without the mark is nobody's root.
-        assert_eq!(of("theirs"), Ours::default());
+        assert_eq!(*of("theirs"), Ours::default());
+        let again = Ours::of(&site, &fleet, &Roots::All);
+        assert!(Arc::ptr_eq(&ours, &again), "steps that share a look find it out once");
     }
 }

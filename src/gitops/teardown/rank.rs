@@ -57,7 +57,7 @@ const PROVIDERS: [(&str, &[&str]); 7] = [
 impl Rank {
     /// When an Application goes: last, if it is an addon's that provides for others, or was made before others.
     pub(super) fn of(fleet: &Fleet, application: &Application) -> Self {
-        let set = application.owner().and_then(|owner| fleet.sets.iter().find(|set| set.name() == owner));
+        let set = application.owner().and_then(|owner| fleet.set(owner));
         let addons = set.map(ApplicationSet::addons).unwrap_or_default();
         let annotations = application.metadata.annotations.as_ref();
         let wave = annotations.and_then(|annotations| annotations.get(SYNC_WAVE)?.parse::<i64>().ok());

@@ -55,7 +55,7 @@ pub enum KubeconfigError {
         what: String,
     },
     /// An entry of that name is somebody else's.
-    #[error("`{}` has an entry `{name}` under `{list}` already that is not the site's", .path.display())]
+    #[error("`{}` has an entry `{name}` under `{list}` that is not the site's", .path.display())]
     Stranger {
         /// The file.
         path: PathBuf,

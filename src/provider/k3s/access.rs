@@ -24,7 +24,7 @@ struct NoAddress(ClusterName);
 
 /// The certificate authority is not the one of the token.
 #[derive(Debug, thiserror::Error)]
-#[error("the kubeconfig on {0} has another certificate authority than the token there")]
+#[error("the kubeconfig on {0} has a different certificate authority from the token there")]
 struct OtherAuthority(String);
 
 pub(super) struct ReachApi {

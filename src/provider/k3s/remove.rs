@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_mins(10);
 
 /// Something withstands.
 #[derive(Debug, thiserror::Error)]
-#[error("on {host} there is still left: {names}")]
+#[error("this is still on {host}: {names}")]
 struct Remaining {
     host: String,
     names: String,

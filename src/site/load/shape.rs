@@ -148,7 +148,7 @@ impl Fitting {
                 format!("write one of: {}", schema.one_of.join(", ")),
             ),
             [first, ..] => (
-                "says of no provider that makes it",
+                "names no provider",
                 "has more than one provider",
                 format!("add a table `[{}.{first}]`", self.path()),
             ),

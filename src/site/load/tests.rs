@@ -86,7 +86,7 @@ fn what_is_misshapen_is_found() {
     let cases = [
         ("", "1:1 `hub` is missing"),
         ("[hub]\nnmae = \"h\"\n[hub.local]\n", "2:1 unknown key `hub.nmae`"),
-        ("[hub]\n", "1:2 `hub` says of no provider that makes it"),
+        ("[hub]\n", "1:2 `hub` names no provider"),
         ("[hub.k3s]\n", "1:6 `hub.k3s.servers` is missing"),
         ("[hub.existing]\n", "1:6 `hub.existing.context` is missing"),
         ("[hub.local]\nnodes = \"3\"\n", "2:9 `hub.local.nodes` must be an integer, this is a string"),

@@ -142,7 +142,7 @@ impl Check<'_> {
             let key = typed.get_ref().trim_end_matches('+');
             if let Some((_, reason)) = OWN.iter().find(|(own, _)| *own == key) {
                 is_valid = false;
-                let message = format!("`{key}` is not a profile's to say: {reason}");
+                let message = format!("`{key}` cannot be set in a profile: {reason}");
                 self.found::<()>(Finding::new(typed.span(), message).with_help("take it out"));
             }
         }

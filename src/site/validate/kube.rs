@@ -36,7 +36,10 @@ impl Check<'_> {
             return self.found(Finding::new(typed.span(), "the path of a file must not be empty"));
         }
         self.places.resolve(Path::new(typed.get_ref())).or_else(|| {
-            let message = format!("there is nothing that `{}` is relative to", typed.get_ref());
+            let message = format!(
+                "`{}` is a relative path, and there is no folder that it could start from",
+                typed.get_ref()
+            );
             self.found(Finding::new(typed.span(), message).with_help("write an absolute path"))
         })
     }

@@ -54,7 +54,10 @@ impl Check<'_> {
 
     fn folder(&mut self, typed: &Spanned<String>) -> Option<PathBuf> {
         let Some(folder) = self.places.resolve(Path::new(typed.get_ref())) else {
-            let message = format!("there is nothing that `{}` is relative to", typed.get_ref());
+            let message = format!(
+                "`{}` is a relative path, and there is no folder that it could start from",
+                typed.get_ref()
+            );
             let help = "work in a copy of the repository, name it with `--root`, or write a URL";
             return self.found(Finding::new(typed.span(), message).with_help(help));
         };

@@ -95,6 +95,24 @@ fn a_comparison_that_was_asked_for_is_waited_for() {
     assert_eq!(standing(asked), waiting("no project"));
 }
 
+/// Argo CD compares an Application again whose project was not there only when it does so anyway, after minutes.
+#[test]
+fn an_error_about_a_project_that_is_there_is_out_of_date() {
+    let message = "application referencing project default which does not exist";
+    let error =
+        json!({"type": "InvalidSpecError", "message": message, "lastTransitionTime": "2026-01-01T00:00:59Z"});
+    let lacking = application(json!({"status": {"sync": {"status": "Unknown"}, "conditions": [error]}}));
+    let with = |made: &str| {
+        let project = json!({"metadata": {"name": "default", "creationTimestamp": made}, "spec": {}});
+        let project = serde_json::from_value(project).expect("it is a project");
+        lacking.standing(Surroundings { project: Some(&project), ..alone() })
+    };
+    let stuck = Standing::Stuck(message.to_owned(), Retry::Comparison);
+    assert_eq!(with("2026-01-01T00:00:50Z"), stuck);
+    assert_eq!(with("2026-01-01T00:00:58Z"), waiting(message), "Argo CD may not have heard of it");
+    assert_eq!(lacking.standing(alone()), waiting(message));
+}
+
 #[test]
 fn a_sync_that_failed_for_good_may_be_tried_again() {
     let out =

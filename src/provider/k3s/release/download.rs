@@ -33,7 +33,7 @@ pub(in crate::provider::k3s) enum DownloadError {
         status: StatusCode,
     },
     /// The channel leads nowhere.
-    #[error("{url} answers {status} and leads to no release")]
+    #[error("{url} answers {status} and does not redirect to a release")]
     NoRedirect {
         /// What was asked for.
         url: String,

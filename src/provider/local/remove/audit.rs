@@ -6,7 +6,7 @@ use crate::provider::local::processes;
 use crate::site::name::ClusterName;
 
 #[derive(Debug, thiserror::Error)]
-#[error("of {0} there is still left: {1}")]
+#[error("this is still left of {0}: {1}")]
 struct Remaining(ClusterName, String);
 
 pub(in crate::provider::local) struct Audit(pub(in crate::provider::local) LocalCluster);

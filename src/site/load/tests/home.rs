@@ -178,7 +178,7 @@ fn what_the_short_form_leaves_out_is_found() {
         with("[spokes.other.existing]\ncontext = \"tirosh-home/k3s\"\n"),
         ["14:11 `hub` and `other` have the same context"]
     );
-    assert_eq!(with("[spokes.other]\n"), ["13:9 `spokes.other` says of no provider that makes it"]);
+    assert_eq!(with("[spokes.other]\n"), ["13:9 `spokes.other` names no provider"]);
     let other = PROFILE.replace("target_name = \"argocd\"", "target_name = \"argcd\"");
     let findings = read_home(&other, &none).unwrap_err();
     assert_eq!(rows(Err(findings)), ["7:15 the inventory has no host `argcd`"]);

@@ -57,7 +57,7 @@ async fn a_channel_is_where_it_redirects_to() {
               Content-Length: 0\r\n\r\n";
     assert_eq!(redirect(&answering(to)).await.unwrap(), "v1.34.4+k3s1");
     let error = redirect(&answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")).await.unwrap_err();
-    assert!(error.to_string().ends_with("answers 200 OK and leads to no release"), "{error}");
+    assert!(error.to_string().ends_with("answers 200 OK and does not redirect to a release"), "{error}");
 }
 
 #[tokio::test]
