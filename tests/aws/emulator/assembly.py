@@ -8,6 +8,8 @@ from ministack import app as ministack_app
 from ministack.services import iam
 
 from .admin import Admin, Application
+from .cloudformation import requests, resources
+from .ec2 import filters, refusals
 from .eks.service import Eks
 from .gateway import Gateway
 from .kubernetes.planes import Planes
@@ -24,6 +26,10 @@ def assemble(options: Options, url: str, processes: Processes) -> tuple[World, A
     if options.components:
         folder = options.state / "clusters"
         world.planes = Planes(folder, options.components, options.node_agent, url, processes)
+    refusals.install(world)
+    filters.install()
+    resources.install(world)
+    requests.install()
     gateway = Gateway(world, Eks(world))
     return world, Admin(world, gateway, ministack_app.app), make_operator()
 

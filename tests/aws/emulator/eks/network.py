@@ -84,7 +84,11 @@ def make_interface(description: str, subnet: str, groups: list[str], instance: s
             {"GroupId": group, "GroupName": ec2._security_groups.get(group, {}).get("GroupName", group)}
             for group in groups
         ],
-        "Attachment": {"AttachmentId": f"eni-attach-{secrets.token_hex(8)}0", "InstanceId": instance or ""},
+        "Attachment": {
+            "AttachmentId": f"eni-attach-{secrets.token_hex(8)}0",
+            "InstanceId": instance or "",
+            "AttachTime": ec2._now_ts(),
+        },
     }
     return identifier
 
