@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ministack.core.responses import get_account_id, get_region
 from ministack.services.cloudformation import _stacks, engine, handlers, helpers
 
 Response = tuple[int, dict[str, str], bytes]
@@ -12,12 +13,47 @@ Parameters = dict[str, list[str]]
 
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html, bytes
 LONGEST = 51_200
+# The parameter by which a repetition is known.
+TOKENS = {
+    "CreateStack": "ClientRequestToken",
+    "UpdateStack": "ClientRequestToken",
+    "CreateChangeSet": "ClientToken",
+    "ExecuteChangeSet": "ClientRequestToken",
+}
 
 
 def install() -> None:
     """Puts the refusals before ministack's operations."""
     for action in ("CreateStack", "UpdateStack", "CreateChangeSet", "ValidateTemplate"):
         handlers._ACTION_HANDLERS[action] = checked(action, handlers._ACTION_HANDLERS[action])
+    for action, token in TOKENS.items():
+        handlers._ACTION_HANDLERS[action] = once(action, token, handlers._ACTION_HANDLERS[action])
+
+
+def once(action: str, token: str, inner: Callable[[Parameters], Response]) -> Callable[[Parameters], Response]:
+    """An operation that answers a repetition as it answered the first time, for as long as the stack lives."""
+    answers: dict[tuple[str, ...], tuple[str, Response]] = {}
+
+    def answer(parameters: Parameters) -> Response:
+        if token not in parameters:
+            return inner(parameters)
+        name = parameters.get("StackName", [""])[0]
+        key = (get_account_id(), get_region(), name, parameters.get("ChangeSetName", [""])[0], parameters[token][0])
+        stack, before = answers.get(key, ("", None))
+        if before and stack == identity(name):
+            return before
+        response = inner(parameters)
+        if response[0] == 200:
+            answers[key] = (identity(name), response)
+        return response
+
+    return answer
+
+
+def identity(name: str) -> str:
+    """The id of the stack that has a name, or an id, now."""
+    found = _stacks.get(name) or next((stack for stack in _stacks.values() if stack["StackId"] == name), {})
+    return "" if found.get("StackStatus") == "DELETE_COMPLETE" else str(found.get("StackId", ""))
 
 
 def checked(action: str, inner: Callable[[Parameters], Response]) -> Callable[[Parameters], Response]:
