@@ -89,6 +89,8 @@ def launch(cluster: store.Record, nodegroup: store.Record, index: int) -> dict[s
     tags = [{"Key": key, "Value": value} for key, value in group_tags(cluster["name"], nodegroup).items()]
     ec2._tags[identifier] = tags + template_tags(nodegroup, "instance")
     ec2._tags[interface] = template_tags(nodegroup, "network-interface")
+    for volume in volumes(identifier):
+        ec2._tags[volume] = template_tags(nodegroup, "volume")
     return dict(instance)
 
 
@@ -111,15 +113,27 @@ def template_tags(nodegroup: store.Record, resource: str) -> list[dict[str, str]
 
 
 def terminate(identifier: str) -> None:
-    """Terminates an instance, with its interface. It is listed no longer, which in AWS takes an hour."""
+    """Terminates an instance, with its volumes and its interface. It is listed no longer, which in AWS takes an hour."""
     ec2._instances.pop(identifier, None)
     ec2._tags.pop(identifier, None)
+    for volume in volumes(identifier):
+        del ec2._volumes[volume]
+        ec2._tags.pop(volume, None)
     interfaces = [
         interface["NetworkInterfaceId"]
         for interface in ec2._network_interfaces.values()
         if (interface["Attachment"] or {}).get("InstanceId") == identifier
     ]
     network.remove_interfaces(interfaces)
+
+
+def volumes(instance: str) -> list[str]:
+    """The volumes of an instance."""
+    return [
+        name
+        for name, volume in ec2._volumes.items()
+        if any(attachment["InstanceId"] == instance for attachment in volume["Attachments"])
+    ]
 
 
 def zone_labels(identifier: str) -> dict[str, str]:
