@@ -22,10 +22,12 @@ class Admin:
         self.world = world
         self.gateway = gateway
         self.inner = inner
+        # By the port that a request arrived at: the address that its sender signed for.
+        self.signed_for: dict[int, bytes] = {}
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] != "http" or not scope["path"].startswith(PREFIX):
-            await self.inner(scope, receive, send)
+            await self.inner(self._as_signed(scope), receive, send)
             return
         try:
             status, document = 200, self.answer(scope["method"], scope["path"], await body(receive))
@@ -35,6 +37,15 @@ class Admin:
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
+
+    def _as_signed(self, scope: dict[str, Any]) -> dict[str, Any]:
+        """A request as it was before microburst named us as the host and decoded colons: both are signed."""
+        host = self.signed_for.get((scope.get("server") or (None, 0))[1])
+        if host is None:
+            return scope
+        others = [(name, value) for name, value in scope["headers"] if name != b"host"]
+        path = scope["raw_path"].replace(b":", b"%3A")
+        return {**scope, "headers": [(b"host", host), *others], "raw_path": path}
 
     def answer(self, method: str, path: str, content: bytes) -> Any:
         """What is answered: the state, or that an order was taken."""

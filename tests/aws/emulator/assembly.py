@@ -7,7 +7,7 @@ import json
 from ministack import app as ministack_app
 from ministack.services import iam
 
-from .admin import Admin, Application
+from .admin import Admin
 from .cloudformation import requests, resources
 from .ec2 import filters, refusals
 from .eks.service import Eks
@@ -20,7 +20,7 @@ from .world import World
 USER = "operator"
 
 
-def assemble(options: Options, url: str, processes: Processes) -> tuple[World, Application, tuple[str, str]]:
+def assemble(options: Options, url: str, processes: Processes) -> tuple[World, Admin, tuple[str, str]]:
     """The emulator as an application, and the key of a user who may do everything."""
     world = World(options.pace)
     if options.components:

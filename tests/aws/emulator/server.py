@@ -13,14 +13,16 @@ import sys
 import time
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .kubernetes.processes import Processes
 from .options import Options
 
+if TYPE_CHECKING:
+    from .admin import Admin
+
 # How often it is looked whether the parent lives.
 PERIOD = 0.5
-USER = "operator"
 
 
 def run(options: Options) -> None:
@@ -81,7 +83,9 @@ async def serve(options: Options, listener: socket.socket) -> None:
     processes = Processes(lambda pids: announce(children=pids))
     world, application, key = assemble(options, url, processes)
     config = Config()
-    config.bind = [f"fd://{listener.fileno()}"]
+    # Microburst names its upstream as the host, so it has a port of its own, where that is put right.
+    behind = socket.create_server(("127.0.0.1", 0), backlog=256)
+    config.bind = [f"fd://{listener.fileno()}", f"fd://{behind.fileno()}"]
     config.keep_alive_timeout = 75
     config.graceful_timeout = 0.5
     config.loglevel = "WARNING"
@@ -90,7 +94,7 @@ async def serve(options: Options, listener: socket.socket) -> None:
     try:
         endpoint = url
         if options.microburst:
-            endpoint = await start_microburst(options.state, url, processes)
+            endpoint = await start_microburst(options.state, behind, application, processes)
         announce(
             endpoint=endpoint,
             admin=f"{url}/_bridgehead",
@@ -133,10 +137,12 @@ def start_time(pid: int) -> str | None:
     return None if fields[0] in "ZX" else fields[19]
 
 
-async def start_microburst(folder: Path, upstream: str, processes: Processes) -> str:
+async def start_microburst(folder: Path, behind: socket.socket, application: Admin, processes: Processes) -> str:
     """Starts microburst in front, and tells where."""
     with socket.create_server(("127.0.0.1", 0)) as chosen:
         port = chosen.getsockname()[1]
+    application.signed_for[behind.getsockname()[1]] = f"127.0.0.1:{port}".encode()
+    upstream = f"http://127.0.0.1:{behind.getsockname()[1]}"
     arguments = ["-m", "microburst", "--upstream", upstream, "--host", "127.0.0.1", "--port", str(port)]
     await processes.start("microburst", sys.executable, *arguments, folder=folder)
     deadline = time.monotonic() + 20
