@@ -7,6 +7,7 @@ import json
 from ministack import app as ministack_app
 from ministack.services import iam
 
+from . import identity
 from .admin import Admin
 from .cloudformation import requests, resources
 from .ec2 import filters, refusals
@@ -30,6 +31,7 @@ def assemble(options: Options, url: str, processes: Processes) -> tuple[World, A
     filters.install()
     resources.install(world)
     requests.install()
+    identity.install(world)
     gateway = Gateway(world, Eks(world))
     return world, Admin(world, gateway, ministack_app.app), make_operator()
 

@@ -15,7 +15,7 @@ from ministack.core.responses import get_account_id, get_region, new_uuid
 from ministack.core.router import SERVICE_PATTERNS, extract_access_key_id
 from ministack.services import eks as ministack_eks
 
-from . import quotas
+from . import load_balancers, quotas
 from .eks.service import Eks
 from .world import World
 
@@ -33,6 +33,7 @@ class Gateway:
         ministack_eks.handle_request = eks.handle
         handlers = ministack_app.SERVICE_HANDLERS
         handlers["eks"] = eks.handle
+        handlers["elasticloadbalancing"] = load_balancers.apart(handlers["elasticloadbalancing"])
         handlers["servicequotas"] = quotas.Quotas(world).handle
         SERVICE_PATTERNS["servicequotas"] = {
             "target_prefixes": ["ServiceQuotasV20190624"],
