@@ -1,4 +1,4 @@
-"""Shows that the emulator does what it is for: `python -m emulator.check FILE`, with the file that it has announced itself in.
+"""Shows that the emulator does what it is for: `python -m emulator.check FILE`, with the file that it wrote.
 
 From an empty account to nodes that are Ready, as a provider would go, and back; then the account is as it was.
 """
@@ -90,7 +90,10 @@ class Cluster:
         if role:
             answer = self.account.client("sts").assume_role(RoleArn=role, RoleSessionName="check")["Credentials"]
             session = boto3.session.Session(
-                answer["AccessKeyId"], answer["SecretAccessKey"], answer["SessionToken"], region_name=session.region_name
+                answer["AccessKeyId"],
+                answer["SecretAccessKey"],
+                answer["SessionToken"],
+                region_name=session.region_name,
             )
         signer = botocore.signers.RequestSigner(
             botocore.model.ServiceId("sts"),
@@ -267,7 +270,9 @@ def check_nodes(account: Account, cluster: Cluster, network: dict[str, str], rol
     addon = lambda: eks.describe_addon(clusterName=NAME, addonName="coredns")["addon"]["status"]  # noqa: E731
     wait("coredns is unwell without nodes", lambda: addon() == "DEGRADED")
     subnets = network["Subnets"].split(",")
-    account.order("fail", {"kind": "nodegroup", "nodegroup": "bad", "code": "Ec2SubnetInvalidConfiguration", "message": "m"})
+    account.order(
+        "fail", {"kind": "nodegroup", "nodegroup": "bad", "code": "Ec2SubnetInvalidConfiguration", "message": "m"}
+    )
     for name in ("good", "bad"):
         size = {"minSize": 1, "maxSize": 3, "desiredSize": 2}
         eks.create_nodegroup(
@@ -301,7 +306,9 @@ def ready(nodes: dict[str, Any]) -> list[str]:
     return sorted(
         node["metadata"]["name"]
         for node in nodes["items"]
-        if any(condition["type"] == "Ready" and condition["status"] == "True" for condition in node["status"]["conditions"])
+        if any(
+            condition["type"] == "Ready" and condition["status"] == "True" for condition in node["status"]["conditions"]
+        )
     )
 
 

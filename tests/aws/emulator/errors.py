@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 
 class ApiError(Exception):
     """A refusal in AWS's terms: the exception's name, the text, and what else its shape has."""
 
-    STATUS = {
+    STATUS: ClassVar = {
         "ResourceNotFoundException": 404,
         "ResourceInUseException": 409,
         "AccessDeniedException": 403,

@@ -26,7 +26,8 @@ def apart(inner: Handler) -> Handler:
         action = parameters.get("Action", [""])[0]
         lists = {"DescribeLoadBalancers": "LoadBalancerDescriptions", "DescribeTags": "TagDescriptions"}
         if action not in lists:
-            return respond(400, "ErrorResponse", f"<Error><Code>InvalidAction</Code><Message>{action}</Message></Error>")
+            error = f"<Error><Code>InvalidAction</Code><Message>{action}</Message></Error>"
+            return respond(400, "ErrorResponse", error)
         return respond(200, f"{action}Response", f"<{action}Result><{lists[action]}/></{action}Result>")
 
     return handle

@@ -42,7 +42,8 @@ class Quotas:
             return respond(200, {"Quotas": found})
         key = (request.get("ServiceCode", ""), request.get("QuotaCode", ""))
         if key not in DEFAULTS:
-            return refuse("NoSuchResourceException", "The request failed because the specified service quota does not exist.")
+            message = "The request failed because the specified service quota does not exist."
+            return refuse("NoSuchResourceException", message)
         return respond(200, {"Quota": self._quota(*key, operation == "GetServiceQuota")})
 
     def _quota(self, service: str, code: str, applied: bool) -> dict[str, Any]:

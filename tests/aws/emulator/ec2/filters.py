@@ -1,4 +1,4 @@
-"""Filters and pages of the Describe operations. A filter that is not understood is refused, as in AWS: ministack ignores it."""
+"""Filters and pages of the Describe operations. An unknown filter is refused, as in AWS: ministack ignores it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,11 @@ LISTINGS = {
         ec2._addresses,
         "AllocationId",
         "addressesSet",
-        {"allocation-id": member("AllocationId"), "association-id": member("AssociationId"), "public-ip": member("PublicIp")},
+        {
+            "allocation-id": member("AllocationId"),
+            "association-id": member("AssociationId"),
+            "public-ip": member("PublicIp"),
+        },
     ),
     "DescribeInstances": Listing(
         ec2._instances,
@@ -71,7 +75,10 @@ LISTINGS = {
         {"attachment.vpc-id": each("Attachments", "VpcId"), "internet-gateway-id": member("InternetGatewayId")},
     ),
     "DescribeLaunchTemplates": Listing(
-        ec2._launch_templates, "LaunchTemplateId", "launchTemplates", {"launch-template-name": member("LaunchTemplateName")}
+        ec2._launch_templates,
+        "LaunchTemplateId",
+        "launchTemplates",
+        {"launch-template-name": member("LaunchTemplateName")},
     ),
     "DescribeNatGateways": Listing(
         ec2._nat_gateways,

@@ -57,9 +57,11 @@ class Access:
         """Makes whoever creates a cluster its administrator, unless that was declined."""
         config = cluster["accessConfig"]
         creator = cluster["_creator"]
-        if creator and config["authenticationMode"] != "CONFIG_MAP" and config[
-            "bootstrapClusterCreatorAdminPermissions"
-        ]:
+        if (
+            creator
+            and config["authenticationMode"] != "CONFIG_MAP"
+            and config["bootstrapClusterCreatorAdminPermissions"]
+        ):
             self.make(cluster["name"], creator, {})
             self.associate_policy(cluster["name"], creator, policy_arn(CLUSTER_ADMIN), {"type": "cluster"})
 
@@ -83,9 +85,7 @@ class Access:
             "clusterName": cluster,
             "principalArn": principal,
             "kubernetesGroups": groups or request.get("kubernetesGroups", []),
-            "accessEntryArn": store.arn(
-                f"access-entry/{cluster}/{what}/{account}/{name}/{store.identifier()}"
-            ),
+            "accessEntryArn": store.arn(f"access-entry/{cluster}/{what}/{account}/{name}/{store.identifier()}"),
             "createdAt": store.now(),
             "modifiedAt": store.now(),
             "tags": request.get("tags", {}),

@@ -119,9 +119,7 @@ class Addons:
                 settle(cluster, record)
 
         params = {"AddonVersion": version, "ResolveConflicts": request.get("resolveConflicts", "NONE")}
-        return self.updates.begin(
-            cluster["name"], record, "AddonUpdate", params, apply, addonName=record["addonName"]
-        )
+        return self.updates.begin(cluster["name"], record, "AddonUpdate", params, apply, addonName=record["addonName"])
 
     def _identities(self, record: store.Record, wanted: list[dict[str, str]] | None) -> None:
         """Has the addon own exactly the wanted associations."""

@@ -49,9 +49,7 @@ def identify(account: str, region: str, cluster: store.Record, credential: Any) 
     if entry is None or entry["_principal_id"] != unique_id(credential, principal):
         return None
     policies = [
-        policy
-        for of, policy, _ in ministack_eks._access_policy_associations(name, account, region)
-        if of == principal
+        policy for of, policy, _ in ministack_eks._access_policy_associations(name, account, region) if of == principal
     ]
     groups = [
         *entry["kubernetesGroups"],

@@ -93,8 +93,7 @@ class Capabilities:
         store.cluster(request["clusterName"])
         members = ("capabilityName", "arn", "type", "status", "version", "createdAt", "modifiedAt")
         found = [
-            {name: record[name] for name in members}
-            for record in store.of(store.capabilities, request["clusterName"])
+            {name: record[name] for name in members} for record in store.of(store.capabilities, request["clusterName"])
         ]
         return {"capabilities": sorted(found, key=lambda record: record["capabilityName"])}
 

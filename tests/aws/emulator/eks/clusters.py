@@ -319,7 +319,10 @@ def complete_logging(wanted: dict[str, Any]) -> dict[str, Any]:
 
 def log_setups(enabled: set[str]) -> dict[str, Any]:
     """The two lists that AWS answers with, without the empty one."""
-    lists = ((True, [kind for kind in LOG_TYPES if kind in enabled]), (False, [k for k in LOG_TYPES if k not in enabled]))
+    lists = (
+        (True, [kind for kind in LOG_TYPES if kind in enabled]),
+        (False, [k for k in LOG_TYPES if k not in enabled]),
+    )
     return {"clusterLogging": [{"types": types, "enabled": state} for state, types in lists if types]}
 
 

@@ -101,7 +101,9 @@ def template_tags(nodegroup: store.Record, resource: str) -> list[dict[str, str]
     if wanted is None or template is None:
         return []
     data: dict[str, Any] = next(
-        known["LaunchTemplateData"] for known in template["Versions"] if str(known["VersionNumber"]) == wanted["version"]
+        known["LaunchTemplateData"]
+        for known in template["Versions"]
+        if str(known["VersionNumber"]) == wanted["version"]
     )
     specifications = data.get("TagSpecifications", [])
     return [
@@ -113,7 +115,7 @@ def template_tags(nodegroup: store.Record, resource: str) -> list[dict[str, str]
 
 
 def terminate(identifier: str) -> None:
-    """Terminates an instance, with its volumes and its interface. It is listed no longer, which in AWS takes an hour."""
+    """Terminates an instance, with volumes and interface. It is listed no longer, which in AWS takes an hour."""
     ec2._instances.pop(identifier, None)
     ec2._tags.pop(identifier, None)
     for volume in volumes(identifier):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from typing import Any
 
-from ministack.services import autoscaling, ec2
+from ministack.services import ec2
 
 from ..errors import in_use, invalid_parameter, invalid_request, not_found
+from ..kubernetes.control_plane import StartError
 from ..rest import Parameters
 from ..world import World
-from . import instances, network, roles, store, versions
+from . import instances, roles, store, versions
 from .access import Access
 from .addons import Addons
 from .clusters import scope
@@ -100,7 +100,12 @@ class Nodegroups:
         instances.make_group(group, cluster["name"], record)
         record["resources"] = {"autoScalingGroups": [{"name": group}]}
         await self.world.pause()
-        await self._scale(cluster, record)
+        try:
+            await self._scale(cluster, record)
+        except StartError as error:
+            issue = {"code": "NodeCreationFailure", "message": str(error), "resourceIds": []}
+            record["health"] = {"issues": [issue]}
+            record["status"] = "CREATE_FAILED"
         if record["status"] == "CREATING":
             record["status"] = "ACTIVE"
             self.addons.nodes_came(cluster["name"])
@@ -116,7 +121,9 @@ class Nodegroups:
             nodes[instance["PrivateDnsName"]] = instance["InstanceId"]
         if self.world.planes:
             await self.world.planes.set_nodes(
-                scope(cluster["name"]), record["nodegroupName"], {node: labels(record, node) for node in nodes},
+                scope(cluster["name"]),
+                record["nodegroupName"],
+                {node: labels(record, node) for node in nodes},
                 record["taints"],
             )
 
@@ -184,18 +191,14 @@ class Nodegroups:
         params = {"Version": version, "ReleaseVersion": after["releaseVersion"]}
         return self._update(record, "VersionUpdate", params, after)
 
-    def _update(
-        self, record: store.Record, kind: str, params: dict[str, Any], after: dict[str, Any]
-    ) -> dict[str, Any]:
+    def _update(self, record: store.Record, kind: str, params: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
         cluster = store.cluster(record["clusterName"])
 
         def apply() -> None:
             record.update(after)
             self.world.life.begin(self._scale(cluster, record))
 
-        return self.updates.begin(
-            cluster["name"], record, kind, params, apply, nodegroupName=record["nodegroupName"]
-        )
+        return self.updates.begin(cluster["name"], record, kind, params, apply, nodegroupName=record["nodegroupName"])
 
     def _find(self, request: Parameters) -> store.Record:
         store.cluster(request["clusterName"])
@@ -244,6 +247,7 @@ def update_config(wanted: dict[str, Any]) -> dict[str, Any]:
 
 def changed_taints(has: list[dict[str, str]], change: dict[str, Any]) -> list[dict[str, str]]:
     """Taints after a change."""
+
     def identity(taint: dict[str, str]) -> tuple[str | None, str | None]:
         return taint.get("key"), taint.get("effect")
 

@@ -28,9 +28,7 @@ class PodIdentity:
         namespace, account = request["namespace"], request["serviceAccount"]
         for known in store.of(store.associations, cluster):
             if (known["namespace"], known["serviceAccount"]) == (namespace, account):
-                raise in_use(
-                    f"Association already exists: {known['associationId']}", clusterName=cluster
-                )
+                raise in_use(f"Association already exists: {known['associationId']}", clusterName=cluster)
         if request.get("policy") and not request.get("disableSessionTags"):
             raise invalid_request("A policy can be given only where session tags are disabled")
         identifier = f"a-{secrets.token_hex(8)}0"

@@ -91,9 +91,7 @@ class ControlPlane:
 
     def _api_server(self, webhook: str, issuer: str, services: str) -> list[str]:
         network = services.rsplit(".", 1)[0]
-        serving = self.pki.issue(
-            "api-server.pem", "kube-apiserver", serves=(*NAMES, "127.0.0.1", f"{network}.1")
-        )
+        serving = self.pki.issue("api-server.pem", "kube-apiserver", serves=(*NAMES, "127.0.0.1", f"{network}.1"))
         kubelet = self.pki.issue("kubelet-client.pem", "kube-apiserver-kubelet-client", "system:masters")
         key, public = self.pki.signing_key()
         authority = self.pki.path("ca.crt")

@@ -65,9 +65,7 @@ class Planes:
         if scope in self.members:
             self.members[scope].policies.wanted.set()
 
-    async def set_nodes(
-        self, scope: Scope, group: str, nodes: dict[str, Labels], taints: list[dict[str, str]]
-    ) -> None:
+    async def set_nodes(self, scope: Scope, group: str, nodes: dict[str, Labels], taints: list[dict[str, str]]) -> None:
         """Has a node group consist of these nodes."""
         member = self.members.get(scope)
         if member and member.nodes:
