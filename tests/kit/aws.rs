@@ -63,6 +63,8 @@ impl Aws {
             ("AWS_ACCESS_KEY_ID", self.text("access_key_id")),
             ("AWS_SECRET_ACCESS_KEY", self.text("secret_access_key")),
             ("AWS_REGION", self.text("region")),
+            // What Python's clients read.
+            ("AWS_DEFAULT_REGION", self.text("region")),
             ("AWS_EC2_METADATA_DISABLED", "true"),
             ("AWS_CONFIG_FILE", "/dev/null"),
             ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),

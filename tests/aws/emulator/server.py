@@ -73,7 +73,7 @@ async def serve(options: Options, listener: socket.socket) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    announced: dict[str, Any] = {}
+    announced: dict[str, Any] = {"children": {}}
 
     def announce(**news: Any) -> None:
         announced.update(news)
@@ -104,7 +104,6 @@ async def serve(options: Options, listener: socket.socket) -> None:
             account=options.account,
             access_key_id=key[0],
             secret_access_key=key[1],
-            children={},
         )
         await server
     finally:
@@ -144,7 +143,8 @@ async def start_microburst(folder: Path, behind: socket.socket, application: Adm
     application.signed_for[behind.getsockname()[1]] = f"127.0.0.1:{port}".encode()
     upstream = f"http://127.0.0.1:{behind.getsockname()[1]}"
     arguments = ["-m", "microburst", "--upstream", upstream, "--host", "127.0.0.1", "--port", str(port)]
-    await processes.start("microburst", sys.executable, *arguments, folder=folder)
+    packages = os.pathsep.join(filter(None, sys.path))
+    await processes.start("microburst", sys.executable, *arguments, folder=folder, PYTHONPATH=packages)
     deadline = time.monotonic() + 20
     while True:
         try:

@@ -27,8 +27,8 @@ class Processes:
         self.running: dict[str, asyncio.subprocess.Process] = {}
         self._changed = changed
 
-    async def start(self, name: str, program: Path | str, *arguments: str, folder: Path) -> None:
-        """Starts a child with a log of its own and nothing of our environment but the search path."""
+    async def start(self, name: str, program: Path | str, *arguments: str, folder: Path, **environment: str) -> None:
+        """Starts a child with a log of its own, and nothing of our environment but the search path."""
         log = os.open(folder / f"{name.rsplit('/', 1)[-1]}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             self.running[name] = await asyncio.create_subprocess_exec(
@@ -38,7 +38,7 @@ class Processes:
                 stdout=log,
                 stderr=log,
                 cwd=folder,
-                env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": str(folder)},
+                env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": str(folder), **environment},
                 start_new_session=True,
                 preexec_fn=die_with_parent,
             )
