@@ -11,6 +11,7 @@ mod cli;
 mod document;
 mod down;
 mod drift;
+mod emulator;
 mod existing;
 mod held;
 mod hosts;

@@ -1,6 +1,7 @@
 //! What the tests stand on: a lab with folders of its own, in which bridgehead runs as a user would run it.
 
 pub(crate) mod agent;
+pub(crate) mod aws;
 pub(crate) mod command;
 pub(crate) mod git;
 pub(crate) mod hosts;

@@ -1,0 +1,6 @@
+"""`python -m emulator`."""
+
+from .options import parse
+from .server import run
+
+run(parse())

@@ -1,0 +1,1 @@
+"""EKS, as its documentation says it behaves."""
