@@ -99,8 +99,7 @@ impl Walk<'_> {
         let (started, subject) = (Instant::now(), subject(step.as_ref()));
         let events = self.run.events.clone();
         events.send(Event::Applying { subject: subject.clone(), changes: changes.clone() });
-        let fault = self.run.fault.clone();
-        let writer = Arc::new(Writer::new(subject.clone(), events.clone(), way.cancel.clone(), fault));
+        let writer = Arc::new(Writer::new(subject.clone(), self.run, way.cancel.clone()));
         let facts = self.settle(step, way, &writer, (&changes, work)).await?;
         self.learn(facts);
         self.state().changes.insert(step.id(), changes.clone());
