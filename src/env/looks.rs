@@ -89,11 +89,7 @@ impl Looks {
     ///
     /// # Errors
     /// What the look that serves this caller failed with.
-    pub async fn recent<T, E>(
-        &self,
-        subject: &str,
-        look: impl AsyncFnOnce() -> Result<T, E>,
-    ) -> Shared<T, E>
+    pub async fn recent<T, E>(&self, subject: &str, look: impl AsyncFnOnce() -> Result<T, E>) -> Shared<T, E>
     where
         T: Send + Sync + 'static,
         E: Send + Sync + 'static,
