@@ -12,6 +12,7 @@ mod document;
 mod down;
 mod drift;
 mod existing;
+mod fleet;
 mod held;
 mod hosts;
 mod interrupt;

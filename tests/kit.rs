@@ -2,6 +2,8 @@
 
 pub(crate) mod agent;
 pub(crate) mod command;
+pub(crate) mod door;
+pub(crate) mod fleet;
 pub(crate) mod git;
 pub(crate) mod hosts;
 pub(crate) mod http;

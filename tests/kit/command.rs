@@ -23,6 +23,8 @@ pub(crate) struct Outcome {
     pub(crate) stdout: String,
     pub(crate) stderr: String,
     pub(crate) elapsed: Duration,
+    /// The most memory that it had, in KiB.
+    pub(crate) memory: u64,
 }
 
 impl Outcome {
@@ -131,7 +133,9 @@ impl Running {
 
     /// Waits for its end; one that does not end is killed and fails the test.
     pub(crate) fn finish(mut self) -> Outcome {
+        let mut memory = 0;
         let status = loop {
+            memory = peak(Pid::from_child(&self.child)).unwrap_or(memory);
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
@@ -142,8 +146,15 @@ impl Running {
             pause();
         };
         let elapsed = self.started.elapsed();
-        Outcome { status, stdout: self.stdout.finish(), stderr: self.stderr.finish(), elapsed }
+        Outcome { status, stdout: self.stdout.finish(), stderr: self.stderr.finish(), elapsed, memory }
     }
+}
+
+/// The most memory that a process has had so far, in KiB (`VmHWM` in `proc_pid_status(5)`); `None` once it has ended.
+fn peak(pid: Pid) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 /// Runs a command to its end.
