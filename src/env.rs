@@ -11,6 +11,7 @@ use tokio::sync::OwnedMutexGuard;
 pub use looks::{Looks, Shared, SharedError};
 
 pub use crate::aws::Sessions;
+pub use crate::k8s::kubeconfig::Kubeconfigs;
 pub use crate::k8s::{Clients, REQUESTS};
 pub use crate::ssh::{Hosts, Settings};
 
@@ -42,6 +43,8 @@ pub struct Env {
     pub answers: Answers,
     /// Looks that steps share.
     pub looks: Looks,
+    /// Kubeconfigs that steps share.
+    pub kubeconfigs: Kubeconfigs,
 }
 
 /// Answers of the world to questions that many steps ask. A step that has to know what became of a change asks again.
@@ -93,6 +96,12 @@ impl Answers {
 }
 
 impl Env {
+    /// Forgets what was found in files and clusters: another run begins, and nobody knows what has happened since.
+    pub fn forget(&self) {
+        self.looks.forget();
+        self.kubeconfigs.forget();
+    }
+
     /// The folder that holds a folder for every site: `$XDG_STATE_HOME/bridgehead`.
     #[must_use]
     pub fn sites_folder(&self) -> PathBuf {

@@ -1,5 +1,6 @@
 //! Reporters: the only code that prints a run. Progress goes to stderr; stdout is for data.
 
+mod crowd;
 mod json;
 mod left_out;
 mod lines;

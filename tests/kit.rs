@@ -3,6 +3,8 @@
 pub(crate) mod agent;
 pub(crate) mod aws;
 pub(crate) mod command;
+pub(crate) mod door;
+pub(crate) mod fleet;
 pub(crate) mod git;
 pub(crate) mod hosts;
 pub(crate) mod http;

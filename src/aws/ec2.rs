@@ -114,9 +114,10 @@ struct Interface {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Group {
-    group_id: String,
-    #[serde(default)]
-    group_name: String,
+    #[serde(rename = "groupId")]
+    id: String,
+    #[serde(rename = "groupName", default)]
+    name: String,
     #[serde(default)]
     tag_set: Set<Tag>,
 }
@@ -124,7 +125,8 @@ struct Group {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Volume {
-    volume_id: String,
+    #[serde(rename = "volumeId")]
+    id: String,
     #[serde(default)]
     status: String,
     #[serde(default)]
@@ -154,9 +156,10 @@ struct Members {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct LoadBalancer {
-    load_balancer_arn: String,
-    #[serde(default)]
-    load_balancer_name: String,
+    #[serde(rename = "LoadBalancerArn")]
+    arn: String,
+    #[serde(rename = "LoadBalancerName", default)]
+    name: String,
     #[serde(default)]
     vpc_id: String,
 }
@@ -224,11 +227,11 @@ impl Account {
         let pages = self.pages("DescribeSecurityGroups", &[("vpc-id", vpc)], &subject).await?;
         let groups = pages.into_iter().flat_map(|page| page.security_group_info.item);
         Ok(groups
-            .filter(|group| group.group_name != "default")
+            .filter(|group| group.name != "default")
             .map(|group| Resource {
                 kind: "security group",
-                id: group.group_id,
-                description: group.group_name,
+                id: group.id,
+                description: group.name,
                 is_free: true,
                 tags: tags(group.tag_set),
             })
@@ -246,7 +249,7 @@ impl Account {
         Ok(volumes
             .map(|volume| Resource {
                 kind: "volume",
-                id: volume.volume_id,
+                id: volume.id,
                 is_free: volume.status == "available",
                 description: volume.status,
                 tags: tags(volume.tag_set),
@@ -275,8 +278,8 @@ impl Account {
             let here = load_balancers.member.into_iter().filter(|balancer| balancer.vpc_id == vpc);
             found.extend(here.map(|balancer| Resource {
                 kind: "load balancer",
-                id: balancer.load_balancer_name,
-                description: balancer.load_balancer_arn,
+                id: balancer.name,
+                description: balancer.arn,
                 is_free: false,
                 tags: Vec::new(),
             }));

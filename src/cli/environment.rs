@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::Global;
 use super::password::{self, PasswordError};
 use crate::engine::writer::Fault;
-use crate::env::{Answers, Clients, Env, Hosts, Looks, Sessions, Settings};
+use crate::env::{Answers, Clients, Env, Hosts, Kubeconfigs, Looks, Sessions, Settings};
 use crate::site::secret::Secret;
 
 /// Where state is kept; default `~/.local/state` (XDG Base Directory Specification).
@@ -72,6 +72,7 @@ pub(super) fn read(global: &Global) -> Result<Env, EnvironmentError> {
         clients: Clients::default(),
         answers: Answers::default(),
         looks: Looks::default(),
+        kubeconfigs: Kubeconfigs::default(),
     })
 }
 

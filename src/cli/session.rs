@@ -157,9 +157,11 @@ impl Session {
 
     /// A run of the whole site that shows its events; whatever may change something keeps other operators away.
     fn run_in(&self, mode: Mode) -> Run {
+        self.env.forget();
         Run {
             guard: (mode == Mode::Apply).then(|| self.guard()),
             at_once: self.at_once,
+            writes: self.env.looks.writes(),
             cancel: self.cancel.clone(),
             fault: environment::fault(),
             ..Run::new(mode, self.events.clone())

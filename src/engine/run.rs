@@ -8,6 +8,7 @@ mod walk;
 use std::collections::BTreeSet;
 use std::num::NonZeroU16;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
@@ -48,6 +49,8 @@ pub struct Run {
     pub at_once: NonZeroU16,
     /// What has to be held before anything is written.
     pub guard: Option<Arc<dyn Guard>>,
+    /// Counts the beginnings and the ends of writes, for those who have to know whether there were any.
+    pub writes: Arc<AtomicU64>,
     /// Where events go.
     pub events: Events,
     /// Stops the run before its next step, and every wait at once.
@@ -66,6 +69,7 @@ impl Run {
             confirmed: None,
             at_once: AT_ONCE,
             guard: None,
+            writes: Arc::default(),
             events,
             cancel: CancellationToken::new(),
             fault: None,

@@ -4,6 +4,7 @@ mod graph;
 mod outline;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::step::{AnyStep, Step, StepId};
 use graph::Graph;
@@ -47,12 +48,12 @@ pub enum When {
     Failed,
 }
 
-/// A step in its place in a tree.
-pub struct Planted(pub(super) Box<dyn AnyStep>);
+/// A step in its place in a tree, and in the task that looks at it.
+pub struct Planted(pub(super) Arc<dyn AnyStep>);
 
 impl<S: Step + 'static> From<S> for Tree {
     fn from(step: S) -> Self {
-        Self::Step(Planted(Box::new(step)))
+        Self::Step(Planted(Arc::new(step)))
     }
 }
 

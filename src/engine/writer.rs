@@ -2,12 +2,14 @@
 
 use std::future::Future;
 use std::str::FromStr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use rustix::process::{Signal, getpid, kill_process};
 use tokio_util::sync::CancellationToken;
 
 use super::event::{Event, Events, Subject};
+use super::run::Run;
 
 /// Lets one step's `apply` write, counts the writes, and is where tests kill or hold a run.
 #[derive(Debug)]
@@ -17,16 +19,14 @@ pub struct Writer {
     cancel: CancellationToken,
     fault: Option<Fault>,
     writes: AtomicUsize,
+    /// As in [`Run::writes`].
+    of_run: Arc<AtomicU64>,
 }
 
 impl Writer {
-    pub(super) fn new(
-        subject: Subject,
-        events: Events,
-        cancel: CancellationToken,
-        fault: Option<Fault>,
-    ) -> Self {
-        Self { subject, events, cancel, fault, writes: AtomicUsize::new(0) }
+    pub(super) fn new(subject: Subject, run: &Run, cancel: CancellationToken) -> Self {
+        let (events, fault, of_run) = (run.events.clone(), run.fault.clone(), Arc::clone(&run.writes));
+        Self { subject, events, cancel, fault, writes: AtomicUsize::new(0), of_run }
     }
 
     /// Performs one external write.
@@ -36,7 +36,9 @@ impl Writer {
     pub async fn perform<T, E>(&self, write: impl Future<Output = Result<T, E>>) -> Result<T, E> {
         let ordinal = self.writes.fetch_add(1, Ordering::Relaxed) + 1;
         self.strike(ordinal, Moment::Before);
+        self.of_run.fetch_add(1, Ordering::SeqCst);
         let result = write.await;
+        self.of_run.fetch_add(1, Ordering::SeqCst);
         self.strike(ordinal, Moment::After);
         result
     }

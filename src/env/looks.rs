@@ -12,15 +12,37 @@ use tokio::sync::Mutex as AsyncMutex;
 
 /// The looks of one command.
 #[derive(Debug, Default)]
-pub struct Looks(Mutex<BTreeMap<String, Arc<Cell>>>);
+pub struct Looks {
+    cells: Mutex<BTreeMap<String, Arc<Cell>>>,
+    writes: Arc<AtomicU64>,
+}
 
 /// The looks at one thing.
 #[derive(Debug, Default)]
 struct Cell {
     /// How many looks have begun.
     begun: AtomicU64,
-    /// The last look that ended, with its number. Held while a look is under way.
-    last: AsyncMutex<Option<(u64, Arc<dyn Any + Send + Sync>)>>,
+    /// The last look that ended. Held while a look is under way.
+    last: AsyncMutex<Option<Ended>>,
+}
+
+/// A look that has ended.
+#[derive(Debug)]
+struct Ended {
+    /// Which of the looks at the thing it was.
+    number: u64,
+    /// How many writes the command had begun or ended when it began.
+    writes: u64,
+    found: Arc<dyn Any + Send + Sync>,
+}
+
+/// Whom a look serves that has ended, besides those who asked before it began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Serves {
+    Nobody,
+    /// Those who ask before the command writes anything.
+    BeforeAnyWrite,
+    Everybody,
 }
 
 /// What a look found, or why it failed, for everybody who shared it.
@@ -59,23 +81,76 @@ impl Looks {
         T: Send + Sync + 'static,
         E: Send + Sync + 'static,
     {
+        self.served(subject, Serves::Nobody, look).await
+    }
+
+    /// As [`Self::share`], but the last look will do if the command has written nothing since it began. For who looks for the
+    /// first time: nobody who waits for others to do something would ever see it.
+    ///
+    /// # Errors
+    /// What the look that serves this caller failed with.
+    pub async fn recent<T, E>(&self, subject: &str, look: impl AsyncFnOnce() -> Result<T, E>) -> Shared<T, E>
+    where
+        T: Send + Sync + 'static,
+        E: Send + Sync + 'static,
+    {
+        self.served(subject, Serves::BeforeAnyWrite, look).await
+    }
+
+    /// As [`Self::share`], but the last look will do, whatever was written since. For questions that only the caller's own
+    /// writes give another answer to, before those.
+    ///
+    /// # Errors
+    /// What the look that serves this caller failed with.
+    pub async fn last<T, E>(&self, subject: &str, look: impl AsyncFnOnce() -> Result<T, E>) -> Shared<T, E>
+    where
+        T: Send + Sync + 'static,
+        E: Send + Sync + 'static,
+    {
+        self.served(subject, Serves::Everybody, look).await
+    }
+
+    /// Forgets what was found: another run begins, and nobody knows what has happened since.
+    pub fn forget(&self) {
+        self.cells.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Counts the beginnings and ends of the command's writes, for the runs of its flows.
+    #[must_use]
+    pub fn writes(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.writes)
+    }
+
+    async fn served<T, E>(
+        &self,
+        subject: &str,
+        serves: Serves,
+        look: impl AsyncFnOnce() -> Result<T, E>,
+    ) -> Shared<T, E>
+    where
+        T: Send + Sync + 'static,
+        E: Send + Sync + 'static,
+    {
         let cell = self.cell(subject);
         let asked = cell.begun.load(Ordering::SeqCst);
         let mut last = cell.last.lock().await;
-        if let Some((number, found)) = &*last
-            && *number > asked
-            && let Some(found) = found.downcast_ref::<Shared<T, E>>()
+        let writes = self.writes.load(Ordering::SeqCst);
+        if let Some(ended) = &*last
+            && (ended.number > asked
+                || serves == Serves::Everybody
+                || (serves == Serves::BeforeAnyWrite && ended.writes == writes))
+            && let Some(found) = ended.found.downcast_ref::<Shared<T, E>>()
         {
             return found.clone();
         }
         let number = cell.begun.fetch_add(1, Ordering::SeqCst) + 1;
         let found: Shared<T, E> = look().await.map(Arc::new).map_err(|error| SharedError(Arc::new(error)));
-        *last = Some((number, Arc::new(found.clone())));
+        *last = Some(Ended { number, writes, found: Arc::new(found.clone()) });
         found
     }
 
     fn cell(&self, subject: &str) -> Arc<Cell> {
-        let mut cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(cell) = cells.get(subject) {
             return Arc::clone(cell);
         }
@@ -129,6 +204,20 @@ mod tests {
     async fn a_look_that_has_ended_serves_nobody_who_asks_later() {
         let (looks, world) = (Looks::default(), World::default());
         assert_eq!([world.seen(&looks).await, world.seen(&looks).await], [0, 1]);
+    }
+
+    #[tokio::test]
+    async fn who_looks_for_the_first_time_is_served_by_a_look_since_the_last_write() {
+        let (looks, world) = (Looks::default(), World::default());
+        let look = async || Ok::<_, Infallible>(world.0.fetch_add(1, Ordering::SeqCst));
+        let recent = async || *looks.recent("it", look).await.expect("it cannot fail");
+        let last = async || *looks.last("it", look).await.expect("it cannot fail");
+        assert_eq!([recent().await, recent().await, last().await], [0, 0, 0]);
+        looks.writes().fetch_add(1, Ordering::SeqCst);
+        assert_eq!([last().await, recent().await, recent().await, last().await], [0, 1, 1, 1]);
+        assert_eq!([world.seen(&looks).await, last().await], [2, 2]);
+        looks.forget();
+        assert_eq!([last().await, recent().await], [3, 3]);
     }
 
     #[tokio::test]

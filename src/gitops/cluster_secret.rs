@@ -5,6 +5,7 @@ mod config;
 mod content;
 mod departed;
 mod existing;
+mod listed;
 mod owned;
 mod pending;
 mod registered;

@@ -45,10 +45,12 @@ pub(super) struct Fleet {
 impl Fleet {
     /// Looks; a kind that the server does not know yet has no objects. Steps that ask at the same time share a look.
     pub(super) async fn look(hub: &Hub, site: &Arc<Site>) -> Shared<Self, ApiError> {
-        // The address of a site tells it from an edited one of the same name. It stays the same for as long as any
-        // caller waits, and a look that has ended serves nobody who comes later.
-        let subject = format!("fleet of {} at {:p}", site.name, Arc::as_ptr(site));
-        hub.looks().share(&subject, async || Self::fetch(hub, site).await).await
+        hub.looks().share(&subject(site), async || Self::fetch(hub, site).await).await
+    }
+
+    /// The same for who looks for the first time: a look that this run has changed nothing since is as good as a new one.
+    pub(super) async fn recent(hub: &Hub, site: &Arc<Site>) -> Shared<Self, ApiError> {
+        hub.looks().recent(&subject(site), async || Self::fetch(hub, site).await).await
     }
 
     async fn fetch(hub: &Hub, site: &Site) -> Result<Self, ApiError> {
@@ -150,6 +152,11 @@ impl Fleet {
     pub(super) fn project(&self, application: &Application) -> Option<&Project> {
         self.projects.get(&application.spec.project)
     }
+}
+
+/// The address of a site tells it from an edited one of the same name. It stays the same for as long as a run goes on.
+fn subject(site: &Arc<Site>) -> String {
+    format!("fleet of {} at {:p}", site.name, Arc::as_ptr(site))
 }
 
 /// Whether an object of the hub carries the site's mark.

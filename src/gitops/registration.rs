@@ -23,7 +23,7 @@ use super::{Scope, part};
 use crate::engine::facts::{ClusterFacts, Presence};
 use crate::engine::{Access, Change, Credentials, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::env::Env;
-use crate::k8s::{Differences, HUB_LABEL, Kind, Object, ObjectSet, Prune, api};
+use crate::k8s::{Differences, HUB_LABEL, Kind, Object, ObjectSet, Prune, api, marked_as};
 use crate::site::Site;
 use crate::site::name::ClusterName;
 use crate::site::secret::Secret;
@@ -114,11 +114,32 @@ impl Register {
             return Ok(observed);
         }
         let client = self.scope.client(&self.cluster, facts).await?;
+        if let Some(account) = self.proven(&client, access, facts).await? {
+            return Ok(self.known(self.as_the_hub_reaches_it(account)));
+        }
         let (site, clients) = (&self.scope.site.name, &self.scope.env.clients);
         match account::choose(site, clients, &client, access).await? {
             Account::Theirs(account) => Ok(self.known(self.as_the_hub_reaches_it(account))),
             Account::Ours(names, token) => self.own(client, &names, token, access, facts).await,
         }
+    }
+
+    /// An account of ours that is there and works, found out in two questions: the token is found by its marks, and that it
+    /// may do everything proves the rest of the account. `None`: all of it has to be looked at.
+    async fn proven(&self, client: &Client, access: &Access, facts: &Facts) -> Result<Option<Access>, Stop> {
+        let site = &self.scope.site.name;
+        let mark = marked_as(site, part::REGISTRATION);
+        let tokens = api::list(client, &Kind::SECRET, Some(objects::NAMESPACE), &mark).await?;
+        let names = [Names::well_known(), Names::of(site)].map(|names| names.token);
+        let [token] = tokens.as_slice() else { return Ok(None) };
+        let hub = self.scope.hub_uid(facts).await?;
+        if !names.iter().any(|name| name == token.name()) || token.label(HUB_LABEL) != Some(&hub) {
+            return Ok(None);
+        }
+        let Some(token) = token.data("token").map(Secret::new) else { return Ok(None) };
+        let account = Access { credentials: Credentials::Token(token), ..access.clone() };
+        let rights = prove(&self.scope.env.clients, &account).await;
+        Ok(matches!(rights, Ok(Rights::All)).then_some(account))
     }
 
     async fn own(

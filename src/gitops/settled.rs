@@ -3,6 +3,7 @@
 //! A cluster has a step of its own: its trouble is nobody else's.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::Scope;
@@ -32,7 +33,11 @@ pub fn sets(site: &Arc<Site>, env: &Arc<Env>) -> impl Step + use<> {
 /// healthy. A cluster that nobody knows how to reach is not looked at: the step that should have found that out says
 /// so.
 pub fn applications(site: &Arc<Site>, env: &Arc<Env>, cluster: &ClusterName) -> impl Step + use<> {
-    Applications { scope: Scope::new(site, env), cluster: cluster.clone() }
+    Applications {
+        scope: Scope::new(site, env),
+        cluster: cluster.clone(),
+        has_looked: AtomicBool::new(false),
+    }
 }
 
 struct Sets(Scope);
@@ -40,6 +45,8 @@ struct Sets(Scope);
 struct Applications {
     scope: Scope,
     cluster: ClusterName,
+    /// Whether it has looked before: what it waits for is only seen by looking again.
+    has_looked: AtomicBool,
 }
 
 impl Sets {
@@ -130,7 +137,11 @@ impl Step for Applications {
         let Ok(client) = self.scope.client(&self.cluster, facts).await else {
             return Ok(Observed::default());
         };
-        let fleet = Fleet::look(&hub, &self.scope.site).await?;
+        let fleet = if self.has_looked.swap(true, Ordering::Relaxed) {
+            Fleet::look(&hub, &self.scope.site).await?
+        } else {
+            Fleet::recent(&hub, &self.scope.site).await?
+        };
         let mut progress = Progress::new(&hub, &fleet);
         let Some(registered) = fleet.registered(&self.cluster) else { return Ok(progress.observed()) };
         if self.cluster != *self.scope.hub() {

@@ -8,7 +8,7 @@ use kube::Client;
 use serde::de::DeserializeOwned;
 
 pub use error::ApiError;
-pub use read::{cluster_uid, get, list, list_of, resources, time};
+pub use read::{cluster_uid, get, list, list_of, names, resources, time};
 pub use write::{apply, delete, delete_seen, merge, patch, set_finalizers, try_apply};
 
 async fn send<T: DeserializeOwned>(

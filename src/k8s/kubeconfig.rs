@@ -4,6 +4,7 @@ mod context;
 mod edit;
 mod file;
 mod lock;
+mod shared;
 mod yaml;
 
 use base64::Engine as _;
@@ -13,6 +14,7 @@ use serde_json::{Map, Value, json};
 pub use context::access;
 pub use file::{KubeconfigError, KubeconfigFile, paths, read};
 pub use lock::KubectlLock;
+pub use shared::Kubeconfigs;
 pub use yaml::YamlError;
 
 use crate::engine::{Access, Credentials};

@@ -168,8 +168,20 @@ impl ObjectSet {
         Ok(Differences::new(client, found))
     }
 
+    /// The same in view of objects that somebody has just looked up: all there may be of the set's.
+    ///
+    /// # Errors
+    /// As of [`Self::observe`].
+    pub async fn observe_among(&self, client: &Client, there: Vec<Object>) -> Result<Differences, Failure> {
+        let found = async { self.differences_in(client, World::known(client, self, there).await?).await };
+        Ok(Differences::new(client, found.await.map_err(SetError::into_failure)?))
+    }
+
     async fn differences(&self, client: &Client) -> Result<Vec<Difference>, SetError> {
-        let world = World::look(client, self).await?;
+        self.differences_in(client, World::look(client, self).await?).await
+    }
+
+    async fn differences_in(&self, client: &Client, world: World) -> Result<Vec<Difference>, SetError> {
         self.refuse_other_hubs(&world)?;
         let pairs = self.objects.iter().zip(&world.kinds);
         let found = pairs.map(|(object, kind)| self.compare(client, &world, kind, object)).collect();

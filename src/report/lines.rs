@@ -5,6 +5,7 @@ use std::io::Write;
 use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
 
+use super::crowd::{Crowd, Line};
 use super::is_quiet;
 use crate::engine::Change;
 use crate::engine::event::{Event, Stamped, Subject};
@@ -17,21 +18,33 @@ const DIM: Style = Style::new().dimmed();
 /// Turns events into lines. The time at the front counts from the first event.
 pub(super) struct Lines {
     began: Option<Timestamp>,
+    crowd: Crowd,
 }
 
 impl Lines {
-    pub(super) const fn new() -> Self {
-        Self { began: None }
+    pub(super) fn new() -> Self {
+        Self { began: None, crowd: Crowd::default() }
     }
 
     pub(super) fn line(&mut self, stamped: &Stamped) -> Option<String> {
         let began = *self.began.get_or_insert(stamped.time);
+        let seconds = stamped.time.duration_since(began).as_secs_f64();
+        let line = |step: &str, style: Style, text: &str| {
+            format!("{DIM}{seconds:6.1} s{DIM:#}  {step:<30} {style}{text}{style:#}")
+        };
+        match self.crowd.line(stamped) {
+            Line::Counted => return None,
+            Line::Counts(counts) => {
+                let lines: Vec<_> = counts.iter().map(|(step, text)| line(step, DIM, text)).collect();
+                return (!lines.is_empty()).then(|| lines.join("\n"));
+            }
+            Line::Own => {}
+        }
         if is_quiet(&stamped.event) {
             return None;
         }
-        let seconds = stamped.time.duration_since(began).as_secs_f64();
         let (subject, style, text) = describe(&stamped.event)?;
-        Some(format!("{DIM}{seconds:6.1} s{DIM:#}  {:<30} {style}{text}{style:#}", subject.step.as_str()))
+        Some(line(subject.step.as_str(), style, &text))
     }
 }
 

@@ -36,7 +36,12 @@ impl Live {
         match &stamped.event {
             Event::Applying { subject, .. } => note(at_work, subject, String::new()),
             Event::Progress { subject, message } => note(at_work, subject, format!(": {message}")),
-            Event::Finished { .. } => self.bar.finish_and_clear(),
+            Event::Finished { .. } => {
+                self.bar.finish_and_clear();
+                if let Some(line) = line {
+                    super::lines::print(&line);
+                }
+            }
             event => {
                 if let Some(subject) = over(event) {
                     at_work.remove(&subject.step);

@@ -2,11 +2,13 @@
 
 use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use bridgehead::files;
 use rustix::process::{Pid, Signal};
 use serde_json::Value;
 
@@ -23,6 +25,8 @@ pub(crate) struct Outcome {
     pub(crate) stdout: String,
     pub(crate) stderr: String,
     pub(crate) elapsed: Duration,
+    /// The most memory that it had, in KiB.
+    pub(crate) memory: u64,
 }
 
 impl Outcome {
@@ -131,7 +135,9 @@ impl Running {
 
     /// Waits for its end; one that does not end is killed and fails the test.
     pub(crate) fn finish(mut self) -> Outcome {
+        let mut memory = 0;
         let status = loop {
+            memory = peak(Pid::from_child(&self.child)).unwrap_or(memory);
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
@@ -142,8 +148,15 @@ impl Running {
             pause();
         };
         let elapsed = self.started.elapsed();
-        Outcome { status, stdout: self.stdout.finish(), stderr: self.stderr.finish(), elapsed }
+        Outcome { status, stdout: self.stdout.finish(), stderr: self.stderr.finish(), elapsed, memory }
     }
+}
+
+/// The most memory that a process has had so far, in KiB (`VmHWM` in `proc_pid_status(5)`); `None` once it has ended.
+fn peak(pid: Pid) -> Option<u64> {
+    let status = files::read(Path::new(&format!("/proc/{}/status", pid.as_raw_nonzero()))).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 /// Runs a command to its end.

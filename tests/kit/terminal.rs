@@ -41,5 +41,5 @@ pub(crate) fn answer_after(
         running.answer(answer);
     }
     let Outcome { status, stdout: screen, elapsed, .. } = running.finish();
-    Outcome { status, stdout: files::read(stdout).unwrap(), stderr: screen, elapsed }
+    Outcome { status, stdout: files::read(stdout).unwrap(), stderr: screen, elapsed, memory: 0 }
 }

@@ -1,7 +1,11 @@
 //! One step of a walk: looked at, changed as it was found and shown, and looked at again until nothing differs.
 
 use std::collections::BTreeSet;
+use std::panic::resume_unwind;
+use std::sync::Arc;
 use std::time::Instant;
+
+use tokio::task::JoinSet;
 
 use super::walk::{Because, INTERRUPTED, Walk, Way, subject};
 use super::{Mode, Plan};
@@ -45,14 +49,14 @@ enum StepError {
 }
 
 impl Walk<'_> {
-    pub(super) async fn look_and_change(&self, step: &dyn AnyStep, way: &Way) -> Result<(), Halt> {
+    pub(super) async fn look_and_change(&self, step: &Arc<dyn AnyStep>, way: &Way) -> Result<(), Halt> {
         if way.cancel.is_cancelled() {
             return Err(Halt::Skipped(INTERRUPTED.to_owned()));
         }
-        let subject = subject(step);
+        let subject = subject(step.as_ref());
         let permit = self.place(way).await?;
         self.run.events.send(Event::Observing(subject.clone()));
-        let observed = step.observe(&self.facts()).await;
+        let observed = self.observe(step).await;
         drop(permit);
         let observed = match observed {
             Ok(observed) => observed,
@@ -70,7 +74,7 @@ impl Walk<'_> {
         self.learn(facts);
         if changes.is_empty() {
             self.run.events.send(Event::Unchanged(subject));
-        } else if !self.is_selected(step) {
+        } else if !self.is_selected(step.as_ref()) {
             let step = step.id();
             return Err(Halt::Skipped(format!(
                 "{step} is not ready and was not selected: {}",
@@ -87,15 +91,15 @@ impl Walk<'_> {
 
     async fn change(
         &self,
-        step: &dyn AnyStep,
+        step: &Arc<dyn AnyStep>,
         way: &Way,
         changes: Vec<Change>,
         work: Option<AnyWork>,
     ) -> Result<(), Halt> {
-        let (started, subject) = (Instant::now(), subject(step));
+        let (started, subject) = (Instant::now(), subject(step.as_ref()));
         let events = self.run.events.clone();
         events.send(Event::Applying { subject: subject.clone(), changes: changes.clone() });
-        let writer = Writer::new(subject.clone(), events.clone(), way.cancel.clone(), self.run.fault.clone());
+        let writer = Arc::new(Writer::new(subject.clone(), self.run, way.cancel.clone()));
         let facts = self.settle(step, way, &writer, (&changes, work)).await?;
         self.learn(facts);
         self.state().changes.insert(step.id(), changes.clone());
@@ -109,9 +113,9 @@ impl Walk<'_> {
     /// told as the changes before is not said again.
     async fn settle(
         &self,
-        step: &dyn AnyStep,
+        step: &Arc<dyn AnyStep>,
         way: &Way,
-        writer: &Writer,
+        writer: &Arc<Writer>,
         (before, mut work): (&[Change], Option<AnyWork>),
     ) -> Result<Facts, Halt> {
         let mut pace = Pace::new(step.patience()).with_longest_pause(step.longest_pause());
@@ -120,13 +124,13 @@ impl Walk<'_> {
             let due = changes.iter().filter(|change| !change.is_wait()).map(|change| change.subject.clone());
             let due: BTreeSet<_> = due.collect();
             if due.is_empty() {
-                self.pause(step, way, &mut pace, &told).await?;
+                self.pause(step.as_ref(), way, &mut pace, &told).await?;
             } else if due.is_disjoint(&applied) {
-                self.refuse_what_was_not_shown(step, way, &changes)?;
+                self.refuse_what_was_not_shown(step.as_ref(), way, &changes)?;
                 self.hold().await?;
                 let work = work.take().ok_or_else(|| StepError::NothingToDo(step.id(), list(&changes)))?;
                 let permit = self.place(way).await?;
-                step.apply(work, &self.facts(), writer).await?;
+                self.apply(step, work, writer).await?;
                 drop(permit);
                 self.state().changed.insert(step.cluster().cloned());
                 applied.extend(due);
@@ -134,7 +138,7 @@ impl Walk<'_> {
                 return Err(StepError::NotConverged(step.id(), list(&changes)).into());
             }
             let permit = self.place(way).await?;
-            let observed = step.observe(&self.facts()).await;
+            let observed = self.observe(step).await;
             drop(permit);
             let observed = match observed {
                 Ok(observed) => observed,
@@ -150,9 +154,26 @@ impl Walk<'_> {
             let message = list(&changes);
             if message != told {
                 told.clone_from(&message);
-                self.run.events.send(Event::Progress { subject: subject(step), message });
+                self.run.events.send(Event::Progress { subject: subject(step.as_ref()), message });
             }
         }
+    }
+
+    /// Looks, in a task of its own.
+    async fn observe(&self, step: &Arc<dyn AnyStep>) -> Result<Observed<AnyWork>, Stop> {
+        let (step, facts) = (Arc::clone(step), self.facts());
+        beside(async move { step.observe(&facts).await }).await
+    }
+
+    /// Changes, in a task of its own.
+    async fn apply(
+        &self,
+        step: &Arc<dyn AnyStep>,
+        work: AnyWork,
+        writer: &Arc<Writer>,
+    ) -> Result<(), Failure> {
+        let (step, facts, writer) = (Arc::clone(step), self.facts(), Arc::clone(writer));
+        beside(async move { step.apply(work, &facts, &writer).await }).await
     }
 
     /// Makes sure that nobody else is at work.
@@ -202,6 +223,15 @@ impl Walk<'_> {
         let seconds = step.patience().as_secs();
         Err(Halt::TimedOut(StepError::TimedOut(step.id(), seconds, waiting_for.to_owned()).into()))
     }
+}
+
+/// Awaits on any of the runtime's threads, so that the order of a walk, its waits and its deadlines are not held up by who
+/// parses and compares. Given up when the caller is.
+async fn beside<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    let mut task = JoinSet::new();
+    task.spawn(work);
+    let ended = task.join_next().await.expect("there is one task");
+    ended.unwrap_or_else(|error| resume_unwind(error.into_panic()))
 }
 
 fn list(changes: &[Change]) -> String {

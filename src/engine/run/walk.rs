@@ -98,7 +98,7 @@ impl<'a> Walk<'a> {
     fn part<'b>(&'b self, tree: &'b Tree, way: &'b Way) -> BoxFuture<'b, Result<(), Because>> {
         Box::pin(async move {
             match tree {
-                Tree::Step(step) => self.step(step.0.as_ref(), way).await,
+                Tree::Step(step) => self.step(&step.0, way).await,
                 Tree::Gate { step, .. } => self.gate(step).await,
                 Tree::Par(parts) => self.beside(parts, way).await.into_iter().collect(),
                 Tree::Each(parts) => {
@@ -161,27 +161,27 @@ impl<'a> Walk<'a> {
         }
     }
 
-    async fn step(&self, step: &dyn AnyStep, way: &Way) -> Result<(), Because> {
+    async fn step(&self, step: &Arc<dyn AnyStep>, way: &Way) -> Result<(), Because> {
         if !self.is_needed(&step.id()) {
             return Ok(());
         }
         let outcome = match self.look_and_change(step, way).await {
             Ok(()) => Ok(()),
             Err(Halt::Skipped(because)) => {
-                self.leave(step, &because);
+                self.leave(step.as_ref(), &because);
                 Err(because)
             }
             Err(Halt::TimedOut(failure)) => {
                 self.state().timed_out.insert(step.id());
-                Err(self.fail(step, &failure))
+                Err(self.fail(step.as_ref(), &failure))
             }
             Err(Halt::Locked(failure)) => {
                 self.state().locked = true;
-                Err(self.fail(step, &failure))
+                Err(self.fail(step.as_ref(), &failure))
             }
-            Err(Halt::Failed(failure)) => Err(self.fail(step, &failure)),
+            Err(Halt::Failed(failure)) => Err(self.fail(step.as_ref(), &failure)),
         };
-        self.conclude(step, outcome.clone());
+        self.conclude(step.as_ref(), outcome.clone());
         outcome
     }
 

@@ -4,13 +4,14 @@ use kube::Client;
 
 use super::adopted::Before;
 use super::config::{self, ConfigError, Credentials};
-use super::content::{CLUSTER, HUB_SERVER, SECRET_TYPE};
+use super::content::HUB_SERVER;
+use super::listed::Listed;
 use super::owned::Field;
-use super::registered::{CLUSTER_LABEL, registers_as};
+use super::registered::CLUSTER_LABEL;
 use crate::engine::{Facts, Failure, Stop};
 use crate::env::{Shared, SharedError};
 use crate::gitops::Scope;
-use crate::k8s::{ApiError, Kind, Object, SITE_LABEL, api};
+use crate::k8s::{ApiError, Kind, Object, ObjectSet, SITE_LABEL, api};
 use crate::site::name::{ClusterName, SiteName};
 use crate::site::{Cluster, Role};
 
@@ -42,6 +43,28 @@ pub(in crate::gitops) enum Existing {
 }
 
 impl Existing {
+    pub(super) fn secret(&self) -> Option<&Object> {
+        match self {
+            Self::Nothing => None,
+            Self::Ours(secret) | Self::Theirs(secret) => Some(secret),
+        }
+    }
+
+    pub(super) fn into_secret(self) -> Option<Object> {
+        match self {
+            Self::Nothing => None,
+            Self::Ours(secret) | Self::Theirs(secret) => Some(secret),
+        }
+    }
+
+    /// The same for the Secret as it is by now; what there was none of, we have made.
+    pub(super) fn now(&self, live: Object) -> Self {
+        match self {
+            Self::Theirs(_) => Self::Theirs(live),
+            Self::Nothing | Self::Ours(_) => Self::Ours(live),
+        }
+    }
+
     /// What Argo CD presents at the cluster, if that is not for us to say.
     ///
     /// # Errors
@@ -68,10 +91,18 @@ struct Unusable {
 
 /// The cluster Secrets of the hub's Argo CD. Every step of every cluster asks for all of them, and those that ask at the
 /// same time share one answer: the hub sends what grows with the fleet once, and not once for each cluster.
-pub(in crate::gitops) async fn list(scope: &Scope, hub: &Client) -> Shared<Vec<Object>, ApiError> {
-    let (namespace, labels) = (scope.namespace(), format!("{SECRET_TYPE}={CLUSTER}"));
-    let look = async || api::list(hub, &Kind::SECRET, Some(namespace), &labels).await;
-    scope.env.looks.share(&format!("cluster Secrets in {namespace}"), look).await
+pub(in crate::gitops) async fn list(scope: &Scope, hub: &Client) -> Shared<Listed, ApiError> {
+    scope.env.looks.share(&subject(scope), async || Listed::fetch(scope, hub).await).await
+}
+
+/// The same as they were when they were listed last: whoever writes another cluster's Secret lists them afterwards, or says
+/// nothing in it that concerns this one.
+async fn listed(scope: &Scope, hub: &Client) -> Shared<Listed, ApiError> {
+    scope.env.looks.last(&subject(scope), async || Listed::fetch(scope, hub).await).await
+}
+
+fn subject(scope: &Scope) -> String {
+    format!("cluster Secrets in {}", scope.namespace())
 }
 
 /// The live Secret that registers a cluster of the site, and whether the site made it.
@@ -83,10 +114,9 @@ pub(in crate::gitops) async fn registration_of(
     hub: &Client,
     cluster: &ClusterName,
 ) -> Result<Option<(Object, bool)>, SharedError<ApiError>> {
-    Ok(list(scope, hub).await?.iter().find_map(|secret| {
-        let registration = registers_as(&scope.site, secret).filter(|found| found.cluster == *cluster)?;
-        Some((secret.clone(), registration.is_made))
-    }))
+    let listed = list(scope, hub).await?;
+    let found = listed.registration_of(&scope.site, cluster);
+    Ok(found.map(|(secret, registration)| (secret.clone(), registration.is_made)))
 }
 
 /// Finds what the hub has for a cluster.
@@ -105,14 +135,21 @@ pub(in crate::gitops) async fn find(
         (Role::Spoke, None) => &facts.access(&cluster.name)?.server,
     };
     let wanted = Wanted { site: &scope.site.name, name: cluster.name.as_str(), server };
-    let existing = wanted.choose(&list(scope, hub).await?).map_err(Ambiguous::into_failure)?;
-    if existing == Existing::Nothing {
+    let listed = listed(scope, hub).await?;
+    let existing = wanted.choose(&listed).map_err(Ambiguous::into_failure)?;
+    if existing == Existing::Nothing && listed.has_secret(wanted.name) {
         let other = api::get(hub, &Kind::SECRET, Some(scope.namespace()), wanted.name).await?;
         if let Some(other) = other.filter(|other| other.label(SITE_LABEL) != Some(wanted.site.as_str())) {
             return Err(Ambiguous::Taken(other.to_string()).into_failure().into());
         }
     }
     Ok(existing)
+}
+
+/// Whether a Secret of a set that is to be made may be there all the same, not being one of a cluster.
+pub(super) async fn may_be_there(scope: &Scope, hub: &Client, set: &ObjectSet) -> Result<bool, Stop> {
+    let listed = listed(scope, hub).await?;
+    Ok(set.objects.iter().any(|object| listed.has_secret(object.name())))
 }
 
 /// The cluster that is to be registered.
@@ -124,16 +161,14 @@ struct Wanted<'a> {
 
 impl Wanted<'_> {
     /// The Secret that describes the same server, the one that we made when the cluster was somewhere else, or none.
-    fn choose(&self, existing: &[Object]) -> Result<Existing, Ambiguous> {
-        let same_server =
-            |secret: &&Object| secret.data("server").is_some_and(|server| is_same(&server, self.server));
-        let mut same = existing.iter().filter(same_server);
+    fn choose(&self, existing: &Listed) -> Result<Existing, Ambiguous> {
+        let mut same = existing.at(self.server);
         let found = same.next();
         if let (Some(first), Some(second)) = (found, same.next()) {
             let (first, second) = (first.to_string(), second.to_string());
             return Err(Ambiguous::Server { first, second, server: self.server.to_owned() });
         }
-        let same_name = existing.iter().filter(|secret| self.is_called_so(secret));
+        let same_name = existing.called(self.name).filter(|secret| self.is_called_so(secret));
         let mut others = same_name.filter(|secret| found.is_none_or(|found| found.name() != secret.name()));
         match (others.next(), found) {
             (None, None) => Ok(Existing::Nothing),
@@ -188,16 +223,13 @@ fn adopted_by(secret: &Object) -> Option<String> {
     Before::read(&Field::Annotations.of(secret)).map(|before| before.site)
 }
 
-/// Argo CD takes servers without a trailing slash for the same.
-fn is_same(one: &str, other: &str) -> bool {
-    one.trim_end_matches('/') == other.trim_end_matches('/')
-}
-
 #[cfg(test)]
 mod tests {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
     use serde_json::json;
+
+    use std::collections::HashSet;
 
     use super::*;
 
@@ -215,7 +247,7 @@ mod tests {
     fn chosen(existing: &[Object]) -> Result<Existing, String> {
         let site = "home".parse().expect("valid");
         let wanted = Wanted { site: &site, name: "dev", server: "https://dev:6443" };
-        wanted.choose(existing).map_err(|error| error.to_string())
+        wanted.choose(&Listed::of(existing.to_vec(), HashSet::new())).map_err(|error| error.to_string())
     }
 
     #[test]

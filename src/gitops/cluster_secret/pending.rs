@@ -8,7 +8,7 @@ use super::content::{annotations, labels};
 use super::departed::Entries;
 use super::existing::list;
 use super::owned::{Field, Owners, Texts};
-use super::registered::{Registration, registers_as};
+use super::registered::Registration;
 use super::switch::Keys;
 use crate::engine::{Facts, Stop};
 use crate::env::Env;
@@ -40,10 +40,7 @@ pub async fn pending(
     let hub = scope.client(scope.hub(), facts).await?;
     let secrets = list(&scope, &hub).await?;
     let of = |cluster: &Cluster| {
-        let live = secrets.iter().find_map(|secret| {
-            let registration = registers_as(site, secret)?;
-            (registration.cluster == cluster.name).then_some((secret, registration))
-        });
+        let live = secrets.registration_of(site, &cluster.name);
         let entries =
             live.as_ref().map_or(0, |(live, how)| differing(site, cluster, facts, addon, (live, how)));
         (live.is_none() || entries > 0).then(|| Pending { cluster: cluster.name.clone(), entries })

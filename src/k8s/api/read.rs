@@ -44,17 +44,38 @@ pub async fn list_of<T: DeserializeOwned>(
     namespace: Option<&str>,
     labels: &str,
 ) -> Result<Vec<T>, ApiError> {
+    let request = Request::new(kind.path(namespace));
+    pages(client, kind, labels, |page| request.list(page)).await
+}
+
+/// The names of the objects of a kind: nothing else of them is sent but their metadata.
+///
+/// # Errors
+/// When the server does not answer or does not allow it.
+pub async fn names(client: &Client, kind: &Kind, namespace: Option<&str>) -> Result<Vec<String>, ApiError> {
+    let request = Request::new(kind.path(namespace));
+    let items = pages::<Named>(client, kind, "", |page| request.list_metadata(page)).await?;
+    Ok(items.into_iter().map(|item| item.metadata.name).collect())
+}
+
+/// All pages of a list.
+async fn pages<T: DeserializeOwned>(
+    client: &Client,
+    kind: &Kind,
+    labels: &str,
+    list: impl Fn(&ListParams) -> Result<hyper::Request<Vec<u8>>, kube::core::request::Error>,
+) -> Result<Vec<T>, ApiError> {
     let mut page = ListParams::default().labels(labels).limit(PAGE);
     let mut items = Vec::new();
     loop {
-        let request = Request::new(kind.path(namespace)).list(&page);
+        let request = list(&page);
         let answer = send::<List<T>>(client, request).await;
         let list = match answer.map_err(|error| ApiError::of("list", kind.name(), error)) {
             Ok(list) => list,
             Err(error) if error.is_absent() => return Ok(items),
             Err(error) => return Err(error),
         };
-        items.extend(list.items);
+        items.extend(list.items.into_iter().flatten());
         match list.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => page = page.continue_token(&token),
             None => return Ok(items),
@@ -69,7 +90,18 @@ const PAGE: u32 = 500;
 struct List<T> {
     #[serde(default)]
     metadata: ListMeta,
-    items: Vec<T>,
+    /// `null` where only metadata was asked for and there is none.
+    items: Option<Vec<T>>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    metadata: NameOnly,
+}
+
+#[derive(Deserialize)]
+struct NameOnly {
+    name: String,
 }
 
 /// One object, if it is there.

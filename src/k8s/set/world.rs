@@ -23,8 +23,7 @@ pub(super) struct World {
 impl World {
     /// One call for each kind and namespace, then one for each object that those did not show.
     pub(super) async fn look(client: &Client, set: &ObjectSet) -> Result<Self, ApiError> {
-        let kinds = set.objects.iter().map(|object| Kind::find(client, object.kind_name())).collect();
-        let kinds = side_by_side(kinds).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let kinds = kinds(client, set).await?;
         let mut collections = collections(&kinds, &set.objects);
         if let Some(prune) = &set.prune {
             collections.extend(prune.collections.iter().cloned());
@@ -43,11 +42,25 @@ impl World {
         Ok(Self { kinds, marked, unmarked: unmarked.into_iter().flatten().collect() })
     }
 
+    /// A world of objects that somebody has looked up.
+    pub(super) async fn known(
+        client: &Client,
+        set: &ObjectSet,
+        there: Vec<Object>,
+    ) -> Result<Self, ApiError> {
+        Ok(Self { kinds: kinds(client, set).await?, marked: Vec::new(), unmarked: there })
+    }
+
     /// The live object for a desired one.
     pub(super) fn find(&self, desired: &Object) -> Option<&Object> {
         let all = self.marked.iter().map(|(_, object)| object).chain(&self.unmarked);
         all.into_iter().find(|live| is_same(desired, live))
     }
+}
+
+async fn kinds(client: &Client, set: &ObjectSet) -> Result<Vec<Kind>, ApiError> {
+    let kinds = set.objects.iter().map(|object| Kind::find(client, object.kind_name())).collect();
+    side_by_side(kinds).await.into_iter().collect()
 }
 
 async fn marked(

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_eks::types::{Addon, AddonStatus, ResolveConflicts};
+use aws_sdk_eks::types::{Addon, AddonHealth, AddonStatus, ResolveConflicts};
 use futures::future::try_join_all;
 use serde_json::json;
 
@@ -176,7 +176,7 @@ impl AwaitAddons {
         let Some(found) = look(account, &self.0, name).await? else {
             return Ok(Some(Change::wait(subject, "EKS does not know it yet")));
         };
-        let issues = found.health.as_ref().map(|health| health.issues()).unwrap_or_default();
+        let issues = found.health.as_ref().map(AddonHealth::issues).unwrap_or_default();
         let issue = |issue: &aws_sdk_eks::types::AddonIssue| {
             let code = issue.code.as_ref().map(|code| code.as_str().to_owned()).unwrap_or_default();
             format!("\n  {code}: {}", issue.message().unwrap_or_default())

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_eks::types::{
-    AuthenticationMode, BlockStorage, Cluster, ClusterStatus, ComputeConfigRequest,
+    AuthenticationMode, BlockStorage, Cluster, ClusterHealth, ClusterStatus, ComputeConfigRequest,
     CreateAccessConfigRequest, ElasticLoadBalancing, KubernetesNetworkConfigRequest, LogSetup, LogType,
     Logging, StorageConfigRequest, SupportType, UpdateStatus, UpgradePolicyRequest, VpcConfigRequest,
+    VpcConfigResponse,
 };
 use jiff::Timestamp;
 use semver::Version;
@@ -24,7 +25,7 @@ use crate::site::name::ClusterName;
 use crate::site::{EksEndpoint, EksNodes};
 
 /// How long one update of a control plane may take.
-const UPDATE: Duration = Duration::from_mins(60);
+const UPDATE: Duration = Duration::from_hours(1);
 
 pub(super) struct ControlPlane {
     cluster: Arc<EksCluster>,
@@ -81,7 +82,7 @@ pub(super) fn tags(tags: Option<&Tags>) -> impl Iterator<Item = (&str, &str)> {
 
 /// What AWS says is wrong, one line each.
 fn issues(cluster: &Cluster) -> String {
-    let issues = cluster.health.as_ref().map(|health| health.issues()).unwrap_or_default();
+    let issues = cluster.health.as_ref().map(ClusterHealth::issues).unwrap_or_default();
     let text = |issue: &aws_sdk_eks::types::ClusterIssue| {
         let code = issue.code.as_ref().map(|code| code.as_str().to_owned()).unwrap_or_default();
         format!("\n  {code}: {}", issue.message().unwrap_or_default())
@@ -355,7 +356,7 @@ impl Step for ControlPlane {
         let (account, identity) = self.cluster.account().await?;
         match work {
             Work::Create { network } => {
-                self.create(&account, &identity, &network, writer).await?;
+                Box::pin(self.create(&account, &identity, &network, writer)).await?;
                 self.asked.set();
             }
             Work::Change(updates) => {
@@ -400,8 +401,8 @@ fn endpoint(cluster: &Cluster) -> EksEndpoint {
     let mut cidrs = config.map(|config| config.public_access_cidrs().to_vec()).unwrap_or_default();
     cidrs.sort();
     EksEndpoint {
-        public: config.is_some_and(|config| config.endpoint_public_access()).then_some(cidrs),
-        private: config.is_some_and(|config| config.endpoint_private_access()),
+        public: config.is_some_and(VpcConfigResponse::endpoint_public_access).then_some(cidrs),
+        private: config.is_some_and(VpcConfigResponse::endpoint_private_access),
     }
 }
 
@@ -430,9 +431,9 @@ fn logging(wanted: &[String]) -> Logging {
 }
 
 fn logs(cluster: &Cluster) -> Vec<String> {
-    let setups = cluster.logging.as_ref().map(|logging| logging.cluster_logging()).unwrap_or_default();
+    let setups = cluster.logging.as_ref().map(Logging::cluster_logging).unwrap_or_default();
     let on = setups.iter().filter(|setup| setup.enabled().unwrap_or_default());
-    let mut logs: Vec<_> = on.flat_map(|setup| setup.types()).map(|kind| kind.as_str().to_owned()).collect();
+    let mut logs: Vec<_> = on.flat_map(LogSetup::types).map(|kind| kind.as_str().to_owned()).collect();
     logs.sort();
     logs
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_eks::types::{AmiTypes, CapacityTypes, Nodegroup, NodegroupScalingConfig, NodegroupStatus};
+use aws_sdk_eks::types::{
+    AmiTypes, CapacityTypes, Nodegroup, NodegroupHealth, NodegroupScalingConfig, NodegroupStatus,
+};
 use k8s_openapi::api::core::v1::Node;
 use serde_json::{Value, json};
 
@@ -68,7 +70,7 @@ pub(super) fn subject(cluster: &str, name: &str) -> String {
 
 /// What AWS says is wrong, one line each.
 pub(super) fn issues(group: &Nodegroup) -> String {
-    let issues = group.health.as_ref().map(|health| health.issues()).unwrap_or_default();
+    let issues = group.health.as_ref().map(NodegroupHealth::issues).unwrap_or_default();
     let text = |issue: &aws_sdk_eks::types::Issue| {
         let code = issue.code.as_ref().map(|code| code.as_str().to_owned()).unwrap_or_default();
         let resources = issue.resource_ids();

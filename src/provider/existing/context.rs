@@ -24,9 +24,9 @@ enum ContextError {
 
 /// How its context leads to a cluster, as the kubeconfig says.
 pub(super) fn access(of: &ExistingCluster) -> Result<Access, Failure> {
-    let ExistingCluster { site, cluster, existing, .. } = of;
+    let ExistingCluster { site, cluster, existing, env } = of;
     let Existing { kubeconfig: path, context } = existing;
-    let access = kubeconfig::read(path).and_then(|files| kubeconfig::access(path, &files, context));
+    let access = env.kubeconfigs.read(path).and_then(|files| kubeconfig::access(path, &files, context));
     access.map_err(|source| {
         let hint = hint(site, context, &source);
         let cluster = cluster.name.clone();

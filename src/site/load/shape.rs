@@ -52,17 +52,15 @@ impl Fitting {
                 true
             }
             (Shape::Tables(schema), DeValue::Array(values)) => {
-                let fitted = values.iter_mut().map(|value| {
+                let mut fits = true;
+                for value in values.iter_mut() {
                     let span = value.span();
                     match value.get_mut() {
-                        DeValue::Table(table) => {
-                            self.table(span, table, schema);
-                            true
-                        }
-                        other => self.misshapen(span, other, &Shape::Table(schema)),
+                        DeValue::Table(table) => self.table(span, table, schema),
+                        other => fits = self.misshapen(span, other, &Shape::Table(schema)),
                     }
-                });
-                fitted.fold(true, |all, fits| all && fits)
+                }
+                fits
             }
             (Shape::Map(shape), DeValue::Table(table)) => {
                 retain(table, |key, value| {

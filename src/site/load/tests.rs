@@ -120,7 +120,7 @@ fn what_is_misshapen_is_found() {
     }
     assert_eq!(
         found("[hub.local]\n[hub.eks]\n"),
-        ["2:6 `hub` has more than one provider: local, eks", "2:6 `hub.eks` is not built yet"]
+        ["2:6 `hub` has more than one provider: local, eks", "2:6 `hub.eks.region` is missing"]
     );
 }
 

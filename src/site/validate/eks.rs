@@ -48,6 +48,10 @@ impl Check<'_> {
     }
 
     /// What may be left out: `None` only where it is there and wrong.
+    #[expect(
+        clippy::option_option,
+        reason = "the outer one is every rule's way to say that it has found something"
+    )]
     fn optional<T>(
         &mut self,
         typed: Option<&Spanned<String>>,

@@ -1,6 +1,7 @@
-//! How many steps look or change something at once.
+//! How many steps look or change something at once, and where.
 
 use std::num::NonZeroU16;
+use std::sync::Barrier;
 use std::sync::atomic::AtomicBool;
 
 use tokio::task::yield_now;
@@ -64,7 +65,7 @@ impl Step for Crowded {
 
 fn crowded(crowd: &Arc<Crowd>, number: usize) -> Tree {
     let (name, crowd) = (format!("step-{number}"), Arc::clone(crowd));
-    Tree::Step(Planted(Box::new(Crowded { name, crowd, done: AtomicBool::new(false) })))
+    Tree::Step(Planted(Arc::new(Crowded { name, crowd, done: AtomicBool::new(false) })))
 }
 
 /// Applies with so many places.
@@ -110,4 +111,35 @@ async fn an_interrupted_run_does_not_try_steps_that_wait_for_a_place() {
     assert_eq!(report.result, RunResult::Interrupted);
     assert_eq!(report.skipped.len(), 8, "only the two that had begun go on");
     assert_eq!(crowd.most.load(Ordering::Relaxed), 2);
+}
+
+/// Looks for as long as it takes another one to look, too, and lets nothing else have its thread meanwhile.
+struct Long(&'static str, Arc<Barrier>);
+
+impl Step for Long {
+    type Work = ();
+
+    fn id(&self) -> StepId {
+        StepId::site(self.0)
+    }
+
+    fn cluster(&self) -> Option<&ClusterName> {
+        None
+    }
+
+    fn purpose(&self) -> &'static str {
+        "another one was at work at the same time"
+    }
+
+    async fn observe(&self, _: &Facts) -> Result<Observed, Stop> {
+        self.1.wait();
+        Ok(Observed::default())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn steps_side_by_side_have_a_processor_each() {
+    let both = Arc::new(Barrier::new(2));
+    let tree = par![Long("one", Arc::clone(&both)), Long("other", both)];
+    assert_eq!(run(2).walk(&tree).await.result, RunResult::Converged);
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::aws::{Account, AwsError, Resource};
 use crate::engine::{Facts, Failure, Observed, Step, StepId, Stop};
 use crate::provider::eks::cluster::EksCluster;
+use crate::provider::eks::control_plane;
 use crate::provider::eks::stack::NetworkStack;
 use crate::site::EksNetwork;
 use crate::site::name::ClusterName;
@@ -30,7 +31,7 @@ impl Audit {
         let volumes = account.volumes(VOLUME_TAG).await?;
         let is_of_cluster = |volume: &Resource| {
             volume.tags.iter().any(|(key, value)| {
-                key == "KubernetesCluster" && *value == id || key == "eks:eks-cluster-name" && *value == id
+                ["KubernetesCluster", "eks:eks-cluster-name"].contains(&key.as_str()) && *value == id
             })
         };
         left.extend(volumes.into_iter().filter(is_of_cluster));
@@ -59,7 +60,7 @@ impl Step for Audit {
         let (account, identity) = self.0.account().await?;
         // While it stands, what it has made is in use.
         let is_own = matches!(self.0.eks.network, EksNetwork::Own { .. });
-        let stands = crate::provider::eks::control_plane::look(&account, &self.0).await?.is_some();
+        let stands = control_plane::look(&account, &self.0).await?.is_some();
         if stands || (is_own && NetworkStack::look(&account, &self.0).await?.is_some()) {
             return Ok(Observed::default());
         }

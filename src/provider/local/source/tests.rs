@@ -50,6 +50,7 @@ impl World {
             hosts: crate::env::Hosts::new(crate::env::Settings::default()),
             answers: crate::env::Answers::default(),
             looks: crate::env::Looks::default(),
+            kubeconfigs: crate::env::Kubeconfigs::default(),
         }
     }
 
