@@ -14,8 +14,8 @@ nodes = "two"
 [spokes.dev]
 environment = "dev"
 
-[spokes.far.eks]
-region = "eu-central-1"
+[registration]
+ttl = "1h"
 
 [adons]
 priority_classes = true
@@ -26,7 +26,7 @@ const FINDINGS: [(u64, u64, &str, &str); 5] = [
     (2, 1, "unknown key `site.protekt`", "did you mean `protect`?"),
     (5, 9, "`hub.local.nodes` must be an integer", "without quotes"),
     (7, 9, "`spokes.dev` names no provider", "[spokes.dev.local]"),
-    (10, 13, "`spokes.far.eks` is not built yet", ""),
+    (10, 2, "`registration` is not built yet", ""),
     (13, 2, "unknown key `adons`", "did you mean `addons`?"),
 ];
 
