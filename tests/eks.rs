@@ -94,8 +94,8 @@ impl Fleet {
         self.by_hand(script);
         let plan = self.run(&["plan", "cloud", "--exit-code"]);
         assert_eq!(plan.code(), 3, "{script}: {}{}", plan.stdout, plan.stderr);
-        let changes: Vec<_> =
-            plan.stdout.lines().filter(|line| line.starts_with("  ") && !line.starts_with("  .")).collect();
+        let is_decision = |line: &&str| ["  + ", "  ~ ", "  - "].iter().any(|sign| line.starts_with(sign));
+        let changes: Vec<_> = plan.stdout.lines().filter(is_decision).collect();
         assert!(changes.len() == 1 && changes[0].contains(change), "{script}: {}", plan.stdout);
         self.ok(&["up", "cloud", "--yes"]);
         self.ok(&["plan", "cloud", "--exit-code"]);

@@ -40,7 +40,8 @@ pub fn departed_cluster(
     }
     let kubeconfig = site.kube.kubeconfig.clone();
     // No context is called like a URL: whoever looks for the cluster says that there is none.
-    let context = context_to(&kubeconfig, site, server).unwrap_or_else(|| server.to_owned());
+    let context = context_to(&kubeconfig, site, server).filter(|_| !is_of_eks(server));
+    let context = context.unwrap_or_else(|| server.to_owned());
     Cluster::departed(name, Existing { kubeconfig, context })
 }
 
@@ -86,6 +87,12 @@ pub fn remove_host(site: &Arc<Site>, env: &Arc<Env>, departed: &DepartedHost) ->
     let (cluster, host) = (site.cluster(&departed.cluster), site.inventory.get(&departed.host));
     let Some((cluster, host)) = cluster.zip(host) else { return seq![] };
     of(site, cluster, env).remove_host(host, departed.is_server)
+}
+
+/// Whether EKS has given out the address. Such a cluster may be one that the site has made, which would be left running if
+/// it were taken for somebody else's: it goes while its profile names it.
+fn is_of_eks(server: &str) -> bool {
+    server.contains(".eks.amazonaws.com")
 }
 
 /// The person's own context that leads to an API server. What the site has merged there says nothing of who made the
