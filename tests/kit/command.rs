@@ -2,11 +2,13 @@
 
 use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use bridgehead::files;
 use rustix::process::{Pid, Signal};
 use serde_json::Value;
 
@@ -152,7 +154,7 @@ impl Running {
 
 /// The most memory that a process has had so far, in KiB (`VmHWM` in `proc_pid_status(5)`); `None` once it has ended.
 fn peak(pid: Pid) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).ok()?;
+    let status = files::read(Path::new(&format!("/proc/{}/status", pid.as_raw_nonzero()))).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.split_whitespace().next()?.parse().ok()
 }
