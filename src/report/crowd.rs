@@ -64,9 +64,12 @@ impl Crowd {
         if !is_crowd || matches!(stamped.event, Event::Failed { .. }) {
             return Line::Own;
         }
-        counts.is_news |= !matches!(stamped.event, Event::Observing(_) | Event::Progress { .. });
+        if counts.at_work.contains(cluster) {
+            return Line::Counted;
+        }
+        counts.is_news = true;
         let due = counts.told.is_none_or(|told| stamped.time.duration_since(told) >= PERIOD);
-        if !(due && counts.is_news) {
+        if !due {
             return Line::Counted;
         }
         counts.told = Some(stamped.time);
