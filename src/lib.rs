@@ -16,7 +16,7 @@
 //! components -> engine, site, env, files        env -> aws, k8s, ssh, site::{name, secret}
 //! k8s -> engine, site::{name, secret}, files     ssh -> engine, files, site::inventory, site::secret
 //! aws -> engine, site::secret      template -> files
-//! report -> engine      engine -> site::name, site::secret      site, files -> nothing of ours
+//! report -> engine, site::name      engine -> site::name, site::secret      site, files -> nothing of ours
 //! ```
 //! A test checks these arrows.
 //!

@@ -75,7 +75,7 @@ fn every_line_is_an_event(up: &Outcome) {
         position("applying", "staging/provision/supervisor")
             < position("applied", "dev/provision/supervisor")
     );
-    assert!(position("applying", "hub/argocd/definitions") < position("applied", "dev/registration/secret"));
+    assert!(position("observing", "hub/argocd/definitions") < position("applied", "dev/registration/secret"));
 }
 
 fn nothing_changes_any_more(lab: &Lab) {

@@ -33,7 +33,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("node", &["engine", "files", "k8s", "site::secret"]),
     ("components", &["engine", "env", "files", "site"]),
     ("env", &["aws", "k8s", "site::name", "site::secret", "ssh"]),
-    ("report", &["engine"]),
+    ("report", &["engine", "site::name"]),
     ("aws", &["engine", "site::secret"]),
     ("k8s", &["engine", "files", "site::name", "site::secret"]),
     ("ssh", &["engine", "files", "site::inventory", "site::secret"]),
