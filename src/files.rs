@@ -234,6 +234,15 @@ fn beside(path: &Path, content: &[u8], mode: u32) -> io::Result<NamedTempFile> {
     Ok(file)
 }
 
+/// Removes what a run that was killed has left of files that it was writing into a folder, which nobody else writes to now.
+///
+/// # Errors
+/// When the folder cannot be read, or something in it cannot be removed.
+pub fn remove_unfinished(folder: &Path) -> Result<(), FileError> {
+    let is_unfinished = |name: &String| name.starts_with('.') && name.ends_with(".new");
+    names(folder)?.iter().filter(|name| is_unfinished(name)).try_for_each(|name| remove(&folder.join(name)))
+}
+
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
