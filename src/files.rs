@@ -1,12 +1,15 @@
 //! Files of this machine: every error names the path, and what we make is not for others to read.
 
-use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::process::{Pid, getpid, test_kill_process};
 use tempfile::NamedTempFile;
+
+/// What the name of a file ends in that has not taken its place yet.
+const UNFINISHED: &str = ".new";
 
 /// An operation on a file failed.
 #[derive(Debug, thiserror::Error)]
@@ -221,26 +224,41 @@ fn unlock(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The new content of a file, before it takes the file's place.
+/// The new content of a file, before it takes the file's place. What a process that was killed meanwhile has left there goes.
 fn beside(path: &Path, content: &[u8], mode: u32) -> io::Result<NamedTempFile> {
-    let mut prefix = OsString::from(".");
-    prefix.push(path.file_name().unwrap_or_default());
+    let (folder, prefix) = (folder_of(path), format!(".{}.", path.file_name().unwrap_or_default().display()));
+    remove_unfinished(folder, &prefix)?;
     let mut file = tempfile::Builder::new()
-        .prefix(&prefix)
-        .suffix(".new")
+        .prefix(&format!("{prefix}{}.", getpid().as_raw_nonzero()))
+        .suffix(UNFINISHED)
         .permissions(Permissions::from_mode(mode))
-        .tempfile_in(folder_of(path))?;
+        .tempfile_in(folder)?;
     file.write_all(content)?;
     Ok(file)
 }
 
-/// Removes what a run that was killed has left of files that it was writing into a folder, which nobody else writes to now.
-///
-/// # Errors
-/// When the folder cannot be read, or something in it cannot be removed.
-pub fn remove_unfinished(folder: &Path) -> Result<(), FileError> {
-    let is_unfinished = |name: &String| name.starts_with('.') && name.ends_with(".new");
-    names(folder)?.iter().filter(|name| is_unfinished(name)).try_for_each(|name| remove(&folder.join(name)))
+/// Removes what processes that are no more have left of writing a file, `<prefix><process id>.<chance>.new`.
+#[expect(clippy::disallowed_methods, reason = "whoever writes the file names its path")]
+fn remove_unfinished(folder: &Path, prefix: &str) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let (path, name) = entry.map(|entry| (entry.path(), entry.file_name()))?;
+        let name = name.to_string_lossy();
+        let chance = name.strip_prefix(prefix).and_then(|name| name.strip_suffix(UNFINISHED));
+        let writer = chance.and_then(|chance| Pid::from_raw(chance.split_once('.')?.0.parse().ok()?));
+        if writer.is_some_and(is_gone)
+            && let Err(error) = fs::remove_file(path)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+/// Whether no process has that id.
+#[must_use]
+pub fn is_gone(pid: Pid) -> bool {
+    test_kill_process(pid) == Err(rustix::io::Errno::SRCH)
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -276,6 +294,20 @@ mod tests {
         refresh(&path, b"three", 0o600).expect("written");
         assert_eq!(read(&victim).expect("it is there"), "theirs");
         assert_eq!(names(folder.path()).expect("a list").len(), 3, "nothing is left beside it");
+    }
+
+    #[test]
+    fn what_a_killed_process_was_writing_goes_with_the_next_write_of_the_same_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        // Process ids end at 2^22 (proc(5), pid_max), and 1 always is one.
+        let (gone, others) = (".x.999999999.a.new", [".x.1.a.new", ".y.999999999.a.new", ".x.notes.new"]);
+        for name in others.iter().chain([&gone]) {
+            replace(&folder.path().join(name), b"half", 0o600).expect("written");
+        }
+        replace(&folder.path().join("x"), b"whole", 0o600).expect("written");
+        let mut left = names(folder.path()).expect("a list");
+        left.sort();
+        assert_eq!(left, [others[0], others[2], others[1], "x"]);
     }
 
     #[test]

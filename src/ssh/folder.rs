@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rustix::process::{Pid, getpid, test_kill_process};
+use rustix::process::{Pid, getpid};
 
 use crate::files::{self, FileError};
 
@@ -14,7 +14,12 @@ impl Folder {
     /// Makes it, and takes away what runs left behind that were killed.
     pub(super) fn make(base: &Path) -> Result<Self, FileError> {
         for name in files::names(base)? {
-            if name.parse().ok().and_then(Pid::from_raw).is_some_and(|pid| pid == getpid() || is_gone(pid)) {
+            if name
+                .parse()
+                .ok()
+                .and_then(Pid::from_raw)
+                .is_some_and(|pid| pid == getpid() || files::is_gone(pid))
+            {
                 files::remove_folder(&base.join(name))?;
             }
         }
@@ -36,10 +41,6 @@ impl Drop for Folder {
             let _ = rustix::fs::rmdir(base);
         }
     }
-}
-
-fn is_gone(pid: Pid) -> bool {
-    test_kill_process(pid) == Err(rustix::io::Errno::SRCH)
 }
 
 #[cfg(test)]

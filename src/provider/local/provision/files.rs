@@ -88,9 +88,6 @@ impl Step for MakeFiles {
     async fn apply(&self, work: Work, _facts: &Facts, writer: &Writer) -> Result<(), Failure> {
         let LocalCluster { layout, env, .. } = &self.0;
         writer.perform(async { files::make_folder(&layout.logs()) }).await?;
-        if let Some(folder) = layout.logs().parent() {
-            files::remove_unfinished(folder)?;
-        }
         if work.ports {
             writer.perform(async { Ports::choose(layout, &env.sites_folder()) }).await?;
         }
