@@ -21,6 +21,6 @@ pub use change::{Change, ChangeKind};
 pub use event::{Event, Events};
 pub use facts::{Access, Credentials, Facts};
 pub use step::{BoxFuture, Observed, Step, StepId};
-pub use stop::{Failure, Hint, Stop};
+pub use stop::{Failure, Hint, Stop, innermost};
 pub use tree::Tree;
 pub use writer::Writer;

@@ -34,6 +34,9 @@ pub const SITE_LABEL: &str = "bridgehead/site";
 pub const HUB_LABEL: &str = "bridgehead/hub";
 /// The label that says which part of a site's world an object belongs to: what the part drops is found by it.
 pub const PART_LABEL: &str = "bridgehead/part";
+/// The standard label that says who manages an object; its value is [`FIELD_MANAGER`].
+pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
+
 /// The selector of everything that has a site's mark.
 #[must_use]
 pub fn marked_by(site: &SiteName) -> String {
@@ -45,6 +48,3 @@ pub fn marked_by(site: &SiteName) -> String {
 pub fn marked_as(site: &SiteName, part: &str) -> String {
     format!("{SITE_LABEL}={site},{PART_LABEL}={part}")
 }
-
-/// The standard label that says who manages an object; its value is [`FIELD_MANAGER`].
-pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";

@@ -1,8 +1,12 @@
 //! What is asked of EC2 and of its load balancers: zones, subnets, and what a cluster may leave behind in its network.
 
+mod answers;
+
 use std::fmt;
 
 use serde::Deserialize;
+
+use answers::{Done, LoadBalancers, LoadBalancersResult, Page, tags};
 
 use super::query::{EC2, LOAD_BALANCING, Question};
 use super::{Account, AwsError};
@@ -57,119 +61,6 @@ impl fmt::Display for Resource {
         write!(formatter, "{} {}", self.kind, self.id)?;
         if self.description.is_empty() { Ok(()) } else { write!(formatter, " ({})", self.description) }
     }
-}
-
-/// A list as EC2 writes it.
-#[derive(Debug, Deserialize)]
-struct Set<T> {
-    #[serde(default = "Vec::new")]
-    item: Vec<T>,
-}
-
-impl<T> Default for Set<T> {
-    fn default() -> Self {
-        Self { item: Vec::new() }
-    }
-}
-
-/// One page of a list, whatever it is of: each answer has one of the sets.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Page {
-    #[serde(default)]
-    availability_zone_info: Set<Zone>,
-    #[serde(default)]
-    subnet_set: Set<Subnet>,
-    #[serde(default)]
-    network_interface_set: Set<Interface>,
-    #[serde(default)]
-    security_group_info: Set<Group>,
-    #[serde(default)]
-    volume_set: Set<Volume>,
-    next_token: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Tag {
-    key: String,
-    #[serde(default)]
-    value: String,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Interface {
-    network_interface_id: String,
-    #[serde(default)]
-    description: String,
-    #[serde(default)]
-    status: String,
-    #[serde(default)]
-    requester_managed: bool,
-    #[serde(default)]
-    tag_set: Set<Tag>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Group {
-    #[serde(rename = "groupId")]
-    id: String,
-    #[serde(rename = "groupName", default)]
-    name: String,
-    #[serde(default)]
-    tag_set: Set<Tag>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Volume {
-    #[serde(rename = "volumeId")]
-    id: String,
-    #[serde(default)]
-    status: String,
-    #[serde(default)]
-    tag_set: Set<Tag>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct LoadBalancers {
-    describe_load_balancers_result: LoadBalancersResult,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct LoadBalancersResult {
-    #[serde(default)]
-    load_balancers: Members,
-    next_marker: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct Members {
-    #[serde(default)]
-    member: Vec<LoadBalancer>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct LoadBalancer {
-    #[serde(rename = "LoadBalancerArn")]
-    arn: String,
-    #[serde(rename = "LoadBalancerName", default)]
-    name: String,
-    #[serde(default)]
-    vpc_id: String,
-}
-
-/// An answer that says nothing but that it is done.
-#[derive(Debug, Deserialize)]
-struct Done {}
-
-fn tags(set: Set<Tag>) -> Vec<(String, String)> {
-    set.item.into_iter().map(|tag| (tag.key, tag.value)).collect()
 }
 
 impl Account {
@@ -349,27 +240,5 @@ impl Account {
             let parameters = filters.iter().cloned().chain(next).collect();
             pages.push(self.ask(action, parameters, "list", subject).await?);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lists_are_read_as_ec2_writes_them() {
-        let page: Page = quick_xml::de::from_str(
-            "<DescribeNetworkInterfacesResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><requestId>1</requestId>\
-             <networkInterfaceSet><item><networkInterfaceId>eni-1</networkInterfaceId><status>available</status>\
-             <description>aws-K8S-i-1</description><requesterManaged>false</requesterManaged>\
-             <tagSet><item><key>k</key><value>v</value></item></tagSet></item></networkInterfaceSet>\
-             <nextToken>n</nextToken></DescribeNetworkInterfacesResponse>",
-        )
-        .expect("it is one");
-        assert_eq!(page.next_token.as_deref(), Some("n"));
-        let interface = &page.network_interface_set.item[0];
-        assert_eq!((interface.network_interface_id.as_str(), interface.tag_set.item.len()), ("eni-1", 1));
-        let page: Page = quick_xml::de::from_str("<R><subnetSet/></R>").expect("it is one");
-        assert_eq!(page.subnet_set.item, []);
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use aws_sdk_eks::error::{ProvideErrorMetadata, SdkError};
 
-use crate::engine::Hint;
+use crate::engine::{Hint, innermost};
 
 /// A call failed.
 #[derive(Debug, thiserror::Error)]
@@ -115,10 +115,6 @@ impl AwsError {
             .contains(&self.code().unwrap_or_default());
         is_parameter && TEXTS.iter().any(|text| self.text().contains(text))
     }
-}
-
-fn innermost(error: &dyn Error) -> String {
-    error.source().map_or_else(|| error.to_string(), innermost)
 }
 
 /// What to do about errors that every call may meet.

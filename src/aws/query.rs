@@ -3,7 +3,6 @@
 
 use std::time::{Duration, SystemTime};
 
-use aws_credential_types::provider::ProvideCredentials as _;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::identity::Identity;
@@ -11,8 +10,11 @@ use aws_types::service_config::ServiceConfigKey;
 use hyper::StatusCode;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use urlencoding::encode;
 
+use super::session::host;
 use super::{Account, AwsError};
+use crate::engine::innermost;
 use crate::engine::wait::pause;
 
 /// How often a call is tried that AWS refuses for now.
@@ -28,18 +30,11 @@ pub(super) struct Service {
     /// In signatures and host names.
     name: &'static str,
     version: &'static str,
-    /// The variable that says where it is instead.
-    variable: &'static str,
 }
 
-pub(super) const EC2: Service =
-    Service { id: "EC2", name: "ec2", version: "2016-11-15", variable: "AWS_ENDPOINT_URL" };
-pub(super) const LOAD_BALANCING: Service = Service {
-    id: "Elastic Load Balancing v2",
-    name: "elasticloadbalancing",
-    version: "2015-12-01",
-    variable: "AWS_ENDPOINT_URL",
-};
+pub(super) const EC2: Service = Service { id: "EC2", name: "ec2", version: "2016-11-15" };
+pub(super) const LOAD_BALANCING: Service =
+    Service { id: "Elastic Load Balancing v2", name: "elasticloadbalancing", version: "2015-12-01" };
 
 /// One question.
 #[derive(Debug)]
@@ -139,8 +134,7 @@ impl Question<'_> {
         account: &Account,
     ) -> Result<reqwest::Request, Box<dyn std::error::Error + Send + Sync>> {
         let config = account.config();
-        let provider = config.credentials_provider().ok_or("none are configured")?;
-        let identity = Identity::from(provider.provide_credentials().await?);
+        let identity = Identity::from(account.credentials().await?);
         let region = config.region().map(ToString::to_string).unwrap_or_default();
         let params = v4::SigningParams::builder()
             .identity(&identity)
@@ -180,29 +174,15 @@ impl Service {
         let config = account.config();
         let key = ServiceConfigKey::builder()
             .service_id(self.id)
-            .env(self.variable)
+            .env("AWS_ENDPOINT_URL")
             .profile("endpoint_url")
             .build()
             .ok();
         let configured = config.service_config().zip(key).and_then(|(config, key)| config.load_config(key));
         let configured = configured.or_else(|| config.endpoint_url().map(ToOwned::to_owned));
-        let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-        let url = configured.unwrap_or_else(|| format!("https://{}.{region}.{suffix}", self.name));
+        let url = configured.unwrap_or_else(|| format!("https://{}", host(self.name, region)));
         format!("{}/", url.trim_end_matches('/'))
     }
-}
-
-/// Percent-encodes everything but what a form may have as it is (RFC 3986, unreserved characters).
-fn encode(text: &str) -> String {
-    let byte = |byte: u8| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
-        _ => format!("%{byte:02X}"),
-    };
-    text.bytes().map(byte).collect()
-}
-
-fn innermost(error: &dyn std::error::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), innermost)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Connections to AWS, made once for every region and profile.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -8,6 +9,8 @@ use aws_config::identity::IdentityCache;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::ProvideCredentials as _;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::{Builder, Connector, tls};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
@@ -104,6 +107,15 @@ impl Account {
         Ok(self.session.http.get_or_init(|| client))
     }
 
+    /// The credentials that calls are signed with.
+    ///
+    /// # Errors
+    /// When there are none, or they cannot be renewed.
+    pub(super) async fn credentials(&self) -> Result<Credentials, Box<dyn Error + Send + Sync>> {
+        let provider = self.config.credentials_provider().ok_or("none are configured")?;
+        Ok(provider.provide_credentials().await?)
+    }
+
     /// What calls are made with.
     pub(super) fn config(&self) -> &SdkConfig {
         &self.config
@@ -122,6 +134,12 @@ async fn load(place: &Place) -> SdkConfig {
         loader = loader.profile_name(profile);
     }
     loader.load().await
+}
+
+/// The host of a service of AWS in a region. China has a domain of its own.
+pub(super) fn host(service: &str, region: &str) -> String {
+    let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+    format!("{service}.{region}.{domain}")
 }
 
 /// TLS as everywhere else in this program, through the proxy that the environment names.

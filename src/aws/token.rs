@@ -3,7 +3,6 @@
 
 use std::time::{Duration, SystemTime};
 
-use aws_credential_types::provider::ProvideCredentials as _;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::identity::Identity;
@@ -12,6 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 
 use super::Account;
+use super::session::host;
 use crate::site::secret::Secret;
 
 /// How long a cluster accepts it, less a minute for clocks that differ. What the signature itself says is ignored there.
@@ -47,11 +47,7 @@ impl Token {
     /// # Errors
     /// When there are no credentials.
     pub async fn of(account: &Account, region: &str, cluster: &str) -> Result<Self, TokenError> {
-        let config = account.config();
-        let absent = || TokenError::Credentials("none are configured".into());
-        let provider = config.credentials_provider().ok_or_else(absent)?;
-        let credentials = provider.provide_credentials().await;
-        let identity = Identity::from(credentials.map_err(|error| TokenError::Credentials(error.into()))?);
+        let identity = Identity::from(account.credentials().await.map_err(TokenError::Credentials)?);
         let now = SystemTime::now();
         let url = presigned(&identity, region, cluster, now)
             .map_err(|error| TokenError::Signing(cluster.to_owned(), error))?;
@@ -64,8 +60,7 @@ impl Token {
 /// The regional endpoint of STS: clusters ask no other one. It is never sent to from here, so that no endpoint that is
 /// configured for calls takes its place.
 fn endpoint(region: &str) -> String {
-    let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-    format!("https://sts.{region}.{suffix}/?Action=GetCallerIdentity&Version=2011-06-15")
+    format!("https://{}/?Action=GetCallerIdentity&Version=2011-06-15", host("sts", region))
 }
 
 fn presigned(

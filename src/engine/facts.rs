@@ -240,6 +240,18 @@ impl Facts {
         self.cluster(cluster)?.presence.as_ref()
     }
 
+    /// What a cloud calls a cluster, if it is in one.
+    #[must_use]
+    pub fn metadata(&self, cluster: &ClusterName) -> Option<&Metadata> {
+        self.cluster(cluster)?.metadata.as_ref()
+    }
+
+    /// The minor version of a cluster's API, such as `1.34` of `v1.34.4+k3s1`, if it is known.
+    #[must_use]
+    pub fn minor_version(&self, cluster: &ClusterName) -> Option<String> {
+        minor(self.cluster(cluster)?.version.as_deref()?)
+    }
+
     /// How further hosts join a cluster.
     ///
     /// # Errors
@@ -293,9 +305,20 @@ impl Facts {
     }
 }
 
+fn minor(version: &str) -> Option<String> {
+    let mut parts = version.trim_start_matches('v').split('.');
+    Some(format!("{}.{}", parts.next()?, parts.next()?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_version_is_cut_to_its_minor() {
+        assert_eq!(minor("v1.34.4+k3s1").as_deref(), Some("1.34"));
+        assert_eq!(minor("1"), None);
+    }
 
     #[test]
     fn what_is_newer_wins_and_copies_keep_what_they_had() {

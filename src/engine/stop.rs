@@ -76,6 +76,12 @@ impl<E: Error + Send + Sync + 'static> From<E> for Failure {
     }
 }
 
+/// What an error comes down to: the text of the last of its sources.
+#[must_use]
+pub fn innermost(error: &dyn Error) -> String {
+    error.source().map_or_else(|| error.to_string(), innermost)
+}
+
 /// Why looking yielded nothing.
 #[derive(Debug)]
 pub enum Stop {

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::event::{Event, Events, Subject};
 use super::run::Run;
+use super::wait::Pace;
 
 /// Lets one step's `apply` write, counts the writes, and is where tests kill or hold a run.
 #[derive(Debug)]
@@ -46,6 +47,14 @@ impl Writer {
     /// Says what a long write is at.
     pub fn progress(&self, message: impl Into<String>) {
         self.events.send(Event::Progress { subject: self.subject.clone(), message: message.into() });
+    }
+
+    /// Pauses between two looks at a long write; `false` when there is no time left for another, or the run is to stop.
+    pub async fn pause(&self, pace: &mut Pace) -> bool {
+        tokio::select! {
+            goes_on = pace.pause() => goes_on,
+            () = self.cancelled() => false,
+        }
     }
 
     /// Resolves when the run is to stop; a long write selects on it.

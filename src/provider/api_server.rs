@@ -1,10 +1,11 @@
 //! Asking an API server how far it has come.
 
-use std::error::Error;
 use std::time::Duration;
 
 use hyper::Request;
 use kube::Client;
+
+use crate::engine::innermost;
 
 /// How long an API server may take to say how it is.
 const ANSWER: Duration = Duration::from_secs(3);
@@ -52,10 +53,6 @@ fn failed_checks(answer: &str) -> String {
         [only] => format!("{only} is not done yet"),
         [first, more @ ..] => format!("{first} and {} more are not done yet", more.len()),
     }
-}
-
-fn innermost(error: &dyn Error) -> String {
-    error.source().map_or_else(|| error.to_string(), innermost)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod asked;
 mod cluster;
 mod control_plane;
 mod entries;
+mod issues;
 mod network;
 mod nodes;
 mod preflight;

@@ -110,16 +110,13 @@ fn refuse_loopback(site: &Site, cluster: &Cluster, access: &Access) -> Result<()
 /// What the site adds comes first, so that it cannot change what the contract says.
 pub(super) fn labels(cluster: &Cluster, facts: &Facts) -> BTreeMap<String, String> {
     let mut labels = cluster.labels.clone();
-    let known = facts.cluster(&cluster.name);
-    labels.extend(
-        known.and_then(|known| known.metadata.as_ref()).into_iter().flat_map(|cloud| cloud.labels.clone()),
-    );
+    labels.extend(facts.metadata(&cluster.name).into_iter().flat_map(|cloud| cloud.labels.clone()));
     let mut set = |key: &str, value: &str| labels.insert(key.to_owned(), value.to_owned());
     set(SECRET_TYPE, CLUSTER);
     set(CLUSTER_LABEL, cluster.name.as_str());
     set("environment", &cluster.environment);
     set("fleet_member", fleet_member(cluster.role));
-    if let Some(version) = facts.cluster(&cluster.name).and_then(|facts| minor(facts.version.as_deref()?)) {
+    if let Some(version) = facts.minor_version(&cluster.name) {
         set("kubernetes_version", &version);
     }
     // In the ecosystem's repositories "true" makes Argo CD manage itself from a chart.
@@ -137,12 +134,6 @@ fn fleet_member(role: Role) -> &'static str {
     }
 }
 
-/// `v1.34.4+k3s1` is `1.34`.
-fn minor(version: &str) -> Option<String> {
-    let mut parts = version.trim_start_matches('v').split('.');
-    Some(format!("{}.{}", parts.next()?, parts.next()?))
-}
-
 /// Where an addon belongs is a default that the site may change; the rest is the contract's.
 pub(super) fn annotations(
     site: &Site,
@@ -153,8 +144,7 @@ pub(super) fn annotations(
     let places = enabled.flat_map(|(addon, _)| catalogue::annotations(addon));
     let mut annotations: BTreeMap<_, _> = places.map(|(key, value)| (key, value.to_owned())).collect();
     annotations.extend(cluster.annotations.clone());
-    let known = facts.cluster(&cluster.name).and_then(|known| known.metadata.as_ref());
-    annotations.extend(known.into_iter().flat_map(|cloud| cloud.annotations.clone()));
+    annotations.extend(facts.metadata(&cluster.name).into_iter().flat_map(|cloud| cloud.annotations.clone()));
     let mut set = |key: String, value: &str| annotations.insert(key, value.to_owned());
     set("cluster_name".to_owned(), cluster.name.as_str());
     set("environment".to_owned(), &cluster.environment);

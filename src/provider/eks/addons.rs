@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_eks::types::{Addon, AddonHealth, AddonStatus, ResolveConflicts};
+use aws_sdk_eks::types::{Addon, AddonStatus, ResolveConflicts};
 use futures::future::try_join_all;
 use serde_json::json;
 
 use super::asked::Asked;
 use super::cluster::EksCluster;
 use super::control_plane::{self, tags};
+use super::issues::Issues;
 use crate::aws::{Account, Answer as _, AwsError};
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::site::EksNodes;
@@ -148,9 +149,8 @@ impl Step for AskForAddons {
                     updated.map_err(|error| AwsError::of("update", subject(&self.cluster, &name), &error))?;
                 }
                 Deed::Tag { name, arn, tags } => {
-                    let tag = account.eks.tag_resource().resource_arn(arn);
-                    let tagged = writer.perform(tag.set_tags(Some(tags.into_iter().collect())).send()).await;
-                    tagged.map_err(|error| AwsError::of("tag", subject(&self.cluster, &name), &error))?;
+                    let subject = subject(&self.cluster, &name);
+                    self.cluster.tag(&account, &subject, (arn, tags), writer).await?;
                 }
             }
         }
@@ -176,19 +176,15 @@ impl AwaitAddons {
         let Some(found) = look(account, &self.0, name).await? else {
             return Ok(Some(Change::wait(subject, "EKS does not know it yet")));
         };
-        let issues = found.health.as_ref().map(AddonHealth::issues).unwrap_or_default();
-        let issue = |issue: &aws_sdk_eks::types::AddonIssue| {
-            let code = issue.code.as_ref().map(|code| code.as_str().to_owned()).unwrap_or_default();
-            format!("\n  {code}: {}", issue.message().unwrap_or_default())
-        };
-        let issues: String = issues.iter().map(issue).collect();
+        let issues = Issues::of_addon(&found);
         match found.status.unwrap_or_else(|| "UNKNOWN".into()) {
             AddonStatus::Active => Ok(None),
             status @ (AddonStatus::CreateFailed | AddonStatus::UpdateFailed | AddonStatus::DeleteFailed) => {
-                Err(Unhealthy { addon: subject, status: status.as_str().to_owned(), issues }.into())
+                Err(Unhealthy { addon: subject, status: status.as_str().to_owned(), issues: issues.lines() }
+                    .into())
             }
             status => {
-                let detail = format!("{}{}", status.as_str(), issues.replace("\n  ", "; "));
+                let detail = format!("{}{}", status.as_str(), issues.in_line());
                 Ok(Some(Change::wait(subject, detail)))
             }
         }

@@ -44,11 +44,7 @@ pub(super) async fn once_known<T, E, Call: Future<Output = Result<T, E>>>(
         match writer.perform(call()).await.map_err(|error| failed(&error)) {
             Err(error) if error.is_propagation() => {
                 writer.progress(format!("IAM is not through with a role yet: {}", error.text()));
-                let goes_on = tokio::select! {
-                    goes_on = pace.pause() => goes_on,
-                    () = writer.cancelled() => false,
-                };
-                if !goes_on {
+                if !writer.pause(&mut pace).await {
                     return Err(error);
                 }
             }

@@ -5,11 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 
-use crate::aws::{Account, Identity, Place};
-use crate::engine::{Access, Credentials, Failure, StepId};
+use crate::aws::{Account, AwsError, Identity, Place};
+use crate::engine::{Access, Credentials, Failure, StepId, Writer};
 use crate::env::Env;
+use crate::provider::fingerprint;
 use crate::site::name::ClusterName;
 use crate::site::secret::Secret;
 use crate::site::{Cluster, Eks, Site};
@@ -146,6 +146,19 @@ impl EksCluster {
         wanted
     }
 
+    /// Puts tags on something of it.
+    pub(super) async fn tag(
+        &self,
+        account: &Account,
+        subject: &str,
+        (arn, tags): (String, BTreeMap<String, String>),
+        writer: &Writer,
+    ) -> Result<(), AwsError> {
+        let tag = account.eks.tag_resource().resource_arn(arn).set_tags(Some(tags.into_iter().collect()));
+        let tagged = writer.perform(tag.send()).await;
+        tagged.map(drop).map_err(|error| AwsError::of("tag", subject, &error))
+    }
+
     /// How its API is reached at an endpoint, by whoever has credentials for AWS: each time with a token of its own.
     pub(super) fn access(&self, server: &str, authority: String) -> Access {
         let mut arguments = vec!["aws", "token", "--cluster-name"];
@@ -173,7 +186,7 @@ pub(super) fn shortened(name: &str, longest: usize) -> String {
     if name.len() <= longest {
         return name.to_owned();
     }
-    let hash: String = Sha256::digest(name).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let hash = &fingerprint(name)[..8];
     format!("{}-{hash}", &name[..longest - hash.len() - 1])
 }
 

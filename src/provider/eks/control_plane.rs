@@ -1,14 +1,15 @@
 //! The step `<cluster>/provision/control-plane`: the cluster of EKS itself.
 
-use std::collections::BTreeMap;
+mod settings;
+mod update;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_eks::types::{
-    AuthenticationMode, BlockStorage, Cluster, ClusterHealth, ClusterStatus, ComputeConfigRequest,
-    CreateAccessConfigRequest, ElasticLoadBalancing, KubernetesNetworkConfigRequest, LogSetup, LogType,
-    Logging, StorageConfigRequest, SupportType, UpdateStatus, UpgradePolicyRequest, VpcConfigRequest,
-    VpcConfigResponse,
+    AuthenticationMode, BlockStorage, Cluster, ClusterStatus, ComputeConfigRequest,
+    CreateAccessConfigRequest, ElasticLoadBalancing, KubernetesNetworkConfigRequest, StorageConfigRequest,
+    SupportType, UpgradePolicyRequest,
 };
 use jiff::Timestamp;
 use semver::Version;
@@ -16,16 +17,15 @@ use serde_json::{Value, json};
 
 use super::asked::{Asked, once_known};
 use super::cluster::EksCluster;
+use super::issues::Issues;
 use super::roles::{CONTROL_PLANE, NODE};
 use crate::aws::{Account, Answer as _, AwsError, Identity};
 use crate::engine::facts::Network;
-use crate::engine::wait::Pace;
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
+use crate::site::EksNodes;
 use crate::site::name::ClusterName;
-use crate::site::{EksEndpoint, EksNodes};
-
-/// How long one update of a control plane may take.
-const UPDATE: Duration = Duration::from_hours(1);
+use settings::{described, endpoint, logging, logs, vpc_config};
+use update::Update;
 
 pub(super) struct ControlPlane {
     cluster: Arc<EksCluster>,
@@ -38,23 +38,12 @@ pub(super) enum Work {
     Change(Vec<Update>),
 }
 
-/// One update. EKS takes one at a time, of one kind.
-pub(super) enum Update {
-    Version(String),
-    Endpoint(EksEndpoint),
-    Logging(Vec<String>),
-    Protection(bool),
-    Tags(BTreeMap<String, String>),
-}
-
 #[derive(Debug, thiserror::Error)]
 enum ControlPlaneError {
     #[error("EKS could not make the cluster {id} ({status}){issues}")]
     Failed { id: String, status: String, issues: String },
     #[error("`{cluster}` is of Kubernetes {live} and the profile says {wanted}: {why}")]
     Version { cluster: ClusterName, live: String, wanted: String, why: &'static str },
-    #[error("the update of the cluster {id} ended as {status}{errors}")]
-    Update { id: String, status: String, errors: String },
 }
 
 /// The cluster, if it is there.
@@ -80,16 +69,6 @@ pub(super) fn tags(tags: Option<&Tags>) -> impl Iterator<Item = (&str, &str)> {
     tags.into_iter().flatten().map(|(key, value)| (key.as_str(), value.as_str()))
 }
 
-/// What AWS says is wrong, one line each.
-fn issues(cluster: &Cluster) -> String {
-    let issues = cluster.health.as_ref().map(ClusterHealth::issues).unwrap_or_default();
-    let text = |issue: &aws_sdk_eks::types::ClusterIssue| {
-        let code = issue.code.as_ref().map(|code| code.as_str().to_owned()).unwrap_or_default();
-        format!("\n  {code}: {}", issue.message().unwrap_or_default())
-    };
-    issues.iter().map(text).collect()
-}
-
 impl ControlPlane {
     pub(super) fn new(cluster: &Arc<EksCluster>) -> Self {
         Self { cluster: Arc::clone(cluster), asked: Asked::default() }
@@ -113,8 +92,11 @@ impl ControlPlane {
         match found.status.clone().unwrap_or_else(|| "UNKNOWN".into()) {
             ClusterStatus::Active => self.differences(&id, &found),
             ClusterStatus::Failed => {
-                let error =
-                    ControlPlaneError::Failed { id, status: "FAILED".to_owned(), issues: issues(&found) };
+                let error = ControlPlaneError::Failed {
+                    id,
+                    status: "FAILED".to_owned(),
+                    issues: Issues::of_cluster(&found).lines(),
+                };
                 let hint =
                     format!("bridgehead down {} takes it away; mend the cause first", self.cluster.site.name);
                 Err(Failure::from(error).with_hint(hint).into())
@@ -258,79 +240,6 @@ impl ControlPlane {
             _ => Ok(()),
         }
     }
-
-    async fn update(&self, account: &Account, update: Update, writer: &Writer) -> Result<(), Failure> {
-        let id = self.cluster.id();
-        let failed = |error| AwsError::of("update", subject(&id), &error);
-        let config = || account.eks.update_cluster_config().name(&id);
-        let begun = match update {
-            Update::Version(version) => {
-                let update = account.eks.update_cluster_version().name(&id).version(version);
-                let update = writer.perform(update.send()).await;
-                update.map_err(|error| AwsError::of("update the version of", subject(&id), &error))?.update
-            }
-            Update::Endpoint(endpoint) => {
-                let update = config().resources_vpc_config(vpc_config(&endpoint).build());
-                writer.perform(update.send()).await.map_err(failed)?.update
-            }
-            Update::Logging(logs) => {
-                writer.perform(config().logging(logging(&logs)).send()).await.map_err(failed)?.update
-            }
-            Update::Protection(protect) => {
-                writer.perform(config().deletion_protection(protect).send()).await.map_err(failed)?.update
-            }
-            Update::Tags(tags) => {
-                let arn = look(account, &self.cluster).await?.and_then(|found| found.arn).unwrap_or_default();
-                let tag =
-                    account.eks.tag_resource().resource_arn(arn).set_tags(Some(tags.into_iter().collect()));
-                let tagged = writer.perform(tag.send()).await;
-                tagged.map_err(|error| AwsError::of("tag", subject(&id), &error))?;
-                None
-            }
-        };
-        match begun.and_then(|update| update.id) {
-            Some(update) => self.end(account, &update, writer).await,
-            None => Ok(()),
-        }
-    }
-
-    /// Waits until an update has ended: the next one is refused before that.
-    async fn end(&self, account: &Account, update: &str, writer: &Writer) -> Result<(), Failure> {
-        let id = self.cluster.id();
-        let mut pace = Pace::new(UPDATE).with_longest_pause(Duration::from_secs(10));
-        loop {
-            let answer = account.eks.describe_update().name(&id).update_id(update).send().await;
-            let answer =
-                answer.map_err(|error| AwsError::of("look at an update of", subject(&id), &error))?;
-            let found = answer.update;
-            let status = found.as_ref().and_then(|update| update.status.clone());
-            match status {
-                Some(UpdateStatus::Successful) => return Ok(()),
-                Some(status @ (UpdateStatus::Failed | UpdateStatus::Cancelled)) => {
-                    let errors = found.and_then(|update| update.errors).unwrap_or_default();
-                    let errors = errors
-                        .iter()
-                        .filter_map(|error| error.error_message())
-                        .map(|text| format!("\n  {text}"));
-                    let (status, errors) = (status.as_str().to_owned(), errors.collect());
-                    return Err(ControlPlaneError::Update { id, status, errors }.into());
-                }
-                status => {
-                    let status = status.map_or("UNKNOWN".to_owned(), |status| status.as_str().to_owned());
-                    writer.progress(format!("the update is {status}"));
-                    let goes_on = tokio::select! {
-                        goes_on = pace.pause() => goes_on,
-                        () = writer.cancelled() => false,
-                    };
-                    if !goes_on {
-                        let errors =
-                            "\n  it goes on at AWS; run the same command again to follow it".to_owned();
-                        return Err(ControlPlaneError::Update { id, status, errors }.into());
-                    }
-                }
-            }
-        }
-    }
 }
 
 impl Step for ControlPlane {
@@ -361,7 +270,7 @@ impl Step for ControlPlane {
             }
             Work::Change(updates) => {
                 for update in updates {
-                    self.update(&account, update, writer).await?;
+                    update.make(&self.cluster, &account, writer).await?;
                 }
                 self.asked.set();
             }
@@ -386,54 +295,5 @@ fn waiting(status: &ClusterStatus, cluster: &Cluster) -> String {
         let minutes = (Timestamp::now().as_second() - created.secs()) / 60;
         format!(" for {minutes} min (it usually takes 8 to 15)")
     });
-    format!("{status}{}{}", since.unwrap_or_default(), issues(cluster).replace("\n  ", "; "))
-}
-
-fn vpc_config(endpoint: &EksEndpoint) -> aws_sdk_eks::types::builders::VpcConfigRequestBuilder {
-    VpcConfigRequest::builder()
-        .endpoint_public_access(endpoint.public.is_some())
-        .endpoint_private_access(endpoint.private)
-        .set_public_access_cidrs(endpoint.public.clone())
-}
-
-fn endpoint(cluster: &Cluster) -> EksEndpoint {
-    let config = cluster.resources_vpc_config();
-    let mut cidrs = config.map(|config| config.public_access_cidrs().to_vec()).unwrap_or_default();
-    cidrs.sort();
-    EksEndpoint {
-        public: config.is_some_and(VpcConfigResponse::endpoint_public_access).then_some(cidrs),
-        private: config.is_some_and(VpcConfigResponse::endpoint_private_access),
-    }
-}
-
-fn described(endpoint: &EksEndpoint) -> String {
-    let public = endpoint.public.as_ref().map(|cidrs| format!("public (from {})", cidrs.join(", ")));
-    let private = endpoint.private.then(|| "private".to_owned());
-    public.into_iter().chain(private).collect::<Vec<_>>().join(" and ")
-}
-
-fn logging(wanted: &[String]) -> Logging {
-    let all = LogType::values();
-    let (on, off): (Vec<_>, Vec<_>) =
-        all.iter().partition(|kind| wanted.iter().any(|wanted| wanted == *kind));
-    let setup = |kinds: Vec<&&str>, enabled| {
-        let kinds = kinds.into_iter().map(|kind| LogType::from(*kind)).collect();
-        LogSetup::builder().enabled(enabled).set_types(Some(kinds)).build()
-    };
-    let mut logging = Logging::builder();
-    if !on.is_empty() {
-        logging = logging.cluster_logging(setup(on, true));
-    }
-    if !off.is_empty() {
-        logging = logging.cluster_logging(setup(off, false));
-    }
-    logging.build()
-}
-
-fn logs(cluster: &Cluster) -> Vec<String> {
-    let setups = cluster.logging.as_ref().map(Logging::cluster_logging).unwrap_or_default();
-    let on = setups.iter().filter(|setup| setup.enabled().unwrap_or_default());
-    let mut logs: Vec<_> = on.flat_map(LogSetup::types).map(|kind| kind.as_str().to_owned()).collect();
-    logs.sort();
-    logs
+    format!("{status}{}{}", since.unwrap_or_default(), Issues::of_cluster(cluster).in_line())
 }

@@ -267,10 +267,7 @@ impl Step for MakeNetwork {
                 while let Some(found) = NetworkStack::look(&account, &self.cluster).await? {
                     let busy = found.standing() == Standing::Busy || found.standing() == Standing::Stillborn;
                     writer.progress(format!("waits until {} has gone", stack::subject(&order.name)));
-                    let goes_on = tokio::select! {
-                        goes_on = pace.pause() => goes_on,
-                        () = writer.cancelled() => false,
-                    };
+                    let goes_on = writer.pause(&mut pace).await;
                     if !busy || !goes_on {
                         return Err(self.failure(&account, &found).await?);
                     }

@@ -4,15 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_eks::types::{
-    AmiTypes, CapacityTypes, Nodegroup, NodegroupHealth, NodegroupScalingConfig, NodegroupStatus,
-};
+use aws_sdk_eks::types::{AmiTypes, CapacityTypes, Nodegroup, NodegroupScalingConfig, NodegroupStatus};
 use k8s_openapi::api::core::v1::Node;
 use serde_json::{Value, json};
 
 use super::asked::{Asked, once_known};
 use super::cluster::EksCluster;
 use super::control_plane::{self, tags};
+use super::issues::Issues;
 use super::roles::NODE;
 use crate::aws::{Account, Answer as _, AwsError, Identity};
 use crate::engine::facts::Network;
@@ -68,19 +67,6 @@ pub(super) fn subject(cluster: &str, name: &str) -> String {
     format!("node group {name} of {}", control_plane::subject(cluster))
 }
 
-/// What AWS says is wrong, one line each.
-pub(super) fn issues(group: &Nodegroup) -> String {
-    let issues = group.health.as_ref().map(NodegroupHealth::issues).unwrap_or_default();
-    let text = |issue: &aws_sdk_eks::types::Issue| {
-        let code = issue.code.as_ref().map(|code| code.as_str().to_owned()).unwrap_or_default();
-        let resources = issue.resource_ids();
-        let resources =
-            if resources.is_empty() { String::new() } else { format!(" ({})", resources.join(", ")) };
-        format!("\n  {code}: {}{resources}", issue.message().unwrap_or_default())
-    };
-    issues.iter().map(text).collect()
-}
-
 impl MakeNodeGroup {
     pub(super) fn new(cluster: &Arc<EksCluster>, group: &NodeGroup) -> Self {
         Self { cluster: Arc::clone(cluster), group: group.clone(), asked: Asked::default() }
@@ -103,15 +89,18 @@ impl MakeNodeGroup {
         };
         match found.status.clone().unwrap_or_else(|| "UNKNOWN".into()) {
             NodegroupStatus::Active => {
-                let version =
-                    control_plane::look(&account, &self.cluster).await?.and_then(|found| found.version);
+                let version = facts.minor_version(&self.cluster.name);
                 Ok(self.differences(&found, version.as_deref()))
             }
             status @ (NodegroupStatus::CreateFailed
             | NodegroupStatus::DeleteFailed
             | NodegroupStatus::Degraded) => {
                 let status = status.as_str().to_owned();
-                let error = Unhealthy { group: self.subject(), status, issues: issues(&found) };
+                let error = Unhealthy {
+                    group: self.subject(),
+                    status,
+                    issues: Issues::of_node_group(&found).lines(),
+                };
                 let hint = format!(
                     "mend the cause; a group that could not be made goes with `aws eks delete-nodegroup --region {} --cluster-name {} --nodegroup-name {}`, and the same command again makes it anew",
                     self.cluster.eks.region,
@@ -121,7 +110,7 @@ impl MakeNodeGroup {
                 Err(Failure::from(error).with_hint(hint).into())
             }
             status => {
-                let detail = format!("{}{}", status.as_str(), issues(&found).replace("\n  ", "; "));
+                let detail = format!("{}{}", status.as_str(), Issues::of_node_group(&found).in_line());
                 Ok(Observed::waits(vec![Change::wait(self.subject(), detail)]))
             }
         }
@@ -220,10 +209,7 @@ impl MakeNodeGroup {
                 update.map(drop).map_err(|error| AwsError::of("update", self.subject(), &error))
             }
             Update::Tags { arn, tags } => {
-                let tag =
-                    account.eks.tag_resource().resource_arn(arn).set_tags(Some(tags.into_iter().collect()));
-                let tagged = writer.perform(tag.send()).await;
-                tagged.map(drop).map_err(|error| AwsError::of("tag", self.subject(), &error))
+                self.cluster.tag(account, &self.subject(), (arn, tags), writer).await
             }
         }
     }

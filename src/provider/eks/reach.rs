@@ -84,9 +84,7 @@ impl Step for ReachApi {
 
     async fn observe(&self, facts: &Facts) -> Result<Observed, Stop> {
         // Nothing is there to wait for while the cluster is only planned.
-        if facts.network(&self.0.name).is_err() {
-            facts.access(&self.0.name)?;
-        }
+        facts.network(&self.0.name)?;
         self.look().await
     }
 

@@ -212,7 +212,7 @@ fn trust(service: &str, actions: &[&str]) -> Value {
 
 /// IAM hands documents out percent-encoded (RFC 3986), and may write a list of one as that one.
 fn trust_of(role: &Role) -> Option<Value> {
-    let text = decoded(role.assume_role_policy_document()?)?;
+    let text = urlencoding::decode(role.assume_role_policy_document()?).ok()?;
     let mut document: Value = serde_json::from_str(&text).ok()?;
     for statement in document.get_mut("Statement")?.as_array_mut()? {
         if let Some(action) = statement.get_mut("Action").filter(|action| action.is_string()) {
@@ -220,21 +220,6 @@ fn trust_of(role: &Role) -> Option<Value> {
         }
     }
     Some(document)
-}
-
-fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::new();
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => {
-                let digits = [rest.next()?, rest.next()?];
-                u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?
-            }
-            byte => byte,
-        });
-    }
-    String::from_utf8(bytes).ok()
 }
 
 /// A role; `None` if there is none of that name.

@@ -115,9 +115,3 @@ fn a_content_waits_for_its_facts() {
         assert!(matches!(stop, Stop::Blocked(_)), "{stop:?}");
     }
 }
-
-#[test]
-fn a_version_is_cut_to_its_minor() {
-    assert_eq!(minor("v1.34.4+k3s1").as_deref(), Some("1.34"));
-    assert_eq!(minor("1"), None);
-}

@@ -21,12 +21,6 @@ pub(super) struct RemoveNetwork {
     asked: AtomicBool,
 }
 
-/// What is to go, in this order.
-pub(super) struct Work {
-    leaked: Vec<Resource>,
-    stack: Option<String>,
-}
-
 /// The network cannot go.
 #[derive(Debug, thiserror::Error)]
 #[error("{stack} cannot be deleted ({state}){causes}")]
@@ -81,7 +75,8 @@ impl RemoveNetwork {
 }
 
 impl Step for RemoveNetwork {
-    type Work = Work;
+    /// What is to go before the stack does.
+    type Work = Vec<Resource>;
 
     fn id(&self) -> StepId {
         self.cluster.step("remove/network")
@@ -95,7 +90,7 @@ impl Step for RemoveNetwork {
         "its network is gone, if we made it"
     }
 
-    async fn observe(&self, _: &Facts) -> Result<Observed<Work>, Stop> {
+    async fn observe(&self, _: &Facts) -> Result<Observed<Vec<Resource>>, Stop> {
         if matches!(self.cluster.eks.network, EksNetwork::Given(_)) {
             return Ok(Observed::default());
         }
@@ -118,12 +113,12 @@ impl Step for RemoveNetwork {
         let mut changes: Vec<_> =
             leaked.iter().map(|resource| Change::delete(resource.to_string())).collect();
         changes.push(Change::delete(subject));
-        Ok(Observed::differs(changes, Work { leaked, stack: Some(self.cluster.stack()) }))
+        Ok(Observed::differs(changes, leaked))
     }
 
-    async fn apply(&self, work: Work, _: &Facts, writer: &Writer) -> Result<(), Failure> {
+    async fn apply(&self, leaked: Vec<Resource>, _: &Facts, writer: &Writer) -> Result<(), Failure> {
         let (account, _) = self.cluster.account().await?;
-        for resource in &work.leaked {
+        for resource in &leaked {
             let deleted = match resource.kind {
                 "network interface" => writer.perform(account.delete_network_interface(&resource.id)).await,
                 _ => writer.perform(account.delete_security_group(&resource.id)).await,
@@ -137,9 +132,7 @@ impl Step for RemoveNetwork {
             }
             deleted?;
         }
-        if let Some(name) = &work.stack {
-            stack::delete(&account, name, writer).await?;
-        }
+        stack::delete(&account, &self.cluster.stack(), writer).await?;
         self.asked.store(true, Ordering::Relaxed);
         Ok(())
     }

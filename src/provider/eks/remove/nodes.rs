@@ -10,7 +10,8 @@ use crate::aws::{Account, Answer as _, AwsError};
 use crate::engine::{Change, Facts, Failure, Observed, Step, StepId, Stop, Writer};
 use crate::provider::eks::cluster::EksCluster;
 use crate::provider::eks::control_plane::{self, tags};
-use crate::provider::eks::nodes::{issues, look, subject};
+use crate::provider::eks::issues::Issues;
+use crate::provider::eks::nodes::{look, subject};
 use crate::site::name::ClusterName;
 
 pub(super) struct RemoveNodes(pub(super) Arc<EksCluster>);
@@ -41,11 +42,11 @@ impl RemoveNodes {
         }
         match found.status.clone().unwrap_or_else(|| "UNKNOWN".into()) {
             NodegroupStatus::Deleting => {
-                let detail = format!("DELETING{}", issues(&found).replace("\n  ", "; "));
+                let detail = format!("DELETING{}", Issues::of_node_group(&found).in_line());
                 Ok(Some(Change::wait(subject, detail)))
             }
             NodegroupStatus::DeleteFailed => {
-                let error = Stuck { group: subject, issues: issues(&found) };
+                let error = Stuck { group: subject, issues: Issues::of_node_group(&found).lines() };
                 let hint = "take away what holds it, then run the same command again";
                 Err(Failure::from(error).with_hint(hint))
             }

@@ -28,7 +28,6 @@ impl RemoveRoles {
     /// Everything has to come off a role before it can go, whoever has put it on.
     async fn delete(&self, account: &Account, name: &str, writer: &Writer) -> Result<(), AwsError> {
         let iam = &account.iam;
-        let failed = |verb: &str, error: &_| AwsError::of(verb, subject(name), error);
         for policy in attached(account, name).await? {
             let detach = iam.detach_role_policy().role_name(name).policy_arn(&policy).send();
             let detached = writer.perform(detach).await;
@@ -60,7 +59,7 @@ impl RemoveRoles {
                 .if_present()?;
         }
         let deleted = writer.perform(iam.delete_role().role_name(name).send()).await;
-        deleted.map_err(|error| failed("delete", &error)).if_present()?;
+        deleted.map_err(|error| AwsError::of("delete", subject(name), &error)).if_present()?;
         Ok(())
     }
 }

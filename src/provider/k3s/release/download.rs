@@ -1,6 +1,5 @@
 //! Downloads: to a file beside its place, checked, then moved there.
 
-use std::error::Error;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,6 +11,8 @@ use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
+
+use crate::engine::innermost;
 
 /// A download failed. Nothing of it is kept.
 #[derive(Debug, thiserror::Error)]
@@ -232,10 +233,6 @@ fn client(redirects: Policy, url: &str) -> Result<Client, DownloadError> {
 
 fn unreachable(url: &str) -> impl Fn(reqwest::Error) -> DownloadError {
     move |error| DownloadError::Unreachable { url: url.to_owned(), reason: innermost(&error) }
-}
-
-fn innermost(error: &dyn Error) -> String {
-    error.source().map_or_else(|| error.to_string(), innermost)
 }
 
 #[cfg(test)]
