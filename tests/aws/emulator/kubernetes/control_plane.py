@@ -16,6 +16,9 @@ from .processes import Processes
 # How long an API server may take on a busy machine.
 PATIENCE = 90.0
 
+# Rather more memory than time spent on collecting garbage, which would be a quarter of a start.
+GARBAGE_COLLECTION = {"GOGC": "400", "GOMEMLIMIT": "640MiB"}
+
 
 class StartError(Exception):
     """A control plane did not come up."""
@@ -56,7 +59,8 @@ class ControlPlane:
 
     async def _start(self, program: str, *arguments: str) -> None:
         name = f"{self.name}/{program}"
-        await self.processes.start(name, self.components / program, *arguments, folder=self.folder)
+        program_path = self.components / program
+        await self.processes.start(name, program_path, *arguments, folder=self.folder, **GARBAGE_COLLECTION)
 
     async def _until_ready(self, path: str) -> None:
         deadline = time.monotonic() + PATIENCE
