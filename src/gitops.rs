@@ -7,6 +7,7 @@ pub mod argocd;
 pub mod bootstrap;
 pub mod catalogue;
 pub mod cluster_secret;
+pub mod declared;
 pub mod departed;
 mod expected;
 mod fleet;
@@ -15,6 +16,7 @@ mod overlooked;
 pub mod pause;
 mod progress;
 mod project;
+pub mod projects;
 pub mod refresh;
 pub mod registration;
 mod request;
@@ -102,6 +104,7 @@ mod part {
     pub(super) const ARGOCD: &str = "argocd";
     pub(super) const BOOTSTRAP: &str = "bootstrap";
     pub(super) const CLUSTER_SECRET: &str = "cluster-secret";
+    pub(super) const PROJECT: &str = "project";
     pub(super) const REGISTRATION: &str = "registration";
     pub(super) const SECRET: &str = "secret";
 }

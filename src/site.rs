@@ -14,7 +14,7 @@ mod validate;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-pub use argocd::{ARGOCD_VERSION, ArgoCd, Ingress, Login};
+pub use argocd::{ARGOCD_VERSION, ArgoCd, GitServer, Ingress, KnownRepository, Login};
 pub use provider::{
     Eks, EksEndpoint, EksNetwork, EksNodes, Existing, K3S_CHANNELS, K3S_RELEASES, K3S_VERSION, K3s,
     K3sRelease, Local, MOST_NODES, Nat, NodeGroup, Provider,

@@ -31,6 +31,7 @@ mod objects;
 mod plan_is_run;
 mod repository;
 mod secrets;
+mod settings;
 mod sites;
 mod ssh;
 mod standin;

@@ -14,8 +14,8 @@ use crate::engine::survey::survey;
 use crate::engine::within::within;
 use crate::engine::{Facts, Failure, Tree};
 use crate::env::Env;
+use crate::gitops::declared::pruned;
 use crate::gitops::departed::{DepartedCluster, departed, drop_entries};
-use crate::gitops::secret::pruned;
 use crate::gitops::teardown;
 use crate::provider::{DepartedHost, MarkedHosts};
 use crate::site::name::{AddonName, ClusterName};
@@ -134,7 +134,7 @@ impl Departed {
             .chain(sets)
             .chain(addons)
             .chain(repositories)
-            .chain(self.on_hub.secrets.iter().cloned())
+            .chain(self.on_hub.declared.iter().cloned())
             .collect()
     }
 
@@ -203,9 +203,9 @@ pub fn up_and_prune(
         let presence = presence(all, env, &Concern::Named(spokes), &request.said);
         parts.push(("sets".to_owned(), seq![presence, teardown::sets(all, env, &departed.on_hub.sets)]));
     }
-    if !departed.on_hub.secrets.is_empty() {
+    if !departed.on_hub.declared.is_empty() {
         let hub = presence(site, env, &Concern::Named(BTreeSet::new()), &request.said);
-        parts.push(("secrets".to_owned(), seq![hub, pruned(site, env)]));
+        parts.push(("declared".to_owned(), seq![hub, pruned(site, env)]));
     }
     for departed in &departed.hosts {
         let Some(cluster) = site.cluster(&departed.cluster) else { continue };

@@ -10,6 +10,7 @@ use crate::gitops::argocd::{self, ManifestSource};
 use crate::gitops::bootstrap::bootstrap;
 use crate::gitops::cluster_secret::secret;
 use crate::gitops::pause::resumed;
+use crate::gitops::projects::projects;
 use crate::gitops::refresh::refresh;
 use crate::gitops::registration::register;
 use crate::gitops::secret::{all, secrets};
@@ -69,7 +70,7 @@ pub fn argocd(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
 fn hub(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
     let hub = &site.hub;
     let bridge = par![
-        seq![argocd::install(site, env, &manifest(env)), bootstrap(site, env)],
+        seq![argocd::install(site, env, &manifest(env)), projects(site, env), bootstrap(site, env)],
         seq![
             gate(StepId::of(&hub.name, "argocd/namespace")),
             par![secret(site, env, hub), secrets(site, env, all(site))],

@@ -1,5 +1,6 @@
 //! Argo CD on the hub: its namespace, its release's manifest as it is, and every workload of it at work.
 
+mod git_server;
 mod ingress;
 mod installation;
 mod namespace;

@@ -9,8 +9,7 @@ use serde::Serialize;
 
 use super::application_set::ApplicationSet;
 use super::cluster_secret::{self, EditEntries, Ending, Entries, HUB_SERVER, list, registers_as};
-use super::secret::{Wanted, all};
-use super::{Scope, addon, bootstrap, part, pause};
+use super::{Scope, addon, bootstrap, declared, part, pause};
 use crate::engine::{Facts, Failure, Stop, Tree};
 use crate::env::Env;
 use crate::k8s::{ApiError, Kind, Object, api, marked_as};
@@ -28,8 +27,8 @@ pub struct Departed {
     pub undecided: Option<ClusterName>,
     /// ApplicationSets of repositories.
     pub sets: BTreeSet<String>,
-    /// Secrets that were declared, as a person calls them.
-    pub secrets: BTreeSet<String>,
+    /// Secrets and projects that were declared, as a person calls them.
+    pub declared: BTreeSet<String>,
     /// Addons that have a label, and where.
     pub addons: BTreeMap<AddonName, Vec<ClusterName>>,
     /// Repositories that cluster Secrets still speak of, and which.
@@ -58,12 +57,12 @@ pub async fn departed(
 ) -> Result<Departed, Failure> {
     let scope = Scope::new(site, env);
     let hub = scope.standing_hub(facts).await.map_err(Stop::into_failure)?;
-    let (registrations, sets, secrets) =
-        futures::join!(list(&scope, &hub), sets(&scope, &hub), secrets(&scope, &hub));
-    let (registrations, sets, secrets) = (registrations?, sets?, secrets?);
+    let (registrations, sets, declared) =
+        futures::join!(list(&scope, &hub), sets(&scope, &hub), declared::departed(&scope, &hub));
+    let (registrations, sets, declared) = (registrations?, sets?, declared?);
     let wanted = bootstrap::objects(site, env.root.as_deref())?;
     let wanted: BTreeSet<_> = wanted.iter().map(|set| set.name().to_owned()).collect();
-    let mut departed = Departed { sets: &sets - &wanted, secrets, ..Departed::default() };
+    let mut departed = Departed { sets: &sets - &wanted, declared, ..Departed::default() };
     departed.look_into(site, facts, &registrations, unseen);
     Ok(departed)
 }
@@ -73,12 +72,6 @@ async fn sets(scope: &Scope, hub: &Client) -> Result<BTreeSet<String>, ApiError>
     let sets =
         api::list_of::<ApplicationSet>(hub, &Kind::APPLICATION_SET, Some(scope.namespace()), &mark).await?;
     Ok(sets.iter().map(|set| set.name().to_owned()).collect())
-}
-
-async fn secrets(scope: &Scope, hub: &Client) -> Result<BTreeSet<String>, ApiError> {
-    let found = api::list(hub, &Kind::SECRET, None, &marked_as(&scope.site.name, part::SECRET)).await?;
-    let found: BTreeSet<_> = found.iter().map(ToString::to_string).collect();
-    Ok(&found - &all(&scope.site).iter().map(Wanted::subject).collect())
 }
 
 impl Departed {

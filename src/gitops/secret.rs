@@ -2,13 +2,11 @@
 //! each time, from where it says.
 
 mod object;
-mod remove;
 mod source;
 mod step;
 
 use std::collections::BTreeMap;
 
-pub use remove::{pruned, removed};
 pub use step::secrets;
 
 use crate::env::Env;
@@ -25,6 +23,10 @@ pub struct Wanted {
     declared: DeclaredSecret,
     /// The registry of images that `username` and `password` are for: they are written as a login there.
     registry: Option<&'static str>,
+    /// What is in it that is no secret, by key.
+    open: BTreeMap<&'static str, String>,
+    /// What Argo CD takes it for; `None`: for nothing of its own.
+    role: Option<&'static str>,
 }
 
 impl Wanted {
@@ -48,9 +50,28 @@ pub fn all(site: &Site) -> Vec<Wanted> {
         name: name.clone(),
         declared: declared.clone(),
         registry: None,
+        open: BTreeMap::new(),
+        role: None,
     });
-    let all = built_in(&site.argocd.namespace).chain(declared).map(|wanted| (wanted.name.clone(), wanted));
+    let all = built_in(&site.argocd.namespace).chain(repositories(site)).chain(declared);
+    let all = all.map(|wanted| (wanted.name.clone(), wanted));
     all.collect::<BTreeMap<_, _>>().into_values().collect()
+}
+
+/// What Argo CD knows repositories by
+/// (<https://argo-cd.readthedocs.io/en/stable/operator-manual/declarative-setup/#repositories>).
+fn repositories(site: &Site) -> impl Iterator<Item = Wanted> {
+    site.argocd.repositories.iter().map(|known| Wanted {
+        name: known.secret.clone(),
+        declared: DeclaredSecret {
+            namespace: site.argocd.namespace.clone(),
+            kind: "Opaque".to_owned(),
+            data: known.credentials.iter().map(|(key, source)| ((*key).to_owned(), source.clone())).collect(),
+        },
+        registry: None,
+        open: known.open.clone(),
+        role: Some(if known.is_template { "repo-creds" } else { "repository" }),
+    })
 }
 
 /// What Argo CD Image Updater needs to write to Git, and to read from GitHub's registry.
@@ -78,7 +99,7 @@ fn built_in(namespace: &str) -> impl Iterator<Item = Wanted> {
             kind: kind.to_owned(),
             data: keys.into_iter().zip(sources).collect(),
         };
-        Some(Wanted { name: name.parse().ok()?, declared, registry })
+        Some(Wanted { name: name.parse().ok()?, declared, registry, open: BTreeMap::new(), role: None })
     })
 }
 

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::name::{ProjectName, SecretName};
+use super::secret::Source;
+
 /// The release of Argo CD that is installed. Manifest and binary have one version on hubs of the provider `local`;
 /// why it is this one is said with the other components' pins.
 pub const ARGOCD_VERSION: &str = "v3.2.11";
@@ -21,8 +24,41 @@ pub struct ArgoCd {
     pub cm: BTreeMap<String, String>,
     /// Further entries of the `ConfigMap` `argocd-cmd-params-cm`.
     pub params: BTreeMap<String, String>,
+    /// Further entries of the `ConfigMap` `argocd-rbac-cm`.
+    pub rbac: BTreeMap<String, String>,
+    /// Further entries of the `ConfigMap` `argocd-notifications-cm`.
+    pub notifications: BTreeMap<String, String>,
+    /// The specs of its projects.
+    pub projects: BTreeMap<ProjectName, serde_json::Map<String, serde_json::Value>>,
+    /// The repositories that it has credentials for, or else knows something of.
+    pub repositories: Vec<KnownRepository>,
+    /// What it knows Git servers by, besides what its release has.
+    pub git_servers: BTreeMap<String, GitServer>,
     /// What a person who uses Argo CD's own command line needs. We only show it.
     pub login: Login,
+}
+
+/// A repository, or a template of credentials for all whose URLs begin alike
+/// (<https://argo-cd.readthedocs.io/en/stable/operator-manual/declarative-setup/#repositories>).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownRepository {
+    /// The name of its Secret.
+    pub secret: SecretName,
+    /// Whether it is a template of credentials.
+    pub is_template: bool,
+    /// What is no secret, by the keys of the Secret.
+    pub open: BTreeMap<&'static str, String>,
+    /// Where the credentials come from, by the keys of the Secret.
+    pub credentials: BTreeMap<&'static str, Source>,
+}
+
+/// What a Git server is known by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GitServer {
+    /// Its keys, as `ssh-ed25519 AAAA...`.
+    pub ssh: Vec<String>,
+    /// The certificates, in PEM, of whoever vouches for it; `None`: those that vouch for everybody.
+    pub certificate_authority: Option<String>,
 }
 
 /// The Ingress of Argo CD's API server.

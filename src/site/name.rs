@@ -110,6 +110,10 @@ name!(
     HostName, "a host's alias", 63, alias, ALIAS
 );
 name!(
+    /// The name of a project of Argo CD: that of its AppProject.
+    ProjectName, "the name of a project", 63, dns_label, DNS_LABEL
+);
+name!(
     /// The name of a Secret that a profile declares: that of the object in the cluster.
     SecretName, "the name of a Secret", 63, dns_label, DNS_LABEL
 );

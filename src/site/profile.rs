@@ -146,12 +146,51 @@ pub(super) struct ArgoCdTable {
     pub(super) ingress: Option<IngressTable>,
     pub(super) cm: Map<String>,
     pub(super) params: Map<String>,
+    pub(super) rbac: Map<String>,
+    pub(super) notifications: Map<String>,
+    pub(super) projects: Map<serde_json::Map<String, serde_json::Value>>,
+    pub(super) repositories: Vec<ArgoCdRepositoryTable>,
+    pub(super) known_hosts: Map<KnownHostTable>,
     pub(super) target_name: Option<Spanned<String>>,
     pub(super) cluster_context: Option<Spanned<String>>,
     pub(super) cluster_name: Option<Spanned<String>>,
     pub(super) server: Option<Spanned<String>>,
     pub(super) login_args: Option<Spanned<String>>,
     pub(super) auto_port_forward: bool,
+}
+
+/// `[[argocd.repositories]]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ArgoCdRepositoryTable {
+    pub(super) name: Option<Spanned<String>>,
+    pub(super) url: Option<Spanned<String>>,
+    #[serde(rename = "type")]
+    pub(super) kind: Option<Spanned<String>>,
+    pub(super) template: bool,
+    pub(super) project: Option<Spanned<String>>,
+    pub(super) username: Option<Spanned<String>>,
+    pub(super) password: Option<SourceTable>,
+    pub(super) bearer_token: Option<SourceTable>,
+    pub(super) ssh_private_key: Option<SourceTable>,
+    pub(super) tls_client_cert: Option<SourceTable>,
+    pub(super) tls_client_key: Option<SourceTable>,
+    pub(super) github_app_id: Option<Spanned<i64>>,
+    pub(super) github_app_installation_id: Option<Spanned<i64>>,
+    pub(super) github_app_private_key: Option<SourceTable>,
+    pub(super) github_app_enterprise_base_url: Option<Spanned<String>>,
+    pub(super) oci: bool,
+    pub(super) insecure: bool,
+    pub(super) proxy: Option<Spanned<String>>,
+    pub(super) no_proxy: Option<Spanned<String>>,
+}
+
+/// `[argocd.known_hosts.<host>]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct KnownHostTable {
+    pub(super) ssh: Vec<Spanned<String>>,
+    pub(super) certificate_authority: Option<Spanned<String>>,
 }
 
 /// `[argocd.ingress]`

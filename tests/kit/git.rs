@@ -5,9 +5,11 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use hyper::{Request, Response, StatusCode};
 
 use super::Lab;
@@ -30,13 +32,38 @@ pub(crate) fn commit(lab: &Lab) {
 
 /// Serves what the lab's root has by now as `<url>/fleet.git`, as a server of Git's own does: `git http-backend`.
 pub(crate) fn serve(lab: &Lab, address: Ipv4Addr) -> Server {
+    let folder = bare(lab);
+    Server::start(address, move |request| answer(folder.clone(), request))
+}
+
+/// The same by HTTPS, for who knows a password. Returns the server's certificate as well.
+pub(crate) fn serve_privately(lab: &Lab, address: Ipv4Addr, user: &str, password: &str) -> (Server, String) {
+    let folder = bare(lab);
+    let login = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
+    Server::start_secured(address, move |request| {
+        let knows = request.headers().get(AUTHORIZATION).is_some_and(|said| *said == login);
+        let folder = folder.clone();
+        async move {
+            if knows {
+                return answer(folder, request).await;
+            }
+            let mut refusal = Response::new(Full::default());
+            *refusal.status_mut() = StatusCode::UNAUTHORIZED;
+            refusal.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"git\""));
+            refusal
+        }
+    })
+}
+
+/// The repository that is served, `fleet.git` in the folder that is returned.
+fn bare(lab: &Lab) -> PathBuf {
     commit(lab);
     let folder = lab.path("git");
     let mut clone = lab.command("git");
     clone.args(["clone", "--quiet", "--bare"]).arg(lab.path("root")).arg(folder.join("fleet.git"));
     let outcome = run(clone);
     assert!(outcome.status.success(), "{}", outcome.stderr);
-    Server::start(address, move |request| answer(folder.clone(), request))
+    folder
 }
 
 async fn answer(folder: PathBuf, request: Request<Incoming>) -> Response<Full<Bytes>> {

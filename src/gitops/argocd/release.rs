@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use super::settings::Settings;
-use super::{ManifestSource, ingress};
+use super::{ManifestSource, git_server, ingress};
 use crate::engine::{Facts, StepId, Stop, Tree};
 use crate::gitops::{Scope, part};
 use crate::k8s::{ApiError, ApplyObjects, Desired, EditedData, Kind, Object, ObjectSet, Prune, parse};
@@ -109,6 +109,7 @@ impl Desired for Release {
         }
         let settings = Settings::of(argocd);
         settings.place(&mut objects);
+        let keys = git_server::place(&client, &argocd.namespace, &argocd.git_servers, &mut objects).await?;
         objects
             .extend(argocd.ingress.iter().map(|ingress| ingress::object(name, &argocd.namespace, ingress)));
         let namespace = |kind: &Kind| kind.is_namespaced().then(|| self.scope.namespace().to_owned());
@@ -116,7 +117,7 @@ impl Desired for Release {
         let prune =
             Some(Prune { part: part::ARGOCD, collections, except: std::collections::BTreeSet::new() });
         // People keep host keys and settings in the release's ConfigMaps, and the server its own secrets.
-        let edited_data = EditedData::Keep { except: settings.keys() };
+        let edited_data = EditedData::Keep { except: settings.keys().into_iter().chain(keys).collect() };
         Ok((client, ObjectSet { edited_data, prune, ..ObjectSet::new(name, objects) }))
     }
 }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::git_server;
 use crate::k8s::Object;
 use crate::site::ArgoCd;
 
@@ -15,6 +16,12 @@ use crate::site::ArgoCd;
 const GENERAL: &str = "argocd-cm";
 /// The ConfigMap that its programs get as environment when they start.
 pub(super) const PARAMETERS: &str = "argocd-cmd-params-cm";
+/// Who may do what.
+const RBAC: &str = "argocd-rbac-cm";
+/// Who is told of what, and how.
+const NOTIFICATIONS: &str = "argocd-notifications-cm";
+/// The authorities that vouch for Git servers, by the server's name.
+const CERTIFICATES: &str = "argocd-tls-certs-cm";
 /// Whether the API server speaks plain HTTP.
 pub(super) const INSECURE: &str = "server.insecure";
 /// On the pods of programs that get parameters of the profile: another checksum, other pods.
@@ -31,7 +38,14 @@ impl Settings {
         if argocd.server_insecure {
             parameters.insert(INSECURE.to_owned(), "true".to_owned());
         }
-        Self([(GENERAL, argocd.cm.clone()), (PARAMETERS, parameters)].into())
+        let entries = [
+            (GENERAL, argocd.cm.clone()),
+            (PARAMETERS, parameters),
+            (RBAC, argocd.rbac.clone()),
+            (NOTIFICATIONS, argocd.notifications.clone()),
+            (CERTIFICATES, git_server::certificates(&argocd.git_servers)),
+        ];
+        Self(entries.into())
     }
 
     /// Every entry, as the ConfigMap's name and the key.
@@ -110,6 +124,11 @@ mod tests {
             ingress: None,
             cm: BTreeMap::new(),
             params: BTreeMap::new(),
+            rbac: BTreeMap::new(),
+            notifications: BTreeMap::new(),
+            projects: BTreeMap::new(),
+            repositories: Vec::new(),
+            git_servers: BTreeMap::new(),
             login: Login::default(),
         };
         let mut objects = parse("a test", RELEASE).expect("valid");

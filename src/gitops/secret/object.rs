@@ -18,6 +18,9 @@ use crate::site::secret::Secret;
 pub(super) const DOCKER_CONFIG: &str = "kubernetes.io/dockerconfigjson";
 const DOCKER_CONFIG_KEY: &str = ".dockerconfigjson";
 
+/// The label by which Argo CD finds its Secrets.
+const ROLE_LABEL: &str = "argocd.argoproj.io/secret-type";
+
 pub(super) const USERNAME: &str = "username";
 pub(super) const PASSWORD: &str = "password";
 
@@ -27,16 +30,22 @@ pub(super) fn of(site: &SiteName, wanted: &Wanted, values: BTreeMap<String, Secr
         Some(registry) => [(DOCKER_CONFIG_KEY.to_owned(), login(registry, &values))].into(),
         None => values,
     };
-    let data = values.into_iter().map(|(key, value)| (key, ByteString(value.expose().clone().into_bytes())));
+    let open =
+        wanted.open.iter().map(|(key, text)| ((*key).to_owned(), ByteString(text.clone().into_bytes())));
+    let values =
+        values.into_iter().map(|(key, value)| (key, ByteString(value.expose().clone().into_bytes())));
     let mut secret = v1::Secret {
         type_: Some(wanted.declared.kind.clone()),
-        data: Some(data.collect()),
+        data: Some(open.chain(values).collect()),
         ..v1::Secret::default()
     };
     secret.metadata.name = Some(wanted.name.to_string());
     secret.metadata.namespace = Some(wanted.declared.namespace.clone());
     let mut object = Object::of(&secret);
     object.mark_as_made(site, part::SECRET);
+    if let Some(role) = wanted.role {
+        object.set_label(ROLE_LABEL, role);
+    }
     object
 }
 

@@ -1,3 +1,4 @@
+mod argocd;
 mod home;
 mod k3s;
 mod secret;
@@ -103,7 +104,11 @@ fn what_is_misshapen_is_found() {
         ),
         ("[hub.local]\n[registration]\nttl = \"1h\"\n", "2:2 `registration` is not built yet"),
         ("[hub.local]\n[argocd.ingress]\n", "2:9 `argocd.ingress.enabled` is missing"),
-        ("[hub.local]\n[argocd.repositories]\n", "2:9 `argocd.repositories` is not built yet"),
+        ("[hub.local]\n[argocd]\nha = true\n", "3:1 `argocd.ha` is not built yet"),
+        (
+            "[hub.local]\n[argocd.repositories]\n",
+            "2:1 `argocd.repositories` must be an array of tables, this is a table",
+        ),
         ("[hub.local]\n[repos.addons]\n", "2:8 `repos.addons.url` is missing"),
         ("[hub.local]\n[hub.labels]\na.b = \"c\"\n", "3:1 `hub.labels.a` must be a string, this is a table"),
         (

@@ -208,12 +208,60 @@ const ARGOCD: Table = Table::optional(&[
     ("ha", Shape::Later),
     ("registry", Shape::Later),
     ("patches", Shape::Later),
-    ("rbac", Shape::Later),
-    ("notifications", Shape::Later),
-    ("projects", Shape::Later),
-    ("repositories", Shape::Later),
-    ("known_hosts", Shape::Later),
+    ("rbac", Shape::Map(&Shape::Text)),
+    ("notifications", Shape::Map(&Shape::Text)),
+    ("projects", Shape::Map(&Shape::Table(&PROJECT))),
+    ("repositories", Shape::Tables(&ARGOCD_REPOSITORY)),
+    ("known_hosts", Shape::Map(&Shape::Table(&KNOWN_HOST))),
 ]);
+
+/// The spec of an AppProject, in Kubernetes' own words
+/// (<https://argo-cd.readthedocs.io/en/stable/operator-manual/project-specification/>). What is in them is the API
+/// server's to check.
+const PROJECT: Table = Table::optional(&[
+    ("clusterResourceBlacklist", Shape::Any),
+    ("clusterResourceWhitelist", Shape::Any),
+    ("description", Shape::Text),
+    ("destinationServiceAccounts", Shape::Any),
+    ("destinations", Shape::Any),
+    ("namespaceResourceBlacklist", Shape::Any),
+    ("namespaceResourceWhitelist", Shape::Any),
+    ("orphanedResources", Shape::Any),
+    ("permitOnlyProjectScopedClusters", Shape::Flag),
+    ("roles", Shape::Any),
+    ("signatureKeys", Shape::Any),
+    ("sourceNamespaces", Shape::Texts),
+    ("sourceRepos", Shape::Texts),
+    ("syncWindows", Shape::Any),
+]);
+
+const ARGOCD_REPOSITORY: Table = Table {
+    keys: &[
+        ("name", Shape::Text),
+        ("url", Shape::Text),
+        ("type", Shape::Text),
+        ("template", Shape::Flag),
+        ("project", Shape::Text),
+        ("username", Shape::Text),
+        ("password", Shape::Source),
+        ("bearer_token", Shape::Source),
+        ("ssh_private_key", Shape::Source),
+        ("tls_client_cert", Shape::Source),
+        ("tls_client_key", Shape::Source),
+        ("github_app_id", Shape::Count),
+        ("github_app_installation_id", Shape::Count),
+        ("github_app_private_key", Shape::Source),
+        ("github_app_enterprise_base_url", Shape::Text),
+        ("oci", Shape::Flag),
+        ("insecure", Shape::Flag),
+        ("proxy", Shape::Text),
+        ("no_proxy", Shape::Text),
+    ],
+    required: &["name", "url"],
+    one_of: &[],
+};
+
+const KNOWN_HOST: Table = Table::optional(&[("ssh", Shape::Texts), ("certificate_authority", Shape::Text)]);
 
 const INGRESS: Table = Table {
     keys: &[

@@ -1,5 +1,8 @@
 //! Argo CD on the hub.
 
+mod git_server;
+mod repository;
+
 use std::collections::BTreeMap;
 
 use toml::Spanned;
@@ -34,6 +37,10 @@ impl Check<'_> {
             );
         }
         let ingress = table.ingress.as_ref().map_or(Some(None), |ingress| self.ingress(ingress));
+        let projects: Vec<_> =
+            table.projects.iter().map(|(name, spec)| Some((self.name(name)?, spec.clone()))).collect();
+        let repositories = self.known_repositories();
+        let git_servers = self.git_servers();
         let text = |typed: &Option<Spanned<String>>| typed.as_ref().map(|typed| typed.get_ref().clone());
         Some(ArgoCd {
             version: version?,
@@ -42,6 +49,11 @@ impl Check<'_> {
             ingress: ingress?,
             cm: entries(&table.cm),
             params: entries(&table.params),
+            rbac: entries(&table.rbac),
+            notifications: entries(&table.notifications),
+            projects: projects.into_iter().collect::<Option<_>>()?,
+            repositories: repositories?,
+            git_servers: git_servers?,
             login: Login {
                 server: text(&table.server),
                 arguments: text(&table.login_args),

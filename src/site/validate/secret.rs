@@ -50,7 +50,7 @@ impl Check<'_> {
     }
 
     /// `None` without a finding for a source that was found to say nothing, or too much.
-    fn secret_source(&mut self, table: &SourceTable) -> Option<Source> {
+    pub(super) fn secret_source(&mut self, table: &SourceTable) -> Option<Source> {
         match table {
             SourceTable { env: Some(typed), .. } => {
                 let name = typed.get_ref();

@@ -97,6 +97,11 @@ fn home() -> Site {
             ingress: None,
             cm: BTreeMap::new(),
             params: BTreeMap::new(),
+            rbac: BTreeMap::new(),
+            notifications: BTreeMap::new(),
+            projects: BTreeMap::new(),
+            repositories: Vec::new(),
+            git_servers: BTreeMap::new(),
             login: Login {
                 server: text("gitops.internal.tirosh.ai"),
                 arguments: text("--grpc-web --prompts-enabled"),
