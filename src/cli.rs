@@ -13,7 +13,9 @@ mod down;
 mod environment;
 mod error;
 mod exit;
+mod graph;
 mod hidden;
+mod init;
 mod inventory;
 mod k3s;
 mod kubeconfig;
@@ -24,6 +26,7 @@ mod plan;
 mod prune;
 mod review;
 mod rke2;
+mod schema;
 mod secret;
 mod session;
 mod status;
@@ -116,6 +119,9 @@ enum Command {
     Status(status::Status),
     Down(down::Down),
     Check(check::Check),
+    Init(init::Init),
+    Graph(graph::Graph),
+    Schema(schema::Schema),
     #[command(subcommand)]
     Addon(addon::Addon),
     #[command(subcommand)]
@@ -166,6 +172,9 @@ impl Command {
             Self::Status(command) => command.run(global),
             Self::Down(command) => command.run(global),
             Self::Check(command) => command.run(global),
+            Self::Init(command) => command.run(global),
+            Self::Graph(command) => command.run(global),
+            Self::Schema(command) => Ok(command.run()),
             Self::Addon(command) => command.run(global),
             Self::Argocd(command) => command.run(global),
             Self::Cluster(command) => command.run(global),
