@@ -175,7 +175,7 @@ mod tests {
         assert!(refused(|params| params.not_before = date_time_ymd(2090, 1, 1)).contains("not valid yet"));
         assert!(
             refused(|params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth])
-                .contains("purpose")
+                .contains("Purpose")
         );
         let (pem, shown) =
             certificate(|params| params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained));

@@ -222,6 +222,28 @@ fn a_context_is_an_access() {
 }
 
 #[test]
+fn the_file_of_a_token_goes_before_a_token() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let token = |user: &str| {
+        let text = format!(
+            "clusters: [{{name: c, cluster: {{server: 'https://a'}}}}]\nusers: [{{name: u, user: {user}}}]\ncontexts: [{{name: x, context: {{cluster: c, user: u}}}}]"
+        );
+        let file = KubeconfigFile::parse(&folder.path().join("config"), &text).expect("a kubeconfig");
+        let found = access(file.path(), &[file.clone()], "x").map_err(|error| error.to_string())?;
+        Ok::<_, String>(
+            of([("x", &found)])["users"][0]["user"]["token"].as_str().unwrap_or_default().to_owned(),
+        )
+    };
+    crate::files::replace(&folder.path().join("me"), b"abc\n", 0o600).expect("written");
+    assert_eq!(token("{tokenFile: me}").as_deref(), Ok("abc"));
+    assert_eq!(token("{tokenFile: me, token: old}").as_deref(), Ok("abc"));
+    assert_eq!(token("{tokenFile: gone, token: old}").as_deref(), Ok("old"));
+    assert!(
+        token("{tokenFile: gone}").expect_err("there is none").contains("`tokenFile` `gone` cannot be read")
+    );
+}
+
+#[test]
 fn a_document_that_nobody_reads_is_not_lost() {
     let two = file("users: []\n---\nb: secret\n");
     let error = two.editable().expect_err("it would be lost");

@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 
 use super::data;
 use super::file::KubeconfigFile;
+use crate::files;
 
 /// The keys of a user that name files.
-const FILES: [&str; 3] = ["client-certificate", "client-key", "tokenFile"];
+const FILES: [&str; 2] = ["client-certificate", "client-key"];
 
 /// The keys of a user that hold files in base64, each with the key that would name such a file.
 const DATA: [&str; 2] = ["client-certificate-data", "client-key-data"];
@@ -28,6 +29,12 @@ pub(super) fn settle(mut user: Value, file: &KubeconfigFile, now: Timestamp) -> 
     }
     if let Some(provider) = user.as_object_mut().and_then(|entries| entries.remove("auth-provider")) {
         user["token"] = token_of(&provider, now)?.into();
+    }
+    if let Some(token) = token_in(&user, file)? {
+        user["token"] = token.into();
+    }
+    if let Some(entries) = user.as_object_mut() {
+        entries.remove("tokenFile");
     }
     for key in FILES {
         absolute(&mut user, key, file, |_| true);
@@ -62,6 +69,18 @@ fn absolute(of: &mut Value, key: &str, file: &KubeconfigFile, is_path: impl Fn(&
     let Some(value) = of.get_mut(key) else { return };
     if let Some(name) = value.as_str().filter(|name| !name.is_empty() && is_path(name)) {
         *value = beside(file, name).to_string_lossy().into_owned().into();
+    }
+}
+
+/// What is in the file of a token, which goes before a token; where it cannot be read, that one has to do. (client-go,
+/// `transport.NewCachedFileTokenSource`.)
+fn token_in(user: &Value, file: &KubeconfigFile) -> Result<Option<String>, String> {
+    let Some(name) = user.get("tokenFile").and_then(Value::as_str) else { return Ok(None) };
+    match files::read(&beside(file, name)) {
+        Ok(text) if !text.trim().is_empty() => Ok(Some(text.trim().to_owned())),
+        _ if user.get("token").is_some() => Ok(None),
+        Ok(_) => Err(format!("has a user whose `tokenFile` `{name}` is empty")),
+        Err(_) => Err(format!("has a user whose `tokenFile` `{name}` cannot be read")),
     }
 }
 
