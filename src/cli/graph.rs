@@ -21,7 +21,7 @@ use crate::site::{RepositorySource, Site};
 #[command(after_help = "Examples:
   bridgehead graph local                          for a README: Mermaid
   bridgehead graph local --format svg > fleet.svg
-  bridgehead graph local --steps --format dot | dot -Tpng > steps.png")]
+  bridgehead graph local --steps --format dot > steps.dot")]
 pub(super) struct Graph {
     /// The site: a folder under sites/
     #[arg(env = SITE, hide_env_values = true)]

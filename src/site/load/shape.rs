@@ -198,7 +198,7 @@ fn retain(
 
 /// Whether a text is a blank that `init` has left to a person.
 fn is_blank(text: &str) -> bool {
-    text.len() > 2 && text.starts_with('<') && text.ends_with('>')
+    text.len() > 2 && text.starts_with('<') && text.ends_with('>') && text.matches(['<', '>']).count() == 2
 }
 
 /// Whether TOML writes the key without quotes.
