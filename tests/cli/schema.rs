@@ -14,8 +14,8 @@ use crate::kit::lab::REPOSITORY;
 fn accepts(schema: &Value, document: &Value) -> Result<(), String> {
     let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
     compiler.add_resource("schema.json", schema.clone()).unwrap();
-    let compiled = compiler.compile("schema.json", &mut schemas).unwrap();
-    schemas.validate(document, compiled).map_err(|error| error.to_string())
+    let index = compiler.compile("schema.json", &mut schemas).unwrap();
+    schemas.validate(document, index).map_err(|error| error.to_string())
 }
 
 fn document(text: &str) -> Value {

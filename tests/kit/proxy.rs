@@ -37,12 +37,12 @@ impl Proxy {
     }
 }
 
-fn serve(mut client: TcpStream, login: Option<&str>, served: &AtomicUsize) -> Option<()> {
+fn serve(mut client: TcpStream, login: Option<&str>, count: &AtomicUsize) -> Option<()> {
     let mut first = [0];
     client.read_exact(&mut first).ok()?;
     let port = if first == [5] { socks(&mut client, login)? } else { connect(&mut client, first[0], login)? };
     let server = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
-    served.fetch_add(1, Ordering::SeqCst);
+    count.fetch_add(1, Ordering::SeqCst);
     let answer: &[u8] =
         if first == [5] { &[5, 0, 0, 1, 0, 0, 0, 0, 0, 0] } else { b"HTTP/1.1 200 OK\r\n\r\n" };
     client.write_all(answer).ok()?;

@@ -229,7 +229,8 @@ fn the_file_of_a_token_goes_before_a_token() {
             "clusters: [{{name: c, cluster: {{server: 'https://a'}}}}]\nusers: [{{name: u, user: {user}}}]\ncontexts: [{{name: x, context: {{cluster: c, user: u}}}}]"
         );
         let file = KubeconfigFile::parse(&folder.path().join("config"), &text).expect("a kubeconfig");
-        let found = access(file.path(), &[file.clone()], "x").map_err(|error| error.to_string())?;
+        let found =
+            access(file.path(), std::slice::from_ref(&file), "x").map_err(|error| error.to_string())?;
         Ok::<_, String>(
             of([("x", &found)])["users"][0]["user"]["token"].as_str().unwrap_or_default().to_owned(),
         )

@@ -161,6 +161,26 @@ fn what_does_not_go_together_is_found() {
     check(&cases);
 }
 
+/// What Ansible hands to `ssh` as it is, and people write as they would type it.
+#[test]
+fn what_ansible_would_misread_of_an_address_is_found() {
+    let address = |text: &str| format!("[vms.one]\nansible_host = \"{text}\"\n");
+    for (text, expected) in [
+        ("ops@10.0.0.5", "who logs in is `ansible_user`"),
+        ("10.0.0.5:2222", "the port is `ansible_port`"),
+        ("[fd00::5]:22", "the port is `ansible_port`"),
+        ("[fd00::5]", "an address of IPv6 has no brackets"),
+        ("ssh://10.0.0.5", "who logs in is `ansible_user`, the port"),
+    ] {
+        let found = rows(read_with(SMALLEST, &address(text), &Overrides::default()));
+        let expected = format!("2:16 this must be an address or a name alone: {expected}");
+        assert!(found.len() == 1 && found[0].starts_with(&expected), "{text}: {found:?}");
+    }
+    for text in ["10.0.0.5", "fd00::5", "fd00::22", "k.example", "alias"] {
+        assert!(read_with(SMALLEST, &address(text), &Overrides::default()).is_ok(), "{text}");
+    }
+}
+
 #[test]
 fn what_is_wrong_with_hosts_is_found_in_the_inventory() {
     let host = |keys: &str| format!("[vms.one]\nansible_host = \"h\"\n{keys}\n");
@@ -180,26 +200,6 @@ fn what_is_wrong_with_hosts_is_found_in_the_inventory() {
         (
             "[vms.workload_argo_cd]\nansible_host = \"h\"\nworkloads = [\"argo-cd\"]\n".to_owned(),
             "1:6 Ansible has a group of that name",
-        ),
-        (
-            "[vms.one]\nansible_host = \"ops@10.0.0.5\"\n".to_owned(),
-            "2:16 this must be an address or a name alone: who logs in is `ansible_user`",
-        ),
-        (
-            "[vms.one]\nansible_host = \"10.0.0.5:2222\"\n".to_owned(),
-            "2:16 this must be an address or a name alone: the port is `ansible_port`",
-        ),
-        (
-            "[vms.one]\nansible_host = \"[fd00::5]:22\"\n".to_owned(),
-            "2:16 this must be an address or a name alone: the port is `ansible_port`",
-        ),
-        (
-            "[vms.one]\nansible_host = \"[fd00::5]\"\n".to_owned(),
-            "2:16 this must be an address or a name alone: an address of IPv6 has no brackets",
-        ),
-        (
-            "[vms.one]\nansible_host = \"ssh://10.0.0.5\"\n".to_owned(),
-            "2:16 this must be an address or a name alone: who logs in is `ansible_user`, the port",
         ),
         (host("workloads = [\"3k\"]"), "3:14 a workload is made of letters"),
         (host("host_key = \"ssh-ed25519\""), "3:12 this is not a host key"),
