@@ -9,6 +9,7 @@ LOST    ?=
 PRUNE   ?=
 KEEP    ?=
 EXPECT  ?=
+PROVIDER ?=
 
 # What a site's profile says, and these say otherwise.
 ASK_PASS                 ?=
@@ -24,7 +25,7 @@ KUBERNETES_SECRET        ?=
 
 # Make takes every variable of the environment for its own. Many shells export KUBECONFIG, as a list of files or as
 # what `k3s/kubeconfig/export` set: it is not an answer to which file the site's contexts belong in. So only the
-# one that is typed after `make` counts; otherwise the profile does.
+# one that is typed after `make` counts; otherwise the profile does, and where it names none, what `kubectl` would take.
 ifneq ($(filter command%,$(origin KUBECONFIG)),)
 kubeconfig = $(KUBECONFIG)
 endif
@@ -60,7 +61,7 @@ run = @$(BRIDGEHEAD)$(if $(filter-out false no 0,$(ASK_PASS)), --ask-pass)$(\
       )$(call option,argocd-auto-port-forward,$(ARGOCD_AUTO_PORT_FORWARD))
 
 .DEFAULT_GOAL := help
-.PHONY: help up plan status down check addon/list addon/on addon/off \
+.PHONY: help init graph up plan status down check addon/list addon/on addon/off \
         k3s/install k3s/status k3s/config k3s/kubeconfig k3s/kubeconfig/merge k3s/kubeconfig/export \
         rke2/kubeconfig/merge \
         argocd/install argocd/status argocd/password argocd/password/update argocd/port-forward argocd/cluster/add \
@@ -70,7 +71,7 @@ run = @$(BRIDGEHEAD)$(if $(filter-out false no 0,$(ASK_PASS)), --ask-pass)$(\
 help: ## List the targets
 	@echo "make TARGET SITE=name   (default: local)"
 	@awk -F ':.*## ' '/^[a-z0-9\/-]+:.*## / { printf "  %-24s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
-	@echo "Variables: SITE, CLUSTER=\"dev staging\", ADDON=name, OUTPUT=live|lines|json, YES=1, KEEP=1, EXPECT=digest, PRUNE=1, LOST=\"gpu\""
+	@echo "Variables: SITE, CLUSTER=\"dev staging\", ADDON=name, OUTPUT=live|lines|json, YES=1, KEEP=1, EXPECT=digest, PRUNE=1, LOST=\"gpu\", PROVIDER=k3s"
 	@echo "Instead of what the profile says: ASK_PASS=true, KUBECONFIG, KUBECTX, CLUSTER_KUBECTX, K3S_TARGET_NAME,"
 	@echo "  K3S_KUBECONFIG_PATH, ARGOCD_TARGET_NAME, ARGOCD_SERVER, ARGOCD_LOGIN_ARGS, ARGOCD_AUTO_PORT_FORWARD,"
 	@echo "  KUBERNETES_SECRET"
@@ -86,6 +87,12 @@ status: ## Show clusters, Applications and drift
 
 down: ## Take the site away
 	$(run) down $(SITE) $(flag_cluster) $(flag_lost) $(flag_output) $(flag_yes)
+
+init: ## Write a profile for a new SITE: PROVIDER=local|k3s|eks|existing
+	$(run) init $(SITE)$(call option,provider,$(PROVIDER))
+
+graph: ## Print the fleet as a picture (Mermaid)
+	$(run) graph $(SITE)
 
 check: ## Validate the profile
 	$(run) check $(SITE)

@@ -13,7 +13,9 @@ mod down;
 mod environment;
 mod error;
 mod exit;
+mod graph;
 mod hidden;
+mod init;
 mod inventory;
 mod k3s;
 mod kubeconfig;
@@ -24,6 +26,7 @@ mod plan;
 mod prune;
 mod review;
 mod rke2;
+mod schema;
 mod secret;
 mod session;
 mod status;
@@ -33,6 +36,7 @@ mod up;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -81,6 +85,9 @@ struct Global {
     /// How many clusters to work on at once
     #[arg(long, global = true, value_name = "N", default_value_t = AT_ONCE)]
     concurrency: NonZeroU16,
+    /// How long to wait for any one thing, such as 90s or 10m [default: as long as each takes, at most minutes]
+    #[arg(long, global = true, value_name = "TIME", value_parser = duration)]
+    timeout: Option<Duration>,
     /// Log to stderr; twice: everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
@@ -96,6 +103,12 @@ enum OutputChoice {
     Lines,
     /// JSON, for machines
     Json,
+}
+
+/// A time that somebody may wait.
+fn duration(text: &str) -> Result<Duration, String> {
+    let time = text.parse::<jiff::SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
+    time.filter(|time| !time.is_zero()).ok_or_else(|| "write it like 90s, 10m or 1h30m".to_owned())
 }
 
 impl Global {
@@ -116,6 +129,9 @@ enum Command {
     Status(status::Status),
     Down(down::Down),
     Check(check::Check),
+    Init(init::Init),
+    Graph(graph::Graph),
+    Schema(schema::Schema),
     #[command(subcommand)]
     Addon(addon::Addon),
     #[command(subcommand)]
@@ -166,6 +182,9 @@ impl Command {
             Self::Status(command) => command.run(global),
             Self::Down(command) => command.run(global),
             Self::Check(command) => command.run(global),
+            Self::Init(command) => command.run(global),
+            Self::Graph(command) => command.run(global),
+            Self::Schema(command) => Ok(command.run()),
             Self::Addon(command) => command.run(global),
             Self::Argocd(command) => command.run(global),
             Self::Cluster(command) => command.run(global),

@@ -12,7 +12,7 @@ pub use looks::{Looks, Shared, SharedError};
 
 pub use crate::aws::Sessions;
 pub use crate::k8s::kubeconfig::Kubeconfigs;
-pub use crate::k8s::{Clients, REQUESTS};
+pub use crate::k8s::{Clients, Proxies, REQUESTS};
 pub use crate::ssh::{Hosts, Settings};
 
 use crate::site::name::{ClusterName, SiteName};

@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use rustix::process::{Pid, getpid, test_kill_process};
@@ -97,6 +97,38 @@ pub fn replace(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> 
         File::open(folder_of(path))?.sync_all()
     };
     named("write", path, write())
+}
+
+/// Gives a file that is there, or a copy of it at `to`, another content; owner and group stay, and so does the mode, but that
+/// others than those may not read it. It happens at once, as with [`replace`], where the system lets us: a file that is
+/// mounted by itself, or that only its owner may make, is written in place.
+///
+/// # Errors
+/// When it is not there, or cannot be written.
+pub fn rewrite(path: &Path, to: &Path, content: &[u8]) -> Result<(), FileError> {
+    const OTHERS: u32 = 0o7007;
+    let write = || {
+        let present = fs::metadata(path)?;
+        let mode = present.mode() & 0o7777 & !OTHERS;
+        let file = beside(to, content, mode)?;
+        let new = file.as_file().metadata()?;
+        let (user, group) = (present.uid(), present.gid());
+        let owned = (new.uid(), new.gid()) == (user, group)
+            || fchown(file.as_file(), Some(user), Some(group)).is_ok();
+        file.as_file().set_permissions(Permissions::from_mode(mode))?;
+        file.as_file().sync_all()?;
+        if (owned || path != to) && file.persist(to).is_ok() {
+            return File::open(folder_of(to))?.sync_all();
+        }
+        in_place(to, content)
+    };
+    named("write", to, write())
+}
+
+fn in_place(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = File::options().write(true).truncate(true).open(path)?;
+    file.write_all(content)?;
+    file.sync_all()
 }
 
 /// Replaces a file at once if its content differs, without waiting for the disk: for what can be made again.

@@ -3,21 +3,25 @@
 pub mod api;
 mod client;
 mod compare;
+mod connection;
 mod fields;
 mod kind;
 pub mod kubeconfig;
 pub mod lease;
 mod object;
 mod plugin;
+mod proxy;
 mod ready;
 mod retry;
 mod set;
 mod step;
+mod trust;
 
 pub use api::ApiError;
-pub use client::{ClientError, Clients, PLUGINS, REQUESTS, connect, connect_for_streams};
+pub use client::{ClientError, Clients, PLUGINS, REQUESTS, connect};
 pub use kind::{Kind, KindName};
 pub use object::{ManifestError, Object, parse};
+pub use proxy::Proxies;
 pub use ready::{unready, workloads};
 pub use retry::PATIENCE;
 pub use set::{Collection, Differences, EditedData, ObjectSet, Prune, Stranger};

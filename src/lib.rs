@@ -8,7 +8,7 @@
 //!
 //! # Layers
 //! ```text
-//! cli -> flow, aws, components, engine, site, report, env, files
+//! cli -> flow, aws, components, engine, site, report, env, files, template
 //! flow -> provider, gitops, components, engine, site, env, k8s, files
 //! provider -> node, aws, components, engine, site, env, k8s, ssh, template, files   (never gitops, cli, flow or report)
 //! gitops -> engine, site, env, k8s, template, files                    (never provider, cli, flow or report)

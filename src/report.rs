@@ -5,6 +5,7 @@ mod json;
 mod left_out;
 mod lines;
 mod live;
+pub mod picture;
 mod plan;
 
 use std::sync::{Mutex, PoisonError};

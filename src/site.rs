@@ -8,6 +8,7 @@ pub mod load;
 pub mod name;
 mod profile;
 mod provider;
+pub mod schema;
 pub mod secret;
 mod validate;
 

@@ -13,10 +13,15 @@ use tera::{Context, Delimiters, Tera};
 use crate::files::{self, FileError};
 
 /// The templates that are part of the binary.
-const EMBEDDED: [(&str, &str); 3] = [
+const EMBEDDED: [(&str, &str); 8] = [
     ("bootstrap/addons.yaml", include_str!("../templates/bootstrap/addons.yaml")),
     ("bootstrap/workloads.yaml", include_str!("../templates/bootstrap/workloads.yaml")),
     ("eks/network.yaml", include_str!("../templates/eks/network.yaml")),
+    ("init/eks.toml", include_str!("../templates/init/eks.toml")),
+    ("init/existing.toml", include_str!("../templates/init/existing.toml")),
+    ("init/inventory.toml", include_str!("../templates/init/inventory.toml")),
+    ("init/k3s.toml", include_str!("../templates/init/k3s.toml")),
+    ("init/local.toml", include_str!("../templates/init/local.toml")),
 ];
 
 /// A template cannot be used.
@@ -72,13 +77,13 @@ fn fill(name: &str, text: &str, values: &impl Serialize) -> Result<String, tera:
         comment_start: "[#".into(),
         comment_end: "#]".into(),
     })?;
-    tera.autoescape_on([".yaml"]);
+    tera.autoescape_on([".yaml", ".toml"]);
     tera.set_escape_fn(quote);
     tera.add_raw_template(name, text)?;
     tera.render(name, &Context::from_serialize(values)?)
 }
 
-/// Writes a text as a double-quoted YAML scalar. Everything but printable ASCII is escaped: YAML's versions do
+/// Writes a text as a double-quoted scalar of YAML, which is a basic string of TOML as well. Everything but printable ASCII is escaped: YAML's versions do
 /// not agree about what else may stand for itself.
 fn quote(text: &str, output: &mut dyn Write) -> io::Result<()> {
     output.write_all(b"\"")?;

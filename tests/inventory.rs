@@ -19,7 +19,7 @@ ansible_port = 2222
 ansible_user = "tirosh"
 ansible_become_user = "root"
 proxmox_vm_name = "0123"
-workloads = ["k3s", "argo-cd"]
+workloads = ["k3s", "argocd"]
 
 [vms.yes]
 ansible_host = "fd00::1"
@@ -45,7 +45,7 @@ fn ansible_reads_the_inventory_as_it_is_meant() {
     let hosts = json!({
         "argocd": {
             "ansible_host": "172.31.0.10", "ansible_port": 2222, "ansible_user": "tirosh",
-            "ansible_become_user": "root", "proxmox_vm_name": "0123", "workloads": ["k3s", "argo-cd"],
+            "ansible_become_user": "root", "proxmox_vm_name": "0123", "workloads": ["k3s", "argocd"],
         },
         "yes": {
             "ansible_host": "fd00::1", "ansible_user": "no", "ansible_become_user": "root",
@@ -58,8 +58,8 @@ fn ansible_reads_the_inventory_as_it_is_meant() {
     });
     assert_eq!(read["_meta"]["hostvars"], hosts);
     let group = |name: &str| read[name]["hosts"].clone();
-    assert_eq!(group("k3s"), json!(["argocd", "yes"]));
-    assert_eq!((group("argo_cd"), group("rke2")), (json!(["argocd"]), json!(["yes"])));
+    assert_eq!(group("workload_k3s"), json!(["argocd", "yes"]));
+    assert_eq!((group("workload_argocd"), group("workload_rke2")), (json!(["argocd"]), json!(["yes"])));
     assert_eq!(group("ungrouped"), json!(["1.5"]));
     // JSON says the same, and is YAML.
     files::replace(

@@ -12,6 +12,7 @@ pub(crate) mod lab;
 pub(crate) mod mirror;
 pub(crate) mod process;
 pub(crate) mod profile;
+pub(crate) mod proxy;
 pub(crate) mod road;
 pub(crate) mod site;
 pub(crate) mod sshd;

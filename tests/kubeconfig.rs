@@ -1,7 +1,9 @@
 //! The person's own kubeconfig: merged into, taken out of, exported; killed in between; and what cannot be used.
 
+mod corpus;
+
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
 use bridgehead::files;
@@ -47,6 +49,9 @@ fn the_own_kubeconfig_takes_a_site_in_and_lets_it_go() {
     kills_leave_the_old_file_or_the_new_one(&lab, &file);
     what_cannot_be_used_is_left_alone(&lab, &file);
     several_files_and_a_link(&lab, &file);
+    what_a_person_set_stays(&lab, &file);
+    owner_group_and_mode_stay(&lab, &file);
+    the_shell_says_which_files(&lab, &file);
     contexts_that_left_the_profile_go(&lab, &file);
     nothing_that_kubectl_writes_is_lost(&lab, &file);
     a_shell_uses_what_is_exported(&lab);
@@ -80,7 +85,7 @@ fn everything_else_stays(lab: &Lab, file: &Path) {
     lab.ok(&["kubeconfig", "merge", SITE]);
     assert_eq!(files::read(&lab.path("home/.kube/config.bak")).unwrap(), THEIRS);
     let merged = files::read(file).unwrap();
-    assert_eq!(mode(file), 0o600);
+    assert_eq!(mode(file), 0o640, "what is secret by now is not for everybody");
     assert_eq!(merged.matches("\r\n").count(), merged.matches('\n').count(), "lines end as they did");
     assert!(merged.contains("insecure-skip-tls-verify: no"), "as it was written:\n{merged}");
     let after = seen(lab, file);
@@ -170,6 +175,56 @@ fn several_files_and_a_link(lab: &Lab, file: &Path) {
     assert!(!absent.exists());
     lab.ok(&["kubeconfig", "remove", SITE, "--kubeconfig", &paths]);
     assert!(!files::read(&real).unwrap().contains("home/k3s"));
+}
+
+/// Other tools write there, too.
+fn what_a_person_set_stays(lab: &Lab, file: &Path) {
+    files::replace(file, THEIRS.as_bytes(), 0o600).unwrap();
+    lab.ok(&["kubeconfig", "merge", SITE]);
+    let mut kubectl = lab.command("kubectl");
+    kubectl.args(["config", "set-context", "home/k3s", "--namespace", "team", "--kubeconfig"]).arg(file);
+    assert_eq!(command::run(kubectl).code(), 0);
+    let written = files::read(file).unwrap();
+    let again = lab.ok(&["kubeconfig", "merge", SITE, "--output", "json"]);
+    assert_eq!(again.events().last().unwrap()["changes"], 0, "{}", again.stdout);
+    assert_eq!(files::read(file).unwrap(), written);
+    assert!(seen(lab, file)["contexts"].to_string().contains("\"namespace\":\"team\""));
+}
+
+fn owner_group_and_mode_stay(lab: &Lab, file: &Path) {
+    const SOMEBODY: (u32, u32) = (1234, 2345);
+    files::replace(file, THEIRS.as_bytes(), 0o600).unwrap();
+    fs::set_permissions(file, fs::Permissions::from_mode(0o660)).unwrap();
+    // Only root can give a file away.
+    let is_root = rustix::process::geteuid().is_root();
+    if is_root {
+        chown(file, Some(SOMEBODY.0), Some(SOMEBODY.1)).unwrap();
+    }
+    let owner = |path: &Path| path.metadata().map(|of| (of.uid(), of.gid())).unwrap();
+    let before = owner(file);
+    lab.ok(&["kubeconfig", "merge", SITE]);
+    let backup = lab.path("home/.kube/config.bak");
+    for path in [file, backup.as_path()] {
+        assert_eq!((mode(path), owner(path)), (0o660, before), "{}", path.display());
+    }
+    files::remove(file).unwrap();
+}
+
+/// `KUBECONFIG` means what it means to `kubectl`, where nothing else says which files; the site's own are no answer.
+fn the_shell_says_which_files(lab: &Lab, file: &Path) {
+    let (absent, other) = (lab.path("absent"), lab.path("other"));
+    files::replace(&other, THEIRS.as_bytes(), 0o600).unwrap();
+    let saved = lab.path("home/.kube/home.yml");
+    let paths = std::env::join_paths([&absent, &saved, &other]).unwrap().into_string().unwrap();
+    let merge = |paths: &str| {
+        let merged = lab.bridgehead_with(&["kubeconfig", "merge", SITE], &[("KUBECONFIG", paths)]);
+        assert_eq!(merged.code(), 0, "{}", merged.stderr);
+    };
+    merge(&paths);
+    assert!(files::read(&other).unwrap().contains("home/k3s") && !absent.exists() && !saved.exists());
+    assert!(!file.exists());
+    merge(saved.to_str().unwrap());
+    assert!(files::read(file).unwrap().contains("home/k3s"));
 }
 
 /// They are known by their mark; those of others stay.

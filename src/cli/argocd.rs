@@ -7,6 +7,7 @@ mod status;
 use clap::Subcommand;
 
 use super::Global;
+use super::environment::SITE;
 use super::error::CommandError;
 use super::exit::Exit;
 use super::session::{Session, Show};
@@ -22,6 +23,7 @@ pub(super) enum ArgoCd {
   bridgehead argocd install home")]
     Install {
         /// The site: a folder under sites/
+        #[arg(env = SITE, hide_env_values = true)]
         site: SiteName,
     },
     Status(status::Status),

@@ -24,6 +24,7 @@ pub(super) struct Check {
 impl Check {
     pub(super) fn run(self, global: &Global) -> Result<Exit, CommandError> {
         let env = environment::read(global)?;
+        let misnamed = if self.site.is_empty() { load::misnamed(env.root.as_deref())? } else { Vec::new() };
         let sites = if self.site.is_empty() { load::names(env.root.as_deref())? } else { self.site };
         let mut exit = Exit::Done;
         for site in &sites {
@@ -37,6 +38,10 @@ impl Check {
                     exit = Exit::Usage;
                 }
             }
+        }
+        for error in misnamed {
+            CommandError::from(error).print(global.output());
+            exit = Exit::Usage;
         }
         Ok(exit)
     }

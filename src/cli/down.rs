@@ -4,6 +4,7 @@ use std::io::Write;
 
 use clap::Args;
 
+use super::environment::SITE;
 use super::error::CommandError;
 use super::exit::Exit;
 use super::session::{Session, Show, all_known};
@@ -26,6 +27,7 @@ use crate::site::name::{ClusterName, SiteName};
   bridgehead down home --lost gpu       gpu is gone for good: do not wait for it to answer")]
 pub(super) struct Down {
     /// The site: a folder under sites/
+    #[arg(env = SITE, hide_env_values = true)]
     site: SiteName,
     /// Only take this spoke away (repeatable)
     #[arg(long, value_name = "NAME")]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::Global;
 use super::password::{self, PasswordError};
 use crate::engine::writer::Fault;
-use crate::env::{Answers, Clients, Env, Hosts, Kubeconfigs, Looks, Sessions, Settings};
+use crate::env::{Answers, Clients, Env, Hosts, Kubeconfigs, Looks, Proxies, Sessions, Settings};
 use crate::site::secret::Secret;
 
 /// Where state is kept; default `~/.local/state` (XDG Base Directory Specification).
@@ -24,6 +24,14 @@ const PASSWORD_FILE: &str = "BRIDGEHEAD_PASSWORD_FILE";
 const SSH_CONFIG: &str = "BRIDGEHEAD_SSH_CONFIG";
 /// A text that machines share which review each other's plans: digests of plans with secrets are mixed with it.
 const DIGEST_KEY: &str = "BRIDGEHEAD_DIGEST_KEY";
+/// The proxies that lead to API servers, and which servers are reached without (as in Go; also in lower case).
+const HTTP_PROXY: &str = "HTTP_PROXY";
+const HTTPS_PROXY: &str = "HTTPS_PROXY";
+const NO_PROXY: &str = "NO_PROXY";
+/// The files that have contexts, as for `kubectl`, where neither the command line nor the profile says which.
+const KUBECONFIG: &str = "KUBECONFIG";
+/// The site of commands that take one and nothing else, where none is typed.
+pub(in crate::cli) const SITE: &str = "BRIDGEHEAD_SITE";
 /// For tests: kills the run before or after a write, or stops it there until it is told to go on:
 /// `[stop:]before|after:<ordinal>:<step>`.
 const FAULT: &str = "BRIDGEHEAD_FAULT";
@@ -69,11 +77,29 @@ pub(super) fn read(global: &Global) -> Result<Env, EnvironmentError> {
         executable,
         variable: secret,
         aws: Sessions::default(),
-        clients: Clients::default(),
+        clients: Clients::new(proxies()),
         answers: Answers::default(),
         looks: Looks::default(),
         kubeconfigs: Kubeconfigs::default(),
     })
+}
+
+/// The kubeconfigs of this shell. As for `kubectl`, a path is relative to the current folder.
+pub(super) fn kubeconfig() -> Option<PathBuf> {
+    let named = variable(KUBECONFIG)?;
+    let paths = std::env::split_paths(&named).filter(|path| !path.as_os_str().is_empty());
+    let absolute = paths.map(|path| std::path::absolute(&path).unwrap_or(path));
+    std::env::join_paths(absolute).ok().map(PathBuf::from)
+}
+
+/// As in Go, names in capitals come first.
+fn proxies() -> Proxies {
+    let either = |name: &str| {
+        let value = variable(name).or_else(|| variable(&name.to_ascii_lowercase()))?;
+        value.into_string().ok()
+    };
+    let [http, https, direct] = [HTTP_PROXY, HTTPS_PROXY, NO_PROXY].map(either);
+    Proxies::new(http.as_deref(), https.as_deref(), direct.as_deref())
 }
 
 fn hosts(global: &Global, state: &Path, executable: &Path) -> Result<Settings, EnvironmentError> {

@@ -52,6 +52,8 @@ pub(super) enum CommandError {
     Runtime(io::Error),
     /// An answer could not be had.
     Failed(Failure),
+    /// What was typed cannot be done.
+    Usage(Failure),
     /// Somebody stopped the command.
     Interrupted,
     /// Any of these, with the log that tells more.
@@ -75,6 +77,7 @@ impl CommandError {
             | Self::Protected(_)
             | Self::NoPassword(_)
             | Self::OtherPassword
+            | Self::Usage(_)
             | Self::OnlyWithPrune => RunResult::Invalid,
             Self::Lock(LockError::Held(_)) => RunResult::Locked,
             Self::Interrupted => RunResult::Interrupted,
@@ -107,7 +110,7 @@ impl CommandError {
                     report::say(&format!("log: {}", log.display()));
                 }
             }
-            Self::Failed(failure) => {
+            Self::Failed(failure) | Self::Usage(failure) => {
                 report::error(&failure.to_string(), &failure.causes(), failure.hint());
             }
             Self::Environment(error) => print_chain(error, None),

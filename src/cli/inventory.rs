@@ -5,6 +5,7 @@ use std::io::Write;
 use clap::Subcommand;
 
 use super::Global;
+use super::environment::SITE;
 use super::error::CommandError;
 use super::exit::Exit;
 use super::session::{Session, Show};
@@ -16,11 +17,12 @@ use crate::site::name::SiteName;
 /// The hosts of a site
 #[derive(Debug, Subcommand)]
 pub(super) enum Inventory {
-    /// Print the site's inventory as Ansible reads it, with a group for every workload
+    /// Print the site's inventory as Ansible reads it, with a group `workload_<name>` for every workload
     #[command(after_help = "Examples:
   bridgehead inventory render home > inventory.yml     Ansible wants the ending .yml")]
     Render {
         /// The site: a folder under sites/
+        #[arg(env = SITE, hide_env_values = true)]
         site: SiteName,
     },
 }

@@ -5,6 +5,7 @@ use std::io::Write;
 use clap::Subcommand;
 
 use super::Global;
+use super::environment::SITE;
 use super::error::CommandError;
 use super::exit::Exit;
 use super::session::{Session, Show};
@@ -23,6 +24,7 @@ pub(super) enum K3s {
   bridgehead k3s install home --ask-pass     the hosts want a password")]
     Install {
         /// The site: a folder under sites/
+        #[arg(env = SITE, hide_env_values = true)]
         site: SiteName,
     },
     /// Show every host: its unit, version and node
@@ -33,6 +35,7 @@ pub(super) enum K3s {
 Exit code 4: a host cannot be looked at.")]
     Status {
         /// The site: a folder under sites/
+        #[arg(env = SITE, hide_env_values = true)]
         site: SiteName,
     },
     /// Print the config.yaml that every host gets, without the token
@@ -40,6 +43,7 @@ Exit code 4: a host cannot be looked at.")]
   bridgehead k3s config home")]
     Config {
         /// The site: a folder under sites/
+        #[arg(env = SITE, hide_env_values = true)]
         site: SiteName,
     },
     /// Save a kubeconfig of the site's clusters for other tools
@@ -50,6 +54,7 @@ Exit code 4: a host cannot be looked at.")]
   bridgehead k3s kubeconfig home --k3s-kubeconfig ./home.yml")]
     Kubeconfig {
         /// The site: a folder under sites/
+        #[arg(env = SITE, hide_env_values = true)]
         site: SiteName,
     },
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use clap::Subcommand;
 
 use super::Global;
+use super::environment::SITE;
 use super::error::CommandError;
 use super::exit::Exit;
 use super::session::{Session, Show};
@@ -27,6 +28,7 @@ pub(super) enum Kubeconfig {
     #[command(after_help = "Examples:\n  (umask 077; bridgehead kubeconfig show local > ~/.kube/local.yml)")]
     Show {
         /// The site: a folder under sites/
+        #[arg(env = SITE, hide_env_values = true)]
         site: SiteName,
     },
     /// Put the site's contexts into your own kubeconfig, which is kept as FILE.bak
@@ -39,6 +41,7 @@ pub(super) enum Kubeconfig {
     )]
     Merge {
         /// The site: a folder under sites/
+        #[arg(env = SITE, hide_env_values = true)]
         site: SiteName,
         /// Make the hub's context the current one
         #[arg(long = "use")]
@@ -48,12 +51,14 @@ pub(super) enum Kubeconfig {
     #[command(after_help = "Examples:\n  bridgehead kubeconfig remove local")]
     Remove {
         /// The site: a folder under sites/
+        #[arg(env = SITE, hide_env_values = true)]
         site: SiteName,
     },
     /// Save a kubeconfig of the site by itself, and print the line that makes a shell use it
     #[command(after_help = "Examples:\n  eval \"$(bridgehead kubeconfig export home)\"")]
     Export {
         /// The site: a folder under sites/
+        #[arg(env = SITE, hide_env_values = true)]
         site: SiteName,
     },
 }

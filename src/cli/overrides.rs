@@ -43,6 +43,7 @@ impl OverrideOptions {
     pub(super) fn resolve(&self) -> Overrides {
         Overrides {
             kubeconfig: self.kubeconfig.clone().map(|path| absolute(path).to_string_lossy().into_owned()),
+            usual_kubeconfig: super::environment::kubeconfig(),
             hub_context: self.hub_context.clone(),
             cluster_context: self.cluster_context.clone(),
             k3s_target: self.k3s_target.clone(),

@@ -5,6 +5,7 @@ use std::io::Write;
 use clap::Args;
 
 use super::Global;
+use super::environment::SITE;
 use super::error::CommandError;
 use super::exit::Exit;
 use super::prune::Pruning;
@@ -22,6 +23,7 @@ use crate::site::name::{ClusterName, SiteName};
 )]
 pub(super) struct Plan {
     /// The site: a folder under sites/
+    #[arg(env = SITE, hide_env_values = true)]
     site: SiteName,
     /// Only this cluster (repeatable)
     #[arg(long, value_name = "NAME")]

@@ -3,6 +3,7 @@
 use clap::Subcommand;
 
 use super::Global;
+use super::environment::SITE;
 use super::error::CommandError;
 use super::exit::Exit;
 use super::session::{Session, Show};
@@ -21,6 +22,7 @@ pub(super) enum Rke2 {
   bridgehead rke2 kubeconfig home --merge     and into your own kubeconfig")]
     Kubeconfig {
         /// The site: a folder under sites/
+        #[arg(env = SITE, hide_env_values = true)]
         site: SiteName,
         /// Put it into your own kubeconfig, too, which is kept as FILE.bak
         #[arg(long)]

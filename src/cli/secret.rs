@@ -5,6 +5,7 @@ use std::io::Write;
 use clap::{Args, Subcommand};
 
 use super::Global;
+use super::environment::SITE;
 use super::error::CommandError;
 use super::exit::Exit;
 use super::session::{Session, Show};
@@ -35,6 +36,7 @@ pub(super) enum Secret {
 #[derive(Debug, Args)]
 pub(super) struct Which {
     /// The site: a folder under sites/
+    #[arg(env = SITE, hide_env_values = true)]
     site: SiteName,
     /// Only this one
     name: Option<SecretName>,

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -36,6 +36,7 @@ pub(super) struct Session {
     events: Events,
     cancel: CancellationToken,
     at_once: NonZeroU16,
+    patience: Option<Duration>,
     lease: Arc<HubLease>,
     log: Option<PathBuf>,
     started: Instant,
@@ -86,6 +87,7 @@ impl Session {
             events: events.clone(),
             cancel: CancellationToken::new(),
             at_once: global.concurrency,
+            patience: global.timeout,
             log: log.clone(),
             started,
         });
@@ -161,6 +163,7 @@ impl Session {
         Run {
             guard: (mode == Mode::Apply).then(|| self.guard()),
             at_once: self.at_once,
+            patience: self.patience,
             writes: self.env.looks.writes(),
             cancel: self.cancel.clone(),
             fault: environment::fault(),

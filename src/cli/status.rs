@@ -5,6 +5,7 @@ use std::io::Write;
 use clap::Args;
 
 use super::Global;
+use super::environment::SITE;
 use super::error::CommandError;
 use super::exit::Exit;
 use super::session::{Session, Show};
@@ -20,6 +21,7 @@ use crate::site::name::SiteName;
 )]
 pub(super) struct Status {
     /// The site: a folder under sites/
+    #[arg(env = SITE, hide_env_values = true)]
     site: SiteName,
     /// Exit 3 when anything is not as the profile says, 4 when something could not be looked at
     #[arg(long)]

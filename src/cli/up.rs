@@ -4,6 +4,7 @@ use std::io::Write;
 
 use clap::Args;
 
+use super::environment::SITE;
 use super::error::CommandError;
 use super::exit::Exit;
 use super::prune::Pruning;
@@ -23,6 +24,7 @@ use crate::site::name::{ClusterName, SiteName};
 )]
 pub(super) struct Up {
     /// The site: a folder under sites/
+    #[arg(env = SITE, hide_env_values = true)]
     site: SiteName,
     /// Only change this cluster (repeatable); the others are looked at
     #[arg(long, value_name = "NAME")]

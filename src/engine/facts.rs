@@ -141,6 +141,8 @@ pub struct Access {
     pub tls_server_name: Option<String>,
     /// The proxy on the way there.
     pub proxy_url: Option<String>,
+    /// What credential plugins are told of the cluster besides (the extension `client.authentication.k8s.io/exec`).
+    pub plugin_config: Option<Secret<Value>>,
     /// Who we are there.
     pub credentials: Credentials,
 }
@@ -150,7 +152,7 @@ impl Access {
     #[must_use]
     pub fn new(server: impl Into<String>, authority: impl Into<String>, credentials: Credentials) -> Self {
         let (server, authority) = (server.into(), Some(authority.into()));
-        Self { server, authority, tls_server_name: None, proxy_url: None, credentials }
+        Self { server, authority, tls_server_name: None, proxy_url: None, plugin_config: None, credentials }
     }
 
     /// Whether the way there begins at an address that means the very machine that uses it.
@@ -163,8 +165,8 @@ impl Access {
 fn is_loopback(url: &str) -> bool {
     let Some(url) = url.parse::<hyper::Uri>().ok() else { return false };
     let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
-    let is_address = host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-    is_address || host == "localhost" || host.ends_with(".localhost")
+    let is_own = |address: IpAddr| address.is_loopback() || address.is_unspecified();
+    host.parse().is_ok_and(is_own) || host == "localhost" || host.ends_with(".localhost")
 }
 
 /// An identity at an API server.
@@ -336,9 +338,14 @@ mod tests {
 
     #[test]
     fn loopback_addresses_are_recognised() {
-        for server in
-            ["https://127.0.0.1:6443", "https://[::1]:6443", "https://localhost", "https://k.localhost:1"]
-        {
+        for server in [
+            "https://127.0.0.1:6443",
+            "https://[::1]:6443",
+            "https://localhost",
+            "https://k.localhost:1",
+            "https://0.0.0.0:1",
+            "https://[::]:1",
+        ] {
             assert!(is_loopback(server), "{server}");
         }
         for server in ["https://10.0.0.5:6443", "https://kubernetes.default.svc", "https://[fe80::1]:6443"] {

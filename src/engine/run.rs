@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
@@ -47,6 +47,8 @@ pub struct Run {
     pub confirmed: Option<Arc<Plan>>,
     /// How many steps look or change something at once. Whoever waits, for another step or between two looks, does not count.
     pub at_once: NonZeroU16,
+    /// How long to wait for what a step changed; `None`: as long as that step says.
+    pub patience: Option<Duration>,
     /// What has to be held before anything is written.
     pub guard: Option<Arc<dyn Guard>>,
     /// Counts the beginnings and the ends of writes, for those who have to know whether there were any.
@@ -68,6 +70,7 @@ impl Run {
             selection: None,
             confirmed: None,
             at_once: AT_ONCE,
+            patience: None,
             guard: None,
             writes: Arc::default(),
             events,

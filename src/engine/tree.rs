@@ -140,6 +140,12 @@ impl Tree {
         Graph::of(self)?.check()
     }
 
+    /// Each step with those that come right before it. A tree with a mistake has no order.
+    #[must_use]
+    pub fn order(&self) -> Vec<(StepId, BTreeSet<StepId>)> {
+        Graph::of(self).map(|graph| graph.order()).unwrap_or_default()
+    }
+
     /// Those steps, and all others that have to be done before they can be tried. A tree with a mistake needs nothing.
     pub(super) fn needed(&self, wanted: impl Fn(&dyn AnyStep) -> bool) -> BTreeSet<StepId> {
         let wanted = self.steps().into_iter().filter(|step| wanted(*step)).map(AnyStep::id);

@@ -4,17 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use kube::Client;
 use kube::client::ClientBuilder;
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
-use serde::Deserialize as _;
 use tokio::sync::{OnceCell, Semaphore};
 use tower::buffer::BufferLayer;
 use tower::limit::GlobalConcurrencyLimitLayer;
 use tower::retry::RetryLayer;
 
 use super::retry::Patience;
-use super::{kubeconfig, plugin};
+use super::{Proxies, connection, plugin};
 use crate::engine::Access;
 
 /// How many requests are under way at once to an API server, whoever sends them: each is a connection of its own, and a
@@ -36,6 +34,7 @@ pub struct ClientError {
 
 /// The connections of one command.
 pub struct Clients {
+    proxies: Proxies,
     servers: Mutex<BTreeMap<String, Server>>,
     plugins: Semaphore,
 }
@@ -49,7 +48,7 @@ struct Server {
 
 impl Default for Clients {
     fn default() -> Self {
-        Self { servers: Mutex::default(), plugins: Semaphore::new(PLUGINS) }
+        Self::new(Proxies::default())
     }
 }
 
@@ -66,14 +65,28 @@ impl std::fmt::Debug for Clients {
 }
 
 impl Clients {
+    /// No connections yet. Servers whose access names no proxy are reached by what the environment says.
+    #[must_use]
+    pub fn new(proxies: Proxies) -> Self {
+        Self { proxies, servers: Mutex::default(), plugins: Semaphore::new(PLUGINS) }
+    }
+
     /// The connection for an endpoint and identity. Connecting itself happens with the first request.
     ///
     /// # Errors
     /// When certificate or key are malformed.
     pub async fn get(&self, access: &Access) -> Result<Client, ClientError> {
         let (client, places) = self.place(access);
-        let set_up = async || set_up(access, Some(SILENCE), places, &self.plugins).await;
+        let set_up = async || set_up(access, &self.proxies, Some(SILENCE), places, &self.plugins).await;
         client.get_or_try_init(set_up).await.cloned()
+    }
+
+    /// A connection of its own, for streams that may be silent for as long as they like.
+    ///
+    /// # Errors
+    /// As of [`connect`].
+    pub async fn for_streams(&self, access: &Access) -> Result<Client, ClientError> {
+        set_up(access, &self.proxies, None, places(), &self.plugins).await
     }
 
     /// Where the connection is or will be, and the limit that it shares with all others to its server.
@@ -96,24 +109,18 @@ fn places() -> Arc<Semaphore> {
 /// How long a server may say nothing while it is to answer: a watch or a large apply may take its time.
 const SILENCE: Duration = Duration::from_mins(1);
 
-/// Sets up one connection, outside of any pool. A credential plugin that the access names is run for it.
+/// Sets up one connection to a server on this machine or nearby, outside of any pool: no proxy is asked but the one that
+/// the access names. A credential plugin that the access names is run for it.
 ///
 /// # Errors
 /// When certificate or key are malformed, or a credential plugin fails.
 pub async fn connect(access: &Access) -> Result<Client, ClientError> {
-    set_up(access, Some(SILENCE), places(), &Semaphore::new(1)).await
-}
-
-/// Sets up one connection as [`connect`] does, for streams that may be silent for as long as they like.
-///
-/// # Errors
-/// As of [`connect`].
-pub async fn connect_for_streams(access: &Access) -> Result<Client, ClientError> {
-    set_up(access, None, places(), &Semaphore::new(1)).await
+    set_up(access, &Proxies::default(), Some(SILENCE), places(), &Semaphore::new(1)).await
 }
 
 async fn set_up(
     access: &Access,
+    proxies: &Proxies,
     silence: Option<Duration>,
     places: Arc<Semaphore>,
     plugins: &Semaphore,
@@ -122,28 +129,20 @@ async fn set_up(
         server: access.server.clone(),
         source,
     };
-    let document = Kubeconfig::deserialize(kubeconfig::of([("cluster", access)]));
-    let document = document.map_err(|_| failed("the credentials are malformed".into()))?;
-    let options = KubeConfigOptions::default();
-    let config = Config::from_custom_kubeconfig(document, &options).await;
-    let mut config = config.map_err(|error| failed(error.into()))?;
-    // A dead endpoint is found out within seconds.
-    config.connect_timeout = Some(Duration::from_secs(5));
-    config.read_timeout = silence;
-    // It goes on for minutes, and waits as long as a server says.
-    config.default_retry = false;
+    let mut config = connection::config(access, proxies, silence).map_err(failed)?;
     let mut running = None;
     if let Some(plugin) = &mut config.auth_info.exec {
         plugin::settle(plugin).map_err(|error| failed(error.into()))?;
         running = Some(plugins.acquire().await.expect("nobody closes it"));
     }
     // A plugin may take its time, too, or talk to the person.
-    let builder = tokio::task::spawn_blocking(|| ClientBuilder::try_from(config)).await;
+    let authority = access.authority.clone();
+    let road = tokio::task::spawn_blocking(move || connection::road(&config, authority.as_deref())).await;
     drop(running);
-    let builder = builder.map_err(|error| failed(error.into()))?;
-    let builder = builder.map_err(|error| failed(plugin::without_secrets(error.into())))?;
+    let road = road.map_err(|error| failed(error.into()))?;
+    let road = road.map_err(|error| failed(plugin::without_secrets(error)))?;
     // From the inside out: between two attempts a request has no place.
-    let builder = builder
+    let builder = ClientBuilder::new(road, "default")
         .with_layer(&BufferLayer::new(REQUESTS))
         .with_layer(&GlobalConcurrencyLimitLayer::with_semaphore(places))
         .with_layer(&RetryLayer::new(Patience::default()));

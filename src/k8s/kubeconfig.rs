@@ -1,10 +1,12 @@
 //! Kubeconfigs (the structure that `kubectl` reads): made, read, and edited without touching what is not ours.
 
 mod context;
+mod data;
 mod edit;
 mod file;
 mod lock;
 mod shared;
+mod user;
 mod yaml;
 
 use base64::Engine as _;
@@ -19,6 +21,9 @@ pub use yaml::YamlError;
 
 use crate::engine::{Access, Credentials};
 use yaml::Node;
+
+/// The extension of a cluster that credential plugins are shown (client-go, `clientauthentication.Cluster`).
+const PLUGIN_EXTENSION: &str = "client.authentication.k8s.io/exec";
 
 /// A kubeconfig with one context for each access; the first one is the current context.
 ///
@@ -44,17 +49,21 @@ pub fn to_yaml(document: &Value) -> String {
     Node::from_json(document).to_yaml() + "\n"
 }
 
-fn cluster(access: &Access) -> Value {
+pub(super) fn cluster(access: &Access) -> Value {
     let authority = access.authority.as_ref().map(|authority| STANDARD.encode(authority));
-    without_absent([
+    let mut cluster = without_absent([
         ("server", Some(access.server.clone())),
         ("certificate-authority-data", authority),
         ("tls-server-name", access.tls_server_name.clone()),
         ("proxy-url", access.proxy_url.clone()),
-    ])
+    ]);
+    if let Some(config) = &access.plugin_config {
+        cluster["extensions"] = json!([{ "name": PLUGIN_EXTENSION, "extension": config.expose() }]);
+    }
+    cluster
 }
 
-fn user(access: &Access) -> Value {
+pub(super) fn user(access: &Access) -> Value {
     match &access.credentials {
         Credentials::Certificate { certificate, key } => json!({
             "client-certificate-data": STANDARD.encode(certificate),

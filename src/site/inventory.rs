@@ -3,6 +3,7 @@
 mod ansible;
 
 pub use ansible::AnsibleInventory;
+pub(in crate::site) use ansible::group;
 
 use super::name::HostName;
 

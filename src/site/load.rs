@@ -15,7 +15,7 @@ use toml::de::{DeTable, Deserializer};
 
 use super::Site;
 use super::finding::{Finding, Findings, Sources};
-use super::name::SiteName;
+use super::name::{NameError, SiteName};
 use super::profile::schema::{self, Table};
 use super::profile::{Inventory, Profile};
 use super::validate::{Places, inventory, validate};
@@ -41,6 +41,14 @@ pub enum LoadError {
     /// The site has no profile.
     #[error("there is no profile `{}`", .0.display())]
     Absent(PathBuf),
+    /// A folder cannot be a site.
+    #[error("`{}` is no site, and no command sees it", .path.display())]
+    Misnamed {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with its name.
+        source: NameError,
+    },
     /// A file of the site cannot be read.
     #[error("cannot read `{}`", .path.display())]
     Read {
@@ -72,6 +80,26 @@ pub fn names(root: Option<&Path>) -> Result<Vec<SiteName>, LoadError> {
         names.extend(DEFAULT_SITE.parse().ok());
     }
     Ok(names)
+}
+
+/// The folders below `root` that look like sites, and can be none: each with what is wrong with its name.
+///
+/// # Errors
+/// When the folder `sites` cannot be read.
+pub fn misnamed(root: Option<&Path>) -> Result<Vec<LoadError>, LoadError> {
+    let Some(folder) = root.map(|root| root.join("sites")) else { return Ok(Vec::new()) };
+    let entries = folder.read_dir().map_err(|source| LoadError::Read { path: folder.clone(), source })?;
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir());
+    let mut found: Vec<_> = paths
+        .filter_map(|path| {
+            let name = path.file_name()?.to_string_lossy().into_owned();
+            // What begins with a dot is hidden on purpose.
+            let source = name.parse::<SiteName>().err().filter(|_| !name.starts_with('.'))?;
+            Some(LoadError::Misnamed { path, source })
+        })
+        .collect();
+    found.sort_by_key(ToString::to_string);
+    Ok(found)
 }
 
 /// Loads and validates a site: `sites/<site>/profile.toml` below `root`, and `inventory.toml` beside it.

@@ -24,6 +24,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
             "report",
             "site",
             "ssh::password",
+            "template",
         ],
     ),
     ("flow", &["components", "engine", "env", "files", "gitops", "k8s", "provider", "site"]),

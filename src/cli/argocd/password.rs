@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 use crate::cli::Global;
+use crate::cli::environment::SITE;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::session::{Session, Show};
@@ -37,6 +38,7 @@ enum Command {
   bridgehead argocd password update local --password-file ~/.argocd-password")]
     Update {
         /// The site: a folder under sites/
+        #[arg(env = SITE, hide_env_values = true)]
         site: SiteName,
         /// Take the password from this file, which only you may read [default: ask for it]
         #[arg(long, value_name = "FILE")]
@@ -79,10 +81,14 @@ fn update(global: &Global, site: &SiteName, file: Option<&Path>) -> Result<Exit,
     })
 }
 
-/// An editor ends the last line, too.
 fn from_file(file: &Path) -> Result<Secret<String>, CommandError> {
-    let text = files::read_private(file)?;
-    Ok(Secret::new(text.strip_suffix('\n').unwrap_or(&text).to_owned()))
+    Ok(Secret::new(without_end(&files::read_private(file)?).to_owned()))
+}
+
+/// An editor ends the last line, too, on Windows with two characters.
+fn without_end(text: &str) -> &str {
+    let line = text.strip_suffix('\n').unwrap_or(text);
+    line.strip_suffix('\r').filter(|_| line.len() < text.len()).unwrap_or(line)
 }
 
 fn from_terminal() -> Result<Secret<String>, CommandError> {
@@ -97,4 +103,18 @@ fn from_terminal() -> Result<Secret<String>, CommandError> {
         return Err(CommandError::OtherPassword);
     }
     Ok(Secret::new(password))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_end;
+
+    #[test]
+    fn the_end_of_the_line_is_no_part_of_a_password() {
+        for text in ["a b", "a b\n", "a b\r\n"] {
+            assert_eq!(without_end(text), "a b");
+        }
+        assert_eq!(without_end("a\n\n"), "a\n");
+        assert_eq!(without_end("a\r"), "a\r");
+    }
 }

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use crate::cli::Global;
+use crate::cli::environment::SITE;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::session::{Session, Show};
@@ -17,6 +18,7 @@ use crate::{flow, report};
 )]
 pub(in crate::cli) struct PortForward {
     /// The site: a folder under sites/
+    #[arg(env = SITE, hide_env_values = true)]
     site: SiteName,
     /// The port of 127.0.0.1; 0: one that is free
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
@@ -28,7 +30,7 @@ impl PortForward {
         Session::run(global, &self.site.clone(), Show::Nothing, async |session| {
             let hub = flow::argocd::hub(&session.site, &session.env);
             let facts = session.look(&hub).await.facts;
-            let forward = flow::argocd::forward::open(&session.site, &facts, self.port).await?;
+            let forward = flow::argocd::forward::open(&session.site, &session.env, &facts, self.port).await?;
             let scheme = if forward.is_insecure() { "http" } else { "https" };
             report::say(&format!("Argo CD is at {scheme}://{} until Ctrl-C", forward.address()));
             let tell = |failure: &Failure| {

@@ -5,6 +5,7 @@ use std::io::Write;
 use clap::Args;
 
 use crate::cli::Global;
+use crate::cli::environment::SITE;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::session::{Session, Show};
@@ -20,6 +21,7 @@ use crate::site::name::SiteName;
   bridgehead argocd status local --output json")]
 pub(in crate::cli) struct Status {
     /// The site: a folder under sites/
+    #[arg(env = SITE, hide_env_values = true)]
     site: SiteName,
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
@@ -118,7 +118,7 @@ impl Walk<'_> {
         writer: &Arc<Writer>,
         (before, mut work): (&[Change], Option<AnyWork>),
     ) -> Result<Facts, Halt> {
-        let mut pace = Pace::new(step.patience()).with_longest_pause(step.longest_pause());
+        let mut pace = Pace::new(self.patience(step.as_ref())).with_longest_pause(step.longest_pause());
         let (mut changes, mut told, mut applied) = (before.to_vec(), list(before), BTreeSet::new());
         loop {
             let due = changes.iter().filter(|change| !change.is_wait()).map(|change| change.subject.clone());
@@ -157,6 +157,10 @@ impl Walk<'_> {
                 self.run.events.send(Event::Progress { subject: subject(step.as_ref()), message });
             }
         }
+    }
+
+    fn patience(&self, step: &dyn AnyStep) -> Duration {
+        self.run.patience.unwrap_or_else(|| step.patience())
     }
 
     /// Looks, in a task of its own.
@@ -220,7 +224,7 @@ impl Walk<'_> {
         if more {
             return Ok(());
         }
-        let seconds = step.patience().as_secs();
+        let seconds = self.patience(step).as_secs();
         Err(Halt::TimedOut(StepError::TimedOut(step.id(), seconds, waiting_for.to_owned()).into()))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
@@ -239,6 +239,18 @@ async fn waits_are_waited_out_within_the_steps_patience() {
     let (report, events) = walk(Mode::Apply, None, &seq![endless]).await;
     assert_eq!(report.result, RunResult::TimedOut);
     assert!(contains(&events, "failed hub/endless"));
+}
+
+#[tokio::test]
+async fn a_run_may_have_a_patience_of_its_own() {
+    let world = World::default();
+    let endless = Make { looks_to_ready: usize::MAX, ..make(&world, "hub", "endless") };
+    let events = Events::new("test".parse().unwrap(), |_| {});
+    let run = Run { patience: Some(Duration::ZERO), ..Run::new(Mode::Apply, events) };
+    let started = Instant::now();
+    let report = run.walk(&seq![endless]).await;
+    assert_eq!(report.result, RunResult::TimedOut);
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
 }
 
 #[tokio::test]

@@ -129,6 +129,26 @@ impl Graph {
         None
     }
 
+    /// Each step with those that come right before it: what stands side by side meets, and is no step.
+    pub(super) fn order(&self) -> Vec<(StepId, BTreeSet<StepId>)> {
+        self.names.iter().map(|(node, name)| (name.clone(), self.before(*node))).collect()
+    }
+
+    fn before(&self, node: Node) -> BTreeSet<StepId> {
+        let (mut open, mut seen, mut found) = (vec![node], BTreeSet::new(), BTreeSet::new());
+        while let Some(node) = open.pop() {
+            for edge in &self.edges[node] {
+                let (Edge::Needs(before) | Edge::Follows(before)) = *edge;
+                match self.names.get(&before) {
+                    Some(name) => drop(found.insert(name.clone())),
+                    None if seen.insert(before) => open.push(before),
+                    None => {}
+                }
+            }
+        }
+        found
+    }
+
     /// Steps with everything that they need.
     pub(super) fn closure(&self, wanted: impl Iterator<Item = StepId>) -> BTreeSet<StepId> {
         let mut open: Vec<_> = wanted.filter_map(|step| self.steps.get(&step).copied()).collect();

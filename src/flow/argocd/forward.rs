@@ -14,8 +14,9 @@ use tokio::task::JoinSet;
 
 use crate::engine::wait::{Pace, pause};
 use crate::engine::{Facts, Failure};
+use crate::env::Env;
 use crate::gitops::argocd::{Server, ServerPod};
-use crate::k8s::{self, ApiError, Kind};
+use crate::k8s::{ApiError, Kind};
 use crate::site::Site;
 
 /// How long a connection waits for a pod that takes it, for example while one is replaced by another.
@@ -68,9 +69,9 @@ struct Way {
 ///
 /// # Errors
 /// When the port is taken, the hub does not answer, or no pod is ready.
-pub async fn open(site: &Site, facts: &Facts, port: u16) -> Result<Forward, Failure> {
+pub async fn open(site: &Site, env: &Env, facts: &Facts, port: u16) -> Result<Forward, Failure> {
     let access = crate::flow::access(site, facts, &site.hub.name)?;
-    let client = k8s::connect_for_streams(access).await?;
+    let client = env.clients.for_streams(access).await?;
     let namespace = site.argocd.namespace.clone();
     let Some(server) = Server::look(&client, &namespace).await? else {
         let hint = format!("install it: bridgehead argocd install {}", site.name);

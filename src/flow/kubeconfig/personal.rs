@@ -133,6 +133,7 @@ impl Edit {
     /// The file as it is to be.
     fn of(&self, before: Option<&KubeconfigFile>, site: &SiteName) -> Result<KubeconfigFile, Failure> {
         let before = before.cloned().unwrap_or_else(|| KubeconfigFile::new(&self.path));
+        before.editable().map_err(explained)?;
         let mut after = before.without(site, |name| self.stay.contains(name));
         if let Some(document) = &self.document {
             after = after.merged(site, document).map_err(explained)?;
@@ -188,15 +189,20 @@ impl Edit {
         let after = self.of(before.as_ref(), site)?;
         if before.is_some() {
             access(&target, May::WRITE_OK).map_err(|errno| {
-                let hint = "make it writable, or name another file with KUBECONFIG";
+                let hint = "make it writable, or name another file with --kubeconfig";
                 let error = EditError::NotWritable { path: self.path.clone(), source: errno.into() };
                 Failure::from(error).with_hint(hint)
             })?;
             let backup = with_suffix(&self.path, ".bak");
             let content = files::read_bytes(&target)?;
-            writer.perform(async { files::replace(&backup, &content, MODE) }).await?;
+            writer.perform(async { files::rewrite(&target, &backup, &content) }).await?;
         }
-        writer.perform(async { files::replace(&target, after.text().as_bytes(), MODE) }).await?;
+        let text = after.text();
+        let write = || match &before {
+            Some(_) => files::rewrite(&target, &target, text.as_bytes()),
+            None => files::replace(&target, text.as_bytes(), MODE),
+        };
+        writer.perform(async { write() }).await?;
         Ok(())
     }
 
@@ -249,7 +255,7 @@ fn explained(error: KubeconfigError) -> Failure {
                 "name the site's otherwise under `[kube.contexts]`, or remove it: kubectl config {command} {name}"
             )
         }
-        _ => "nothing was changed; mend the file, or name another with KUBECONFIG".to_owned(),
+        _ => "nothing was changed; mend the file, or name another with --kubeconfig".to_owned(),
     };
     Failure::from(error).with_hint(hint)
 }

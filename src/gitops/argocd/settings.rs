@@ -12,7 +12,7 @@ use super::git_server;
 use crate::k8s::Object;
 use crate::site::ArgoCd;
 
-/// The ConfigMap that Argo CD looks at all the time.
+/// The ConfigMap that Argo CD looks at all the time, but for what its programs get as environment.
 const GENERAL: &str = "argocd-cm";
 /// The ConfigMap that its programs get as environment when they start.
 pub(super) const PARAMETERS: &str = "argocd-cmd-params-cm";
@@ -73,12 +73,13 @@ impl Settings {
         }
     }
 
-    /// Sees to it that pods know the parameters: they read them only when they start.
+    /// Sees to it that pods know what they read only when they start: what the release gives them as environment.
     fn restart(&self, workload: &mut Object) {
         let mut hasher = Sha256::new();
         let mut read = 0;
-        for (key, value) in &self.0[PARAMETERS] {
-            if workload.get(&["spec", "template", "spec"]).is_some_and(|pod| reads(pod, key)) {
+        let pod = workload.get(&["spec", "template", "spec"]).cloned().unwrap_or_default();
+        for (name, entries) in &self.0 {
+            for (key, value) in entries.iter().filter(|(key, _)| reads(&pod, name, key)) {
                 hasher.update(format!("{key}={value}\n"));
                 read += 1;
             }
@@ -91,12 +92,12 @@ impl Settings {
     }
 }
 
-/// Whether a container of a pod gets a parameter.
-fn reads(pod: &Value, key: &str) -> bool {
+/// Whether a container of a pod gets an entry of a ConfigMap when it starts.
+fn reads(pod: &Value, name: &str, key: &str) -> bool {
     let lists = ["initContainers", "containers"].into_iter().filter_map(|list| pod[list].as_array());
     let variables = lists.flatten().filter_map(|container| container["env"].as_array()).flatten();
     let mut sources = variables.map(|variable| &variable["valueFrom"]["configMapKeyRef"]);
-    sources.any(|source| source["name"] == PARAMETERS && source["key"] == key)
+    sources.any(|source| source["name"] == name && source["key"] == key)
 }
 
 #[cfg(test)]
@@ -113,16 +114,19 @@ mod tests {
 {apiVersion: apps/v1, kind: Deployment, metadata: {name: argocd-server}, spec: {template: {spec: {containers:
   [{env: [{valueFrom: {configMapKeyRef: {name: argocd-cmd-params-cm, key: server.insecure}}}]}]}}}}
 ---
+{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: argocd-application-controller}, spec: {template: {spec: {containers:
+  [{env: [{valueFrom: {configMapKeyRef: {name: argocd-cm, key: timeout.reconciliation}}}]}]}}}}
+---
 {apiVersion: apps/v1, kind: Deployment, metadata: {name: argocd-redis}, spec: {template: {spec: {containers: []}}}}
 ";
 
-    fn placed(server_insecure: bool) -> Vec<Object> {
+    fn placed(server_insecure: bool, cm: &[(&str, &str)]) -> Vec<Object> {
         let argocd = ArgoCd {
             version: "v3.2.11".to_owned(),
             namespace: "argocd".to_owned(),
             server_insecure,
             ingress: None,
-            cm: BTreeMap::new(),
+            cm: cm.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
             params: BTreeMap::new(),
             rbac: BTreeMap::new(),
             notifications: BTreeMap::new(),
@@ -138,12 +142,19 @@ mod tests {
 
     #[test]
     fn only_pods_that_read_a_parameter_are_replaced_for_it() {
-        assert_eq!(placed(false), parse("a test", RELEASE).expect("valid"), "the release as it is");
-        let objects = placed(true);
+        assert_eq!(placed(false, &[]), parse("a test", RELEASE).expect("valid"), "the release as it is");
+        let objects = placed(true, &[]);
         assert_eq!(objects[0].text(&["data", INSECURE]), Some("true"));
         let checksum = |object: &Object| {
             object.text(&["spec", "template", "metadata", "annotations", CHECKSUM]).map(str::len)
         };
-        assert_eq!((checksum(&objects[1]), checksum(&objects[2])), (Some(16), None));
+        let checksums = |objects: &[Object]| objects[1..].iter().map(checksum).collect::<Vec<_>>();
+        assert_eq!(checksums(&objects), [Some(16), None, None]);
+        // Of the general settings, too, some are read at the start alone; the others are looked at all the time.
+        let objects = placed(false, &[("timeout.reconciliation", "60s"), ("url", "https://argocd.example")]);
+        assert_eq!(checksums(&objects), [None, Some(16), None]);
+        let other = placed(false, &[("timeout.reconciliation", "90s")]);
+        assert_ne!(objects[2], other[2]);
+        assert_eq!(placed(false, &[("timeout.reconciliation", "60s")])[2], objects[2]);
     }
 }

@@ -116,8 +116,9 @@ pub(super) fn read(server: &str, config: &str) -> Result<Credentials, ConfigErro
         _ => return Err(failed("it has no credentials")),
     };
     let authority = tls.ca_data.as_deref().map(decoded).transpose()?;
-    let (server, tls_server_name) = (server.to_owned(), tls.server_name);
-    Ok(Credentials::Portable(Box::new(Access { server, authority, tls_server_name, proxy_url, credentials })))
+    let tls_server_name = tls.server_name;
+    let access = Access { authority, tls_server_name, proxy_url, ..Access::new(server, "", credentials) };
+    Ok(Credentials::Portable(Box::new(access)))
 }
 
 fn text(connection: &Connection) -> Secret<String> {

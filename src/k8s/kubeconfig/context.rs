@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use kube::config::AuthInfo;
-use serde::Deserialize as _;
+use hyper::Uri;
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::file::{KubeconfigError, KubeconfigFile};
+use super::user::{beside, nobody, settle};
 use super::yaml::Node;
+use super::{PLUGIN_EXTENSION, data};
 use crate::engine::{Access, Credentials};
 use crate::files;
 use crate::site::secret::Secret;
@@ -17,8 +17,8 @@ use crate::site::secret::Secret;
 /// How many names of contexts are told to somebody who looks for one.
 const NAMED: usize = 12;
 
-/// The keys of a user that name files.
-const FILES: [&str; 3] = ["client-certificate", "client-key", "tokenFile"];
+/// What a proxy can speak (client-go, `parseProxyURL`); where `socks5` is meant, some write `socks5h`.
+const PROXIES: [&str; 4] = ["http", "https", "socks5", "socks5h"];
 
 /// The endpoint and the credentials that a context names. What several files say counts in their order, the first
 /// of a name only. Files that it names are relative to its own.
@@ -37,22 +37,44 @@ pub fn access(path: &Path, files: &[KubeconfigFile], context: &str) -> Result<Ac
             there: look.there(),
         });
     };
-    let (cluster_file, cluster) = look.named(found, "clusters", "cluster")?;
-    let (user_file, user) = look.named(found, "users", "user")?;
+    let (cluster_file, cluster) = look.cluster(found)?;
     let text = |key: &str| cluster.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
     if cluster.get("insecure-skip-tls-verify") == Some(&true.into()) {
         let what = "says `insecure-skip-tls-verify`: whoever is in between could read and change everything";
         return look.unusable(what);
     }
-    let server = text("server").map(|server| server.trim_end_matches('/').to_owned());
-    let Some(server) = server else { return look.unusable("has a cluster without `server`") };
+    let Some(server) = text("server") else { return look.unusable("has a cluster without `server`") };
+    let (user, authority) = (look.user(found)?, look.authority(cluster_file, &text)?);
+    let is_secret = authority.is_some()
+        || ["client-certificate", "client-certificate-data"].iter().any(|key| user.get(key).is_some());
+    let server = url(server, if is_secret { "https" } else { "http" });
+    if !server
+        .parse::<Uri>()
+        .is_ok_and(|url| matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some())
+    {
+        return look.unusable("has a cluster whose `server` is no URL of http or https");
+    }
+    // Like `kubectl`: whoever listens on the way would have what is shown there.
+    let user = if server.starts_with("https:") { user } else { nobody() };
+    let extensions = cluster.get("extensions").and_then(Value::as_array).into_iter().flatten();
+    let plugin_config = extensions
+        .filter(|extension| extension["name"] == PLUGIN_EXTENSION)
+        .map(|extension| &extension["extension"])
+        .next();
     Ok(Access {
         server,
-        authority: look.authority(cluster_file, &text)?,
+        authority,
         tls_server_name: text("tls-server-name").map(ToOwned::to_owned),
-        proxy_url: text("proxy-url").map(ToOwned::to_owned),
-        credentials: look.credentials(user_file, user)?,
+        proxy_url: text("proxy-url").map(|proxy| look.proxy(proxy)).transpose()?,
+        plugin_config: plugin_config.cloned().map(Secret::new),
+        credentials: Credentials::User(Secret::new(user)),
     })
+}
+
+/// A server's URL, which may be written without its scheme.
+fn url(server: &str, scheme: &str) -> String {
+    let server = server.trim().trim_end_matches('/');
+    if server.contains("://") { server.to_owned() } else { format!("{scheme}://{server}") }
 }
 
 struct Look<'a> {
@@ -76,20 +98,26 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// What a context names under a key.
-    fn named(
-        &self,
-        context: &Node,
-        list: &str,
-        key: &str,
-    ) -> Result<(&'a KubeconfigFile, Value), KubeconfigError> {
-        let name = context.get("context").and_then(|context| context.get(key)).and_then(Node::text);
-        let Some(name) = name.filter(|name| !name.is_empty()) else {
-            return self.unusable(&format!("names no {key}"));
-        };
-        match self.find(list, name).and_then(|(file, entry)| Some((file, entry.get(key)?.to_json()))) {
+    fn cluster(&self, context: &Node) -> Result<(&'a KubeconfigFile, Value), KubeconfigError> {
+        let Some(name) = named(context, "cluster") else { return self.unusable("names no cluster") };
+        match self
+            .find("clusters", name)
+            .and_then(|(file, entry)| Some((file, entry.get("cluster")?.to_json())))
+        {
             Some((file, found @ Value::Object(_))) => Ok((file, found)),
-            _ => self.unusable(&format!("names the {key} `{name}`, which is not there")),
+            _ => self.unusable(&format!("names the cluster `{name}`, which is not there")),
+        }
+    }
+
+    /// Like `kubectl`, a user that is not named, not there or empty is nobody in particular.
+    fn user(&self, context: &Node) -> Result<Value, KubeconfigError> {
+        let found = named(context, "user").and_then(|name| self.find("users", name));
+        match found.and_then(|(file, entry)| Some((file, entry.get("user")?.to_json()))) {
+            None | Some((_, Value::Null)) => Ok(nobody()),
+            Some((file, user @ Value::Object(_))) => {
+                settle(user, file, Timestamp::now()).or_else(|what| self.unusable(&what))
+            }
+            Some(_) => self.unusable("has a user that is malformed"),
         }
     }
 
@@ -98,41 +126,28 @@ impl<'a> Look<'a> {
         file: &KubeconfigFile,
         text: &impl Fn(&str) -> Option<&'b str>,
     ) -> Result<Option<String>, KubeconfigError> {
-        if let Some(data) = text("certificate-authority-data") {
-            let authority = STANDARD.decode(data).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-            return match authority {
-                Some(authority) => Ok(Some(authority)),
-                None => {
-                    self.unusable("has a cluster whose `certificate-authority-data` is not base64 of PEM")
-                }
-            };
+        let (what, authority) = if let Some(data) = text("certificate-authority-data") {
+            ("`certificate-authority-data` is not base64 of PEM", data::decode(data))
+        } else if let Some(name) = text("certificate-authority") {
+            ("`certificate-authority` is not PEM", Some(files::read_bytes(&beside(file, name))?))
+        } else {
+            return Ok(None);
+        };
+        // What stands between certificates may be in any encoding.
+        let authority = authority.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        match authority.filter(|authority| authority.contains("-----BEGIN ")) {
+            Some(authority) => Ok(Some(authority)),
+            None => self.unusable(&format!("has a cluster whose {what}")),
         }
-        let read = |name: &str| files::read(&beside(file, name));
-        Ok(text("certificate-authority").map(read).transpose()?)
     }
 
-    fn credentials(&self, file: &KubeconfigFile, mut user: Value) -> Result<Credentials, KubeconfigError> {
-        if let Some(provider) = user.get("auth-provider").filter(|provider| !provider.is_null()) {
-            let name = provider["name"].as_str().unwrap_or_default();
-            let what = format!(
-                "has a user with the `auth-provider` `{name}`, which Kubernetes gave up in 1.26: use the `exec` plugin that took its place"
-            );
-            return self.unusable(&what);
+    fn proxy(&self, proxy: &str) -> Result<String, KubeconfigError> {
+        match proxy.parse::<Uri>() {
+            Ok(url) if url.scheme_str().is_some_and(|scheme| PROXIES.contains(&scheme)) => {
+                Ok(proxy.to_owned())
+            }
+            _ => self.unusable("has a cluster whose `proxy-url` is no URL of http, https or socks5"),
         }
-        for key in FILES {
-            absolute(&mut user[key], file, |_| true);
-        }
-        // A command without a slash is looked for in the search path.
-        if user.get("exec").is_some_and(Value::is_object) {
-            absolute(&mut user["exec"]["command"], file, |command| command.contains('/'));
-        }
-        if let Some(user) = user.as_object_mut() {
-            user.retain(|_, value| !value.is_null());
-        }
-        if AuthInfo::deserialize(&user).is_err() {
-            return self.unusable("has a user that is malformed");
-        }
-        Ok(Credentials::User(Secret::new(user)))
     }
 
     fn unusable<T>(&self, what: &str) -> Result<T, KubeconfigError> {
@@ -141,15 +156,8 @@ impl<'a> Look<'a> {
     }
 }
 
-/// A file that a kubeconfig names.
-fn beside(file: &KubeconfigFile, name: &str) -> std::path::PathBuf {
-    let folder = file.path().parent().unwrap_or(Path::new(""));
-    let path = folder.join(name);
-    std::path::absolute(&path).unwrap_or(path)
-}
-
-fn absolute(value: &mut Value, file: &KubeconfigFile, is_path: impl Fn(&str) -> bool) {
-    if let Some(name) = value.as_str().filter(|name| !name.is_empty() && is_path(name)) {
-        *value = beside(file, name).to_string_lossy().into_owned().into();
-    }
+/// What a context names under a key.
+fn named<'a>(context: &'a Node, key: &str) -> Option<&'a str> {
+    let name = context.get("context")?.get(key).filter(|name| !name.is_null())?.text();
+    name.filter(|name| !name.is_empty())
 }

@@ -28,7 +28,7 @@ impl KubeconfigFile {
             }
             let Node::Sequence(entries) = node else { continue };
             for entry in document[list].as_array().into_iter().flatten() {
-                put(entries, &marked(entry, key, site));
+                put(entries, key, entry, site);
             }
         }
         if content.get("current-context").is_none() {
@@ -100,20 +100,34 @@ impl KubeconfigFile {
     }
 }
 
-/// Replaces the first entry of the same name, which is the one that counts, or adds one.
-fn put(entries: &mut Vec<Node>, new: &Value) {
-    let name = new["name"].as_str().unwrap_or_default();
-    match entries.iter_mut().find(|entry| name_of(entry) == name) {
-        Some(entry) if entry.to_json() == *new => {}
-        Some(entry) => *entry = Node::from_json(new),
-        None => entries.push(Node::from_json(new)),
+/// Whether a key of an entry's content says how the cluster is reached, or who is: then it is as the site says. What else
+/// a person adds there stays, such as a context's namespace or the proxy that leads to a cluster from this machine.
+fn is_of_the_site(content: &str, key: &str) -> bool {
+    match content {
+        "cluster" => ["server", "certificate-authority", "certificate-authority-data", "tls-server-name"]
+            .contains(&key),
+        "context" => ["cluster", "user"].contains(&key),
+        _ => !["as", "as-uid", "as-groups", "as-user-extra", "extensions"].contains(&key),
     }
 }
 
-fn marked(entry: &Value, key: &str, site: &SiteName) -> Value {
-    let mut entry = entry.clone();
-    entry[key]["extensions"] = json!([{ "name": SITE_LABEL, "extension": { "site": site.as_str() } }]);
-    entry
+/// Renews the first entry of the same name, which is the one that counts, or adds one.
+fn put(entries: &mut Vec<Node>, key: &str, new: &Value, site: &SiteName) {
+    let name = new["name"].as_str().unwrap_or_default();
+    let Some(entry) = entries.iter_mut().find(|entry| name_of(entry) == name) else {
+        let mut entry = new.clone();
+        entry[key]["extensions"] = json!([mark(site)]);
+        return entries.push(Node::from_json(&entry));
+    };
+    let Some(content) = entry.entry(key) else { return };
+    content.retain(|name| !is_of_the_site(key, name) || new[key].get(name).is_some());
+    for (name, value) in new[key].as_object().into_iter().flatten() {
+        content.put(name, value);
+    }
+}
+
+fn mark(site: &SiteName) -> Value {
+    json!({ "name": SITE_LABEL, "extension": { "site": site.as_str() } })
 }
 
 fn is_marked(entry: &Node, key: &str, site: &SiteName) -> bool {

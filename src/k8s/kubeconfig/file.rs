@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::yaml::{Node, YamlError};
+use super::yaml::{Document, Node, YamlError};
 use crate::files::{self, FileError};
 
 /// The lists of a kubeconfig, each with the key under which an entry has its content.
@@ -72,6 +72,8 @@ pub struct KubeconfigFile {
     pub(super) path: PathBuf,
     /// `None`: nothing.
     pub(super) document: Option<Node>,
+    /// The line at which a second document begins, which nobody reads.
+    pub(super) rest: Option<usize>,
     /// Whether its lines end as Windows ends them.
     pub(super) has_crlf: bool,
 }
@@ -95,7 +97,7 @@ impl KubeconfigFile {
     /// A file that is not there yet.
     #[must_use]
     pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), document: None, has_crlf: false }
+        Self { path: path.to_owned(), document: None, rest: None, has_crlf: false }
     }
 
     /// Reads a file; `None` if it is not there.
@@ -114,11 +116,22 @@ impl KubeconfigFile {
         let document = Node::parse(text);
         let document = document.map_err(|source| KubeconfigError::Yaml { path: path.to_owned(), source })?;
         let has_crlf = text.contains('\n') && text.matches("\r\n").count() == text.matches('\n').count();
-        let file = Self { path: path.to_owned(), document, has_crlf };
+        let Document { content: document, rest } = document;
+        let file = Self { path: path.to_owned(), document, rest, has_crlf };
         match file.fault() {
             Some(what) => Err(KubeconfigError::Structure { path: path.to_owned(), what }),
             None => Ok(file),
         }
+    }
+
+    /// Finds out whether all that the file has can be kept when it is written again.
+    ///
+    /// # Errors
+    /// When it has more than one document.
+    pub fn editable(&self) -> Result<(), KubeconfigError> {
+        let Some(line) = self.rest else { return Ok(()) };
+        let source = YamlError::Unsupported { line, what: "a second document" };
+        Err(KubeconfigError::Yaml { path: self.path.clone(), source })
     }
 
     /// Where it is.
@@ -141,10 +154,7 @@ impl KubeconfigFile {
             return Some("it is not a map".to_owned());
         }
         LISTS.into_iter().find_map(|(list, _)| match document.get(list) {
-            Some(Node::Sequence(entries)) => {
-                let named = entries.iter().all(|entry| entry.get("name").and_then(Node::text).is_some());
-                (!named).then(|| format!("an entry of its `{list}` has no name"))
-            }
+            Some(Node::Sequence(_)) => None,
             Some(node) if !node.is_null() => Some(format!("its `{list}` are not a list")),
             _ => None,
         })

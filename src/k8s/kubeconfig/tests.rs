@@ -162,10 +162,8 @@ fn what_is_no_kubeconfig_is_refused_without_quoting_it() {
         ("secret", "is not a map"),
         ("- secret", "is not a map"),
         ("users: secret", "its `users` are not a list"),
-        ("contexts: [{context: secret}]", "an entry of its `contexts` has no name"),
-        ("a: 1\na: secret", "line 2: it has a key twice"),
         ("a: !secret x", "line 1: it has a tag"),
-        ("a: 1\n---\nb: secret\n", "it has a second document"),
+        ("a: {<<: secret}", "it has a key `<<` that leads to no map"),
         ("? [secret]\n: 1", "it has a key that is not a text"),
         ("a: &a [*a]", "an alias of itself"),
     ] {
@@ -211,14 +209,85 @@ fn a_context_is_an_access() {
         ("{server: a, certificate-authority-data: '?'}", "{}", "not base64"),
         ("{server: a}", "{auth-provider: {name: gcp}}", "the `auth-provider` `gcp`"),
         ("{server: a}", "{token: [x]}", "malformed"),
+        ("{server: a}", "{client-key-data: '?'}", "`client-key-data` is not base64"),
+        ("{server: 'ftp://a'}", "{}", "no URL of http or https"),
+        ("{server: 'https://a', proxy-url: 'a:1'}", "{}", "whose `proxy-url` is no URL"),
     ] {
         let text = format!(
             "clusters: [{{name: c, cluster: {cluster}}}]\nusers: [{{name: u, user: {user}}}]\ncontexts: [{{name: x, context: {{cluster: c, user: u}}}}, {{name: y, context: {{cluster: c, user: gone}}}}]"
         );
         let error = told(&text, "x");
         assert!(error.contains(what), "{error}");
-        assert!(told(&text, "y").contains("names the user `gone`, which is not there"));
     }
+}
+
+#[test]
+fn the_file_of_a_token_goes_before_a_token() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let token = |user: &str| {
+        let text = format!(
+            "clusters: [{{name: c, cluster: {{server: 'https://a'}}}}]\nusers: [{{name: u, user: {user}}}]\ncontexts: [{{name: x, context: {{cluster: c, user: u}}}}]"
+        );
+        let file = KubeconfigFile::parse(&folder.path().join("config"), &text).expect("a kubeconfig");
+        let found =
+            access(file.path(), std::slice::from_ref(&file), "x").map_err(|error| error.to_string())?;
+        Ok::<_, String>(
+            of([("x", &found)])["users"][0]["user"]["token"].as_str().unwrap_or_default().to_owned(),
+        )
+    };
+    crate::files::replace(&folder.path().join("me"), b"abc\n", 0o600).expect("written");
+    assert_eq!(token("{tokenFile: me}").as_deref(), Ok("abc"));
+    assert_eq!(token("{tokenFile: me, token: old}").as_deref(), Ok("abc"));
+    assert_eq!(token("{tokenFile: gone, token: old}").as_deref(), Ok("old"));
+    assert!(
+        token("{tokenFile: gone}").expect_err("there is none").contains("`tokenFile` `gone` cannot be read")
+    );
+}
+
+#[test]
+fn a_document_that_nobody_reads_is_not_lost() {
+    let two = file("users: []\n---\nb: secret\n");
+    let error = two.editable().expect_err("it would be lost");
+    assert!(
+        std::error::Error::source(&error)
+            .expect("a place")
+            .to_string()
+            .contains("line 2: it has a second document")
+    );
+    assert!(file(&odd()).editable().is_ok());
+}
+
+/// It is merged again and again; what somebody adds to the site's entries meanwhile stays.
+#[test]
+fn what_a_person_adds_to_our_entries_stays() {
+    let text = merged(&file("")).text();
+    let ours = "extensions:\n    - extension:\n        site: home\n";
+    let added = [
+        ("    cluster: home/hub\n", "    cluster: home/hub\n    namespace: team\n"),
+        (
+            "    server: https://10.0.0.1:6443\n",
+            "    proxy-url: http://proxy.example:3128\n    server: https://10.0.0.1:6443\n",
+        ),
+        ("    token: token-1-1\n", "    as: jane\n    token: token-1-1\n"),
+        (
+            ours,
+            "extensions:\n    - name: theirs\n      extension: {}\n    - extension:\n        site: home\n",
+        ),
+    ];
+    let text = added.iter().fold(text, |text, (from, to)| {
+        assert!(text.contains(from), "{from} in {text}");
+        text.replacen(from, to, 1)
+    });
+    let theirs = file(&text);
+    assert!(merged(&theirs) == theirs, "no change: {}", merged(&theirs).text());
+    let renewed = theirs.merged(&home(), &document(2)).expect("the names are ours").text();
+    for kept in ["namespace: team", "proxy-url: http", "as: jane", "name: theirs"] {
+        assert!(renewed.contains(kept), "{kept} in {renewed}");
+    }
+    assert!(renewed.contains("token-1-2") && !renewed.contains("token-1-1"), "{renewed}");
+    let certificate = json!({ "users": [{ "name": OURS[0], "user": { "client-key-data": "a" } }], "clusters": [], "contexts": [] });
+    let other = json(&theirs.merged(&home(), &certificate).expect("ours"))["users"][0]["user"].clone();
+    assert!(other["token"].is_null() && other["as"] == "jane", "another way to log in: {other}");
 }
 
 #[test]

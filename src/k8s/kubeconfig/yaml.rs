@@ -32,6 +32,14 @@ pub enum YamlError {
     },
 }
 
+/// What a text has to say.
+pub(super) struct Document {
+    /// `None`: nothing.
+    pub(super) content: Option<Node>,
+    /// The line at which a second document begins, which nobody reads.
+    pub(super) rest: Option<usize>,
+}
+
 /// A part of a document.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Node {
@@ -45,8 +53,8 @@ pub(super) enum Node {
 }
 
 impl Node {
-    /// Reads the only document of a text; `None` where there is nothing in it.
-    pub(super) fn parse(text: &str) -> Result<Option<Self>, YamlError> {
+    /// Reads the first document of a text; `None` where there is nothing in it.
+    pub(super) fn parse(text: &str) -> Result<Document, YamlError> {
         let parser = Parser::new_from_str(text.trim_start_matches('\u{feff}'));
         Builder { parser, anchors: BTreeMap::new(), nodes: 0, line: 1 }.document()
     }
@@ -73,6 +81,21 @@ impl Node {
         match self.entry(key) {
             Some(node) if node.text() != Some(value) => *node = text(value),
             _ => {}
+        }
+    }
+
+    /// Puts something under a key of a mapping, unless the same stands there.
+    pub(super) fn put(&mut self, key: &str, value: &Value) {
+        match self.entry(key) {
+            Some(node) if node.to_json() != *value => *node = Self::from_json(value),
+            _ => {}
+        }
+    }
+
+    /// Removes keys of a mapping.
+    pub(super) fn retain(&mut self, stays: impl Fn(&str) -> bool) {
+        if let Self::Mapping(entries) = self {
+            entries.retain(|(key, _)| key.text().is_none_or(&stays));
         }
     }
 
@@ -225,18 +248,20 @@ struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    fn document(&mut self) -> Result<Option<Node>, YamlError> {
+    fn document(&mut self) -> Result<Document, YamlError> {
         let mut document = None;
+        let mut rest = None;
         while let Some(event) = self.next()? {
             match event {
                 Event::DocumentStart(..) if document.is_some() => {
-                    return Err(self.unsupported("a second document"));
+                    rest = Some(self.line);
+                    break;
                 }
                 Event::StreamStart | Event::StreamEnd | Event::DocumentStart(..) | Event::DocumentEnd => {}
                 event => document = Some(self.node(event, 0)?),
             }
         }
-        Ok(document.filter(|document| !document.is_null()))
+        Ok(Document { content: document.filter(|document| !document.is_null()), rest })
     }
 
     /// The next event that is not about comments.
@@ -252,16 +277,19 @@ impl<'a> Builder<'a> {
     }
 
     fn node(&mut self, event: Event<'a>, depth: usize) -> Result<Node, YamlError> {
-        if event.tag().is_some() {
-            return Err(self.unsupported("a tag"));
-        }
+        // The other tags of the core schema say what the node is without one.
+        let is_text = match event.tag() {
+            None => false,
+            Some(tag) if tag.is_yaml_core_schema() => tag.is_yaml_core_schema_tag("str"),
+            Some(_) => return Err(self.unsupported("a tag")),
+        };
         if depth > DEEPEST {
             return Err(self.unsupported("too many levels"));
         }
         let anchor = event.anchor_id();
         let node = match event {
             Event::Scalar(text, style, ..) => {
-                Node::Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain }
+                Node::Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain && !is_text }
             }
             Event::SequenceStart(..) => self.sequence(depth)?,
             Event::MappingStart(..) => self.mapping(depth)?,
@@ -290,6 +318,7 @@ impl<'a> Builder<'a> {
 
     fn mapping(&mut self, depth: usize) -> Result<Node, YamlError> {
         let mut entries: Vec<(Node, Node)> = Vec::new();
+        let mut merged = Vec::new();
         while let Some(event) = self.next()? {
             if matches!(event, Event::MappingEnd) {
                 break;
@@ -298,14 +327,42 @@ impl<'a> Builder<'a> {
             if key.text().is_none() {
                 return Err(self.unsupported("a key that is not a text"));
             }
-            if entries.iter().any(|(other, _)| other.text() == key.text()) {
-                return Err(self.unsupported("a key twice"));
-            }
             let Some(event) = self.next()? else { break };
             let value = self.node(event, depth + 1)?;
-            entries.push((key, value));
+            if matches!(&key, Node::Scalar { text, plain: true } if text == "<<") {
+                merged.push(value);
+                continue;
+            }
+            // As `kubectl` reads it, the last one counts.
+            match entries.iter_mut().find(|(other, _)| other.text() == key.text()) {
+                Some(entry) => entry.1 = value,
+                None => entries.push((key, value)),
+            }
+        }
+        for value in merged {
+            self.merge(&mut entries, value)?;
         }
         Ok(Node::Mapping(entries))
+    }
+
+    /// Adds what a key `<<` leads to, but for the keys that are there already (YAML, "Merge Key Language-Independent Type").
+    fn merge(&mut self, entries: &mut Vec<(Node, Node)>, value: Node) -> Result<(), YamlError> {
+        match value {
+            Node::Mapping(others) => {
+                for (key, value) in others {
+                    if entries.iter().all(|(other, _)| other.text() != key.text()) {
+                        entries.push((key, value));
+                    }
+                }
+            }
+            Node::Sequence(items) if items.iter().all(|item| matches!(item, Node::Mapping(_))) => {
+                for item in items {
+                    self.merge(entries, item)?;
+                }
+            }
+            _ => return Err(self.unsupported("a key `<<` that leads to no map")),
+        }
+        Ok(())
     }
 
     /// Counts what was made; what is in a collection is counted again with it, which its depth bounds.

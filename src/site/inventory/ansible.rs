@@ -68,7 +68,8 @@ fn variables(host: &Host) -> Variables<'_> {
     }
 }
 
-/// Groups are variables to Ansible, which have no `-` in their names.
-fn group(workload: &str) -> String {
-    workload.replace('-', "_")
+/// The group of a workload. Groups are variables to Ansible, which have no `-` in their names. A host is often called like
+/// its workload, and `hosts: argocd` would mean that host alone: so a group says what it is of.
+pub(in crate::site) fn group(workload: &str) -> String {
+    format!("workload_{}", workload.replace('-', "_"))
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::site::secret::url_has_password;
+use crate::site::secret::url_has_credential;
 
 /// The values that are not to be shown: a literal where a secret's source belongs, a key that is called like a
 /// secret, a URL with a password.
@@ -27,7 +27,7 @@ fn visit<'a>(path: &mut Vec<&'a str>, value: &'a Spanned<DeValue<'_>>, found: &m
     match value.get_ref() {
         DeValue::Table(table) => visit_table(path, table, found),
         DeValue::Array(values) => values.iter().for_each(|value| visit(path, value, found)),
-        DeValue::String(text) if url_has_password(text) => found.push(value.span()),
+        DeValue::String(text) if url_has_credential(text) => found.push(value.span()),
         _ if may_be_secret(path) => found.push(value.span()),
         _ => {}
     }

@@ -12,6 +12,8 @@ use toml::de::{DeArray, DeString, DeTable, DeValue};
 pub struct Overrides {
     /// `--kubeconfig`, for `kube.kubeconfig`.
     pub kubeconfig: Option<String>,
+    /// `$KUBECONFIG`, which may be several files: instead of `~/.kube/config` where nothing else says which.
+    pub usual_kubeconfig: Option<PathBuf>,
     /// `--hub-context`, for `kube.contexts.argocd` and, of an existing hub, `hub.existing.context`.
     pub hub_context: Option<String>,
     /// `--cluster-context`, for `argocd.cluster_context`.

@@ -83,10 +83,18 @@ impl Fitting {
                 Some(what) => self.found(Finding::new(span, format!("`{}` cannot be {what}", self.path()))),
                 None => true,
             },
+            (Shape::Text, DeValue::String(text)) if is_blank(text) => self.blank(span),
             (Shape::Text, DeValue::String(_)) | (Shape::Flag, DeValue::Boolean(_)) => true,
             (Shape::Count, DeValue::Integer(number)) if is_64_bits(number) => true,
             (shape, value) => self.misshapen(span, value, shape),
         }
+    }
+
+    fn blank(&mut self, span: Range<usize>) -> bool {
+        let message = format!("`{}` is still to be filled in", self.path());
+        self.found(
+            Finding::new(span, message).with_help("replace what stands in <..>, and the marks with it"),
+        )
     }
 
     fn misshapen(&mut self, span: Range<usize>, value: &DeValue<'_>, shape: &Shape) -> bool {
@@ -186,6 +194,11 @@ fn retain(
 ) {
     let all = std::mem::take(table).into_iter();
     *table = all.filter_map(|(key, mut value)| keep(&key, &mut value).then_some((key, value))).collect();
+}
+
+/// Whether a text is a blank that `init` has left to a person.
+fn is_blank(text: &str) -> bool {
+    text.len() > 2 && text.starts_with('<') && text.ends_with('>') && text.matches(['<', '>']).count() == 2
 }
 
 /// Whether TOML writes the key without quotes.

@@ -230,13 +230,7 @@ fn repositories_are_urls_or_folders() {
         let site = read_text(&repository(&format!("url = \"{url}\""))).unwrap();
         site.repositories.into_values().next().unwrap().source
     };
-    for url in [
-        "https://git.example/a.git",
-        "https://user@git.example/a",
-        "ssh://git@h/a",
-        "git@h:a/b.git",
-        "file:///a",
-    ] {
+    for url in ["https://git.example/a.git", "ssh://git@h/a", "git@h:a/b.git", "file:///a"] {
         assert_eq!(source(url), RepositorySource::Url(url.to_owned()));
     }
     for (path, folder) in [

@@ -81,7 +81,7 @@ const HOST: Table = Table {
 
 const KUBE: Table = Table::optional(&[("kubeconfig", Shape::Text), ("contexts", Shape::Map(&Shape::Text))]);
 
-const HUB: Table = Table {
+pub(in crate::site) const HUB: Table = Table {
     keys: &[
         ("name", Shape::Text),
         ("environment", Shape::Text),

@@ -77,6 +77,13 @@ impl Check<'_> {
             return self
                 .found(Finding::new(enabled.span(), "`argocd.ingress.host` is missing").with_help(help));
         };
+        if let Some(port) = table.service_port.as_ref().filter(|port| *port.get_ref() == 80)
+            && !self.profile.argocd.server_insecure
+        {
+            let message = "Argo CD answers plain HTTP by sending the browser to HTTPS, which comes back here: an endless redirect";
+            let help = "write `server_insecure = true` under `[argocd]`, or leave `service_port` out";
+            return self.found(Finding::new(port.span(), message).with_help(help));
+        }
         let plain = if self.profile.argocd.server_insecure { 80 } else { 443 };
         Some(Some(Ingress {
             class_name: class_name.map_or(Some(None), |name| name.map(Some))?,

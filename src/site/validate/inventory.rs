@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use toml::Spanned;
 
 use crate::site::finding::Finding;
-use crate::site::inventory::Host;
+use crate::site::inventory::{Host, group};
 use crate::site::name::HostName;
 use crate::site::profile::{HostTable, Inventory};
 
@@ -22,12 +22,14 @@ const GROUPS_OF_ANSIBLE: &[&str] = &["all", "ungrouped"];
 pub(super) enum HostError {
     #[error("this must not be empty, begin with `-`, or have spaces, quotes or braces in it")]
     Word,
+    #[error("this must be an address or a name alone: {0}")]
+    Address(&'static str),
+    #[error("Ansible has a group of that name, and would take the host for it")]
+    Clash,
     #[error("a port is a number from 1 to 65535")]
     Port,
     #[error("a workload is made of letters, digits, `_` and `-`, and begins with a letter")]
     Workload,
-    #[error("every inventory of Ansible has a group of that name")]
-    Group,
     #[error("this is not a host key as `known_hosts` has it: `ssh-ed25519 AAAA..`")]
     Key,
 }
@@ -35,6 +37,14 @@ pub(super) enum HostError {
 /// Validates the inventory. Adds to `findings` what it finds.
 pub(in crate::site) fn inventory(typed: &Inventory, findings: &mut Vec<Finding>) -> Hosts {
     let mut check = Check(findings);
+    let workloads = typed.vms.values().flat_map(|table| &table.workloads);
+    let groups: Vec<_> = workloads.map(|typed| group(typed.get_ref())).collect();
+    for alias in typed.vms.keys() {
+        let name = alias.get_ref().as_str();
+        if GROUPS_OF_ANSIBLE.contains(&name) || groups.iter().any(|group| group == name) {
+            check.0.push(Finding::new(alias.span(), HostError::Clash.to_string()));
+        }
+    }
     typed.vms.iter().map(|(alias, table)| (alias.get_ref().clone(), check.host(alias, table))).collect()
 }
 
@@ -43,7 +53,7 @@ struct Check<'a>(&'a mut Vec<Finding>);
 impl Check<'_> {
     fn host(&mut self, alias: &Spanned<String>, table: &HostTable) -> Option<Host> {
         let name = self.take(alias, |alias| alias.parse::<HostName>());
-        let address = table.ansible_host.as_ref().and_then(|typed| self.take(typed, |text| word(text)));
+        let address = table.ansible_host.as_ref().and_then(|typed| self.take(typed, |text| address(text)));
         let port = self.optional(table.ansible_port.as_ref(), |number| port(*number));
         let user = self.optional(table.ansible_user.as_ref(), |text| word(text));
         let become_user = self.optional(table.ansible_become_user.as_ref(), |text| word(text));
@@ -92,15 +102,28 @@ fn word(text: &str) -> Result<String, HostError> {
     valid.then(|| text.to_owned()).ok_or(HostError::Word)
 }
 
+/// What `ssh` would take apart stands under keys of its own: Ansible hands it over as it is.
+fn address(text: &str) -> Result<String, HostError> {
+    let is_port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    match text.rsplit_once(':') {
+        _ if text.contains("://") => {
+            Err(HostError::Address("who logs in is `ansible_user`, the port is `ansible_port`"))
+        }
+        _ if text.contains('@') => Err(HostError::Address("who logs in is `ansible_user`")),
+        Some((host, port)) if is_port(port) && (!host.contains(':') || host.ends_with(']')) => {
+            Err(HostError::Address("the port is `ansible_port`"))
+        }
+        _ if text.contains(['[', ']']) => Err(HostError::Address("an address of IPv6 has no brackets here")),
+        _ => word(text),
+    }
+}
+
 /// The number of a TCP port.
 pub(super) fn port(number: i64) -> Result<u16, HostError> {
     u16::try_from(number).ok().filter(|port| *port > 0).ok_or(HostError::Port)
 }
 
 fn workload(text: &str) -> Result<String, HostError> {
-    if GROUPS_OF_ANSIBLE.contains(&text) {
-        return Err(HostError::Group);
-    }
     let valid = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
         && text.starts_with(|first: char| first.is_ascii_alphabetic());
     valid.then(|| text.to_owned()).ok_or(HostError::Workload)

@@ -15,7 +15,7 @@ impl Check<'_> {
         let table = &self.profile.kube;
         let kubeconfig = match &table.kubeconfig {
             Some(typed) => self.path_of(typed),
-            None => Some(self.below_home(".kube/config")),
+            None => Some(self.usual(overrides, site)),
         };
         let mut contexts = Vec::new();
         for (key, typed) in &table.contexts {
@@ -28,6 +28,17 @@ impl Check<'_> {
             saved: saved.unwrap_or_else(|| self.below_home(&format!(".kube/{site}.yml"))),
             saved_rke2: self.below_home(&format!(".kube/{site}-rke2.yml")),
         })
+    }
+
+    /// As for `kubectl`: what `KUBECONFIG` says, or the file in the home. A shell in which the site's own kubeconfigs are
+    /// in use says nothing of where other contexts are.
+    fn usual(&self, overrides: &Overrides, site: &SiteName) -> PathBuf {
+        let own = [".yml", "-rke2.yml"].map(|end| self.below_home(&format!(".kube/{site}{end}")));
+        let is_own = |path: &PathBuf| own.contains(path) || overrides.k3s_kubeconfig.as_ref() == Some(path);
+        let named = overrides.usual_kubeconfig.iter().flat_map(std::env::split_paths);
+        let others: Vec<_> = named.filter(|path| !path.as_os_str().is_empty() && !is_own(path)).collect();
+        let joined = std::env::join_paths(others).ok().filter(|paths| !paths.is_empty());
+        joined.map_or_else(|| self.below_home(".kube/config"), PathBuf::from)
     }
 
     /// A file that the profile names.

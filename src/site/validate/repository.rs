@@ -7,7 +7,7 @@ use toml::Spanned;
 use super::{Check, RepositoryName};
 use crate::site::finding::Finding;
 use crate::site::profile::RepositoryTable;
-use crate::site::secret::url_has_password;
+use crate::site::secret::url_has_credential;
 use crate::site::{Repository, RepositorySource};
 
 const DEFAULT_REVISION: &str = "main";
@@ -35,9 +35,10 @@ impl Check<'_> {
             return self.folder(typed).map(RepositorySource::Folder);
         }
         let refusal = match url.split_once("://") {
-            Some(_) if url_has_password(url) => {
-                ("a profile holds no secrets", "take user and password out of the URL")
-            }
+            Some(_) if url_has_credential(url) => (
+                "a profile holds no secrets",
+                "take user, password and token out of the URL: annotations of the cluster Secrets repeat it",
+            ),
             Some((scheme, rest))
                 if !scheme.is_empty() && !rest.is_empty() && !url.contains(char::is_whitespace) =>
             {

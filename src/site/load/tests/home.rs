@@ -193,6 +193,7 @@ fn what_the_short_form_leaves_out_is_found() {
 #[test]
 fn the_command_line_wins_and_is_checked_as_if_the_profile_said_it() {
     let overrides = Overrides {
+        usual_kubeconfig: Some("/none".into()),
         kubeconfig: text("/tmp/config"),
         hub_context: text("mine"),
         cluster_context: text("theirs"),

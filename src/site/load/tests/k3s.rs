@@ -122,6 +122,14 @@ fn what_does_not_go_together_is_found() {
             "6:14 nothing serves this class: `hub.k3s.config.disable` has `traefik` in it",
         ),
         (k3s("[argocd.ingress]\nenabled = true"), "4:11 `argocd.ingress.host` is missing"),
+        (
+            k3s("[argocd.ingress]\nenabled = true\nhost = \"x\"\nservice_port = 80"),
+            "6:16 Argo CD answers plain HTTP by sending the browser to HTTPS",
+        ),
+        (
+            k3s("[repos.addons]\nurl = \"https://ghp_0123@git.example/a.git\""),
+            "4:7 a profile holds no secrets",
+        ),
         (k3s("[argocd.ingress]\nenabled = true\nhost = \"a b\""), "5:8 this must be a DNS name"),
         (
             k3s("[argocd.params]\n\"server.insecure\" = \"true\""),
@@ -153,6 +161,26 @@ fn what_does_not_go_together_is_found() {
     check(&cases);
 }
 
+/// What Ansible hands to `ssh` as it is, and people write as they would type it.
+#[test]
+fn what_ansible_would_misread_of_an_address_is_found() {
+    let address = |text: &str| format!("[vms.one]\nansible_host = \"{text}\"\n");
+    for (text, expected) in [
+        ("ops@10.0.0.5", "who logs in is `ansible_user`"),
+        ("10.0.0.5:2222", "the port is `ansible_port`"),
+        ("[fd00::5]:22", "the port is `ansible_port`"),
+        ("[fd00::5]", "an address of IPv6 has no brackets"),
+        ("ssh://10.0.0.5", "who logs in is `ansible_user`, the port"),
+    ] {
+        let found = rows(read_with(SMALLEST, &address(text), &Overrides::default()));
+        let expected = format!("2:16 this must be an address or a name alone: {expected}");
+        assert!(found.len() == 1 && found[0].starts_with(&expected), "{text}: {found:?}");
+    }
+    for text in ["10.0.0.5", "fd00::5", "fd00::22", "k.example", "alias"] {
+        assert!(read_with(SMALLEST, &address(text), &Overrides::default()).is_ok(), "{text}");
+    }
+}
+
 #[test]
 fn what_is_wrong_with_hosts_is_found_in_the_inventory() {
     let host = |keys: &str| format!("[vms.one]\nansible_host = \"h\"\n{keys}\n");
@@ -168,7 +196,11 @@ fn what_is_wrong_with_hosts_is_found_in_the_inventory() {
         (host("ansible_port = 0"), "3:16 a port is a number from 1 to 65535"),
         (host("ansible_port = 65536"), "3:16 a port is a number from 1 to 65535"),
         (host("ansible_user = \"a b\""), "3:16 this must not be empty, begin with"),
-        (host("workloads = [\"k3s\", \"all\"]"), "3:21 every inventory of Ansible has a group of that name"),
+        ("[vms.all]\nansible_host = \"h\"\n".to_owned(), "1:6 Ansible has a group of that name"),
+        (
+            "[vms.workload_argo_cd]\nansible_host = \"h\"\nworkloads = [\"argo-cd\"]\n".to_owned(),
+            "1:6 Ansible has a group of that name",
+        ),
         (host("workloads = [\"3k\"]"), "3:14 a workload is made of letters"),
         (host("host_key = \"ssh-ed25519\""), "3:12 this is not a host key"),
         (host("host_key = \"ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAA\""), "3:12 this is not a host key"),
