@@ -3,6 +3,8 @@ SITE    ?= local
 CARGO   ?= cargo
 ADDON   ?=
 CLUSTER ?=
+LABEL   ?=
+WAVE    ?=
 OUTPUT  ?=
 YES     ?=
 LOST    ?=
@@ -40,6 +42,9 @@ quote  = '$(subst ','\'',$(1))'
 option = $(if $(2), --$(1)=$(call quote,$(2)))
 
 flag_cluster = $(foreach cluster,$(CLUSTER),--cluster $(cluster))
+flag_label   = $(foreach label,$(LABEL),--label $(call quote,$(label)))
+flag_wave    = $(if $(WAVE),--wave $(call quote,$(WAVE)))
+flag_meant   = $(flag_cluster) $(flag_label)
 flag_lost    = $(foreach cluster,$(LOST),--lost $(cluster))
 flag_output  = $(if $(OUTPUT),--output $(OUTPUT))
 flag_prune   = $(if $(PRUNE),--prune)
@@ -70,22 +75,22 @@ run = @$(BRIDGEHEAD)$(if $(filter-out false no 0,$(ASK_PASS)), --ask-pass)$(\
 help: ## List the targets
 	@echo "make TARGET SITE=name   (default: local)"
 	@awk -F ':.*## ' '/^[a-z0-9\/-]+:.*## / { printf "  %-24s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
-	@echo "Variables: SITE, CLUSTER=\"dev staging\", ADDON=name, OUTPUT=live|lines|json, YES=1, KEEP=1, EXPECT=digest, PRUNE=1, LOST=\"gpu\""
+	@echo "Variables: SITE, CLUSTER=\"dev staging\", LABEL=\"environment=dev\", ADDON=name, WAVE=25%, OUTPUT=live|lines|json, YES=1, KEEP=1, EXPECT=digest, PRUNE=1, LOST=\"gpu\""
 	@echo "Instead of what the profile says: ASK_PASS=true, KUBECONFIG, KUBECTX, CLUSTER_KUBECTX, K3S_TARGET_NAME,"
 	@echo "  K3S_KUBECONFIG_PATH, ARGOCD_TARGET_NAME, ARGOCD_SERVER, ARGOCD_LOGIN_ARGS, ARGOCD_AUTO_PORT_FORWARD,"
 	@echo "  KUBERNETES_SECRET"
 
 up: ## Bring the site up, or back to what its profile says
-	$(run) up $(SITE) $(flag_cluster) $(flag_output) $(flag_yes) $(flag_expect) $(flag_prune)
+	$(run) up $(SITE) $(flag_meant) $(flag_output) $(flag_yes) $(flag_expect) $(flag_prune)
 
 plan: ## Show what `up` would change
-	$(run) plan $(SITE) $(flag_cluster) $(flag_output) $(flag_prune)
+	$(run) plan $(SITE) $(flag_meant) $(flag_output) $(flag_prune)
 
 status: ## Show clusters, Applications and drift
 	$(run) status $(SITE) $(flag_output)
 
 down: ## Take the site away
-	$(run) down $(SITE) $(flag_cluster) $(flag_lost) $(flag_output) $(flag_yes)
+	$(run) down $(SITE) $(flag_meant) $(flag_lost) $(flag_output) $(flag_yes)
 
 check: ## Validate the profile
 	$(run) check $(SITE)
@@ -93,11 +98,11 @@ check: ## Validate the profile
 addon/list: ## Clusters and addons: profile, label, live
 	$(run) addon list $(SITE)
 
-addon/on: ## Switch ADDON on (CLUSTER=..., YES=1)
-	$(run) addon on $(SITE) $(ADDON) $(flag_cluster) $(flag_output) $(flag_yes)
+addon/on: ## Switch ADDON on (CLUSTER=..., LABEL=..., WAVE=25, YES=1)
+	$(run) addon on $(SITE) $(ADDON) $(flag_meant) $(flag_wave) $(flag_output) $(flag_yes)
 
-addon/off: ## Switch ADDON off (CLUSTER=..., KEEP=1, YES=1)
-	$(run) addon off $(SITE) $(ADDON) $(flag_cluster) $(flag_output) $(flag_yes) $(flag_keep)
+addon/off: ## Switch ADDON off (CLUSTER=..., LABEL=..., WAVE=25%, KEEP=1, YES=1)
+	$(run) addon off $(SITE) $(ADDON) $(flag_meant) $(flag_wave) $(flag_output) $(flag_yes) $(flag_keep)
 
 k3s/install: ## Install k3s on the site's hosts
 	$(run) k3s install $(SITE) $(flag_output)

@@ -112,15 +112,6 @@ impl Session {
         Ok(Lock::take(&folder.join("lock"))?)
     }
 
-    /// The clusters named with `--cluster`; none named: all.
-    pub(super) fn select(
-        &self,
-        names: &[ClusterName],
-    ) -> Result<Option<BTreeSet<ClusterName>>, CommandError> {
-        all_known(&self.site, names)?;
-        Ok((!names.is_empty()).then(|| names.iter().cloned().collect()))
-    }
-
     /// Walks a flow's tree, showing its events.
     pub(super) async fn walk(
         &self,
@@ -237,14 +228,6 @@ impl Session {
         if let Some(log) = &self.log {
             report::say(&format!("log: {}", log.display()));
         }
-    }
-}
-
-/// Makes sure that a site has all these clusters.
-pub(super) fn all_known(site: &Site, names: &[ClusterName]) -> Result<(), CommandError> {
-    match names.iter().find(|name| site.cluster(name).is_none()) {
-        Some(name) => Err(CommandError::UnknownCluster(name.clone(), site.name.clone())),
-        None => Ok(()),
     }
 }
 
