@@ -75,8 +75,12 @@ impl Session {
             .map_err(CommandError::from)
             .map_err(finish)?;
         let site = Arc::new(site);
-        if let Some(warning) = descriptors::warning(&site, descriptors::raise()) {
-            report::say(&warning);
+        let limit = descriptors::raise();
+        let mut at_once = global.concurrency;
+        if let Some(possible) = descriptors::at_once(&site, limit) {
+            at_once = at_once.min(possible);
+            env.clients.keep_none();
+            report::say(&descriptors::warning(limit, at_once));
         }
         let session = Arc::new(Self {
             lease: Arc::new(HubLease::new(&site, &env, environment::operator(&env))),
@@ -85,7 +89,7 @@ impl Session {
             output,
             events: events.clone(),
             cancel: CancellationToken::new(),
-            at_once: global.concurrency,
+            at_once,
             log: log.clone(),
             started,
         });

@@ -1,10 +1,13 @@
 //! Connections to API servers, made once per identity and shared by every step.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use kube::client::ClientBuilder;
+use hyper::Request;
+use hyper::header::{CONNECTION, HeaderValue};
+use kube::client::{Body, ClientBuilder};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde::Deserialize as _;
@@ -12,6 +15,7 @@ use tokio::sync::{OnceCell, Semaphore};
 use tower::buffer::BufferLayer;
 use tower::limit::GlobalConcurrencyLimitLayer;
 use tower::retry::RetryLayer;
+use tower::util::MapRequestLayer;
 
 use super::retry::Patience;
 use super::{kubeconfig, plugin};
@@ -38,6 +42,8 @@ pub struct ClientError {
 pub struct Clients {
     servers: Mutex<BTreeMap<String, Server>>,
     plugins: Semaphore,
+    /// Whether connections end with the answer that they were made for.
+    keeps_none: AtomicBool,
 }
 
 /// What leads to one server.
@@ -49,7 +55,11 @@ struct Server {
 
 impl Default for Clients {
     fn default() -> Self {
-        Self { servers: Mutex::default(), plugins: Semaphore::new(PLUGINS) }
+        Self {
+            servers: Mutex::default(),
+            plugins: Semaphore::new(PLUGINS),
+            keeps_none: AtomicBool::new(false),
+        }
     }
 }
 
@@ -72,8 +82,14 @@ impl Clients {
     /// When certificate or key are malformed.
     pub async fn get(&self, access: &Access) -> Result<Client, ClientError> {
         let (client, places) = self.place(access);
-        let set_up = async || set_up(access, Some(SILENCE), places, &self.plugins).await;
+        let keeps_none = self.keeps_none.load(Ordering::Relaxed);
+        let set_up = async || set_up(access, (Some(SILENCE), keeps_none), places, &self.plugins).await;
         client.get_or_try_init(set_up).await.cloned()
+    }
+
+    /// From now on no connection that is set up stays open longer than its request: where a process may have few of them.
+    pub fn keep_none(&self) {
+        self.keeps_none.store(true, Ordering::Relaxed);
     }
 
     /// Where the connection is or will be, and the limit that it shares with all others to its server.
@@ -89,6 +105,12 @@ impl Clients {
     }
 }
 
+/// Asks for the connection to be closed after the answer.
+fn for_once(mut request: Request<Body>) -> Request<Body> {
+    request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    request
+}
+
 fn places() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(REQUESTS))
 }
@@ -101,7 +123,7 @@ const SILENCE: Duration = Duration::from_mins(1);
 /// # Errors
 /// When certificate or key are malformed, or a credential plugin fails.
 pub async fn connect(access: &Access) -> Result<Client, ClientError> {
-    set_up(access, Some(SILENCE), places(), &Semaphore::new(1)).await
+    set_up(access, (Some(SILENCE), false), places(), &Semaphore::new(1)).await
 }
 
 /// Sets up one connection as [`connect`] does, for streams that may be silent for as long as they like.
@@ -109,12 +131,12 @@ pub async fn connect(access: &Access) -> Result<Client, ClientError> {
 /// # Errors
 /// As of [`connect`].
 pub async fn connect_for_streams(access: &Access) -> Result<Client, ClientError> {
-    set_up(access, None, places(), &Semaphore::new(1)).await
+    set_up(access, (None, false), places(), &Semaphore::new(1)).await
 }
 
 async fn set_up(
     access: &Access,
-    silence: Option<Duration>,
+    (silence, is_for_once): (Option<Duration>, bool),
     places: Arc<Semaphore>,
     plugins: &Semaphore,
 ) -> Result<Client, ClientError> {
@@ -143,7 +165,9 @@ async fn set_up(
     let builder = builder.map_err(|error| failed(error.into()))?;
     let builder = builder.map_err(|error| failed(plugin::without_secrets(error.into())))?;
     // From the inside out: between two attempts a request has no place.
+    let close = MapRequestLayer::new(move |request| if is_for_once { for_once(request) } else { request });
     let builder = builder
+        .with_layer(&close)
         .with_layer(&BufferLayer::new(REQUESTS))
         .with_layer(&GlobalConcurrencyLimitLayer::with_semaphore(places))
         .with_layer(&RetryLayer::new(Patience::default()));
