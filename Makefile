@@ -11,6 +11,7 @@ LOST    ?=
 PRUNE   ?=
 KEEP    ?=
 EXPECT  ?=
+BENCH   ?=
 
 # What a site's profile says, and these say otherwise.
 ASK_PASS                 ?=
@@ -174,9 +175,9 @@ lint: ## Formatting and lints
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- --deny warnings
 
-bench: components/fetch ## Measure against kubectl, ssh and scp, and write docs/bench.md
+bench: components/fetch ## Measure against what people use, and write docs/bench.md (BENCH=fleet: docs/bench-fleet.md, long)
 	$(CARGO) build --locked --release --example k3s
-	$(CARGO) bench --locked --bench bench
+	BRIDGEHEAD_BENCH=$(BENCH) $(CARGO) bench --locked --bench bench
 
 silence-matrix: ## Let a spoke fall silent before every write of `down`, in every way (long)
 	BRIDGEHEAD_SILENCE_MATRIX=all $(CARGO) test --locked --test it down::silent -- --nocapture
