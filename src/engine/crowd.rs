@@ -16,7 +16,8 @@ pub fn some(names: impl ExactSizeIterator<Item = impl ToString>) -> String {
 }
 
 /// Names in a line, of which somebody will want every one.
-fn all(names: &BTreeSet<&str>) -> String {
+#[must_use]
+pub fn all(names: &BTreeSet<&str>) -> String {
     /// More fill a screen, and the log has them.
     const SHOWN: usize = 100;
     first(names.iter(), SHOWN)

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::engine::crowd::{FEW, some};
+use crate::engine::crowd::{FEW, all, some};
 use crate::flow::addon::{Addon as AddonRow, Cell};
 
 /// Addons and clusters: what the profile says, what the label says, what is there. As a matrix, or in groups where that would
@@ -18,24 +18,25 @@ pub(super) fn text(addons: &[AddonRow], has_holes: bool) -> String {
     }
 }
 
-/// For each addon a line for everything that is so, and where.
+/// For each addon a line for everything that is so, and where; then why clusters were not seen.
 fn groups(addons: &[AddonRow]) -> String {
-    let mut text = String::new();
+    let (mut text, mut unseen) = (String::new(), BTreeMap::<&str, BTreeSet<_>>::new());
     for addon in addons {
         let mut groups: BTreeMap<String, Vec<_>> = BTreeMap::new();
         for cell in &addon.clusters {
-            let unseen = cell.unseen.first().map_or_else(String::new, |unseen| {
-                // Whose it is stands beside it.
-                let name = format!("{}: ", cell.cluster);
-                format!(" ({})", unseen.strip_prefix(&name).unwrap_or(unseen))
-            });
-            groups.entry(cell_text(cell) + &unseen).or_default().push(&cell.cluster);
+            groups.entry(cell_text(cell)).or_default().push(&cell.cluster);
+            for reason in &cell.unseen {
+                // The innermost cause is the same for many.
+                let cause = reason.rsplit(": ").next().unwrap_or(reason);
+                unseen.entry(cause).or_default().insert(cell.cluster.as_str());
+            }
         }
         text.push_str(&format!("{}\n", addon.addon));
         for (what, clusters) in groups {
             text.push_str(&format!("  {what}: {} ({})\n", clusters.len(), some(clusters.iter())));
         }
     }
+    text.extend(unseen.iter().map(|(cause, clusters)| format!("not seen: {}: {cause}\n", all(clusters))));
     text
 }
 
