@@ -76,17 +76,27 @@ impl Fleet {
     /// New clusters beside those that are there.
     fn registered(&self, known: usize, new: usize) -> String {
         let ours = self.up(known + new, "");
-        self.shell("kubectl config set-context hub --namespace argocd");
         let argocd = self.lab.component("argocd");
+        let argocd = argocd.display();
+        let (address, password) = self.argocd();
+        self.shell(&format!(
+            "'{argocd}' login {address} --insecure --username admin --password '{password}'"
+        ));
         let (first, last) = (known + new, known + 2 * new - 1);
         let theirs = self.shell(&format!(
-            "for number in $(seq {first} {last}); do '{}' cluster add c$number --core --yes; done",
-            argocd.display()
+            "for number in $(seq {first} {last}); do '{argocd}' cluster add c$number --yes; done"
         ));
         let made = "kubectl -n argocd get secrets -l argocd.argoproj.io/secret-type=cluster -o name | grep secret/cluster-";
         self.shell(&format!("test $({made} | wc -l) = {new} && kubectl -n argocd delete $({made})"));
         let what = format!("{new} new spokes registered: account, token, Secret, proven");
         row(&what, ours, Some(("`argocd cluster add` in a loop", theirs)))
+    }
+
+    /// The address of the hub's Argo CD, and its admin's password.
+    fn argocd(&self) -> (String, String) {
+        let status = self.made.ok(&["status", SITE, "--output", "json"]).document();
+        let password = self.made.ok(&["argocd", "password", SITE]).stdout;
+        (status["argocd"]["address"].as_str().unwrap().to_owned(), password.trim().to_owned())
     }
 
     /// One label on all of them.
