@@ -88,7 +88,7 @@ plan: ## Show what `up` would change
 	$(run) plan $(SITE) $(flag_meant) $(flag_output) $(flag_prune)
 
 status: ## Show clusters, Applications and drift
-	$(run) status $(SITE) $(flag_output)
+	$(run) status $(SITE) $(flag_meant) $(flag_output)
 
 down: ## Take the site away
 	$(run) down $(SITE) $(flag_meant) $(flag_lost) $(flag_output) $(flag_yes)
@@ -97,7 +97,7 @@ check: ## Validate the profile
 	$(run) check $(SITE)
 
 addon/list: ## Clusters and addons: profile, label, live
-	$(run) addon list $(SITE)
+	$(run) addon list $(SITE) $(flag_meant)
 
 addon/on: ## Switch ADDON on (CLUSTER=..., LABEL=..., WAVE=25, YES=1)
 	$(run) addon on $(SITE) $(ADDON) $(flag_meant) $(flag_wave) $(flag_output) $(flag_yes)
