@@ -3,6 +3,8 @@ SITE    ?= local
 CARGO   ?= cargo
 ADDON   ?=
 CLUSTER ?=
+LABEL   ?=
+WAVE    ?=
 OUTPUT  ?=
 YES     ?=
 LOST    ?=
@@ -10,6 +12,7 @@ PRUNE   ?=
 KEEP    ?=
 EXPECT  ?=
 PROVIDER ?=
+BENCH   ?=
 
 # What a site's profile says, and these say otherwise.
 ASK_PASS                 ?=
@@ -41,6 +44,9 @@ quote  = '$(subst ','\'',$(1))'
 option = $(if $(2), --$(1)=$(call quote,$(2)))
 
 flag_cluster = $(foreach cluster,$(CLUSTER),--cluster $(cluster))
+flag_label   = $(foreach label,$(LABEL),--label $(call quote,$(label)))
+flag_wave    = $(if $(WAVE),--wave $(call quote,$(WAVE)))
+flag_meant   = $(flag_cluster) $(flag_label)
 flag_lost    = $(foreach cluster,$(LOST),--lost $(cluster))
 flag_output  = $(if $(OUTPUT),--output $(OUTPUT))
 flag_prune   = $(if $(PRUNE),--prune)
@@ -71,22 +77,22 @@ run = @$(BRIDGEHEAD)$(if $(filter-out false no 0,$(ASK_PASS)), --ask-pass)$(\
 help: ## List the targets
 	@echo "make TARGET SITE=name   (default: local)"
 	@awk -F ':.*## ' '/^[a-z0-9\/-]+:.*## / { printf "  %-24s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
-	@echo "Variables: SITE, CLUSTER=\"dev staging\", ADDON=name, OUTPUT=live|lines|json, YES=1, KEEP=1, EXPECT=digest, PRUNE=1, LOST=\"gpu\", PROVIDER=k3s"
+	@echo "Variables: SITE, CLUSTER=\"dev staging\", LABEL=\"environment=dev\", ADDON=name, WAVE=25%, OUTPUT=live|lines|json, YES=1, KEEP=1, EXPECT=digest, PRUNE=1, LOST=\"gpu\", PROVIDER=k3s"
 	@echo "Instead of what the profile says: ASK_PASS=true, KUBECONFIG, KUBECTX, CLUSTER_KUBECTX, K3S_TARGET_NAME,"
 	@echo "  K3S_KUBECONFIG_PATH, ARGOCD_TARGET_NAME, ARGOCD_SERVER, ARGOCD_LOGIN_ARGS, ARGOCD_AUTO_PORT_FORWARD,"
 	@echo "  KUBERNETES_SECRET"
 
 up: ## Bring the site up, or back to what its profile says
-	$(run) up $(SITE) $(flag_cluster) $(flag_output) $(flag_yes) $(flag_expect) $(flag_prune)
+	$(run) up $(SITE) $(flag_meant) $(flag_output) $(flag_yes) $(flag_expect) $(flag_prune)
 
 plan: ## Show what `up` would change
-	$(run) plan $(SITE) $(flag_cluster) $(flag_output) $(flag_prune)
+	$(run) plan $(SITE) $(flag_meant) $(flag_output) $(flag_prune)
 
 status: ## Show clusters, Applications and drift
-	$(run) status $(SITE) $(flag_output)
+	$(run) status $(SITE) $(flag_meant) $(flag_output)
 
 down: ## Take the site away
-	$(run) down $(SITE) $(flag_cluster) $(flag_lost) $(flag_output) $(flag_yes)
+	$(run) down $(SITE) $(flag_meant) $(flag_lost) $(flag_output) $(flag_yes)
 
 init: ## Write a profile for a new SITE: PROVIDER=local|k3s|eks|existing
 	$(run) init $(SITE)$(call option,provider,$(PROVIDER))
@@ -98,13 +104,13 @@ check: ## Validate the profile
 	$(run) check $(SITE)
 
 addon/list: ## Clusters and addons: profile, label, live
-	$(run) addon list $(SITE)
+	$(run) addon list $(SITE) $(flag_meant)
 
-addon/on: ## Switch ADDON on (CLUSTER=..., YES=1)
-	$(run) addon on $(SITE) $(ADDON) $(flag_cluster) $(flag_output) $(flag_yes)
+addon/on: ## Switch ADDON on (CLUSTER=..., LABEL=..., WAVE=25, YES=1)
+	$(run) addon on $(SITE) $(ADDON) $(flag_meant) $(flag_wave) $(flag_output) $(flag_yes)
 
-addon/off: ## Switch ADDON off (CLUSTER=..., KEEP=1, YES=1)
-	$(run) addon off $(SITE) $(ADDON) $(flag_cluster) $(flag_output) $(flag_yes) $(flag_keep)
+addon/off: ## Switch ADDON off (CLUSTER=..., LABEL=..., WAVE=25%, KEEP=1, YES=1)
+	$(run) addon off $(SITE) $(ADDON) $(flag_meant) $(flag_wave) $(flag_output) $(flag_yes) $(flag_keep)
 
 k3s/install: ## Install k3s on the site's hosts
 	$(run) k3s install $(SITE) $(flag_output)
@@ -176,9 +182,9 @@ lint: ## Formatting and lints
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- --deny warnings
 
-bench: components/fetch ## Measure against kubectl, ssh and scp, and write docs/bench.md
+bench: components/fetch ## Measure against what people use, and write docs/bench.md (BENCH=fleet: docs/bench-fleet.md, long)
 	$(CARGO) build --locked --release --example k3s
-	$(CARGO) bench --locked --bench bench
+	BRIDGEHEAD_BENCH=$(BENCH) $(CARGO) bench --locked --bench bench
 
 silence-matrix: ## Let a spoke fall silent before every write of `down`, in every way (long)
 	BRIDGEHEAD_SILENCE_MATRIX=all $(CARGO) test --locked --test it down::silent -- --nocapture

@@ -5,6 +5,7 @@ mod argocd;
 mod aws;
 mod check;
 mod cluster;
+mod clusters;
 mod completions;
 mod components;
 mod confirm;

@@ -4,6 +4,7 @@
 //! what happens as [`Event`]s. Nothing in here knows what a cluster is made of, and nothing prints.
 
 pub mod change;
+pub mod crowd;
 pub mod event;
 pub mod facts;
 pub mod guard;

@@ -32,7 +32,9 @@
 //! | files on their way to hosts | 5 | [`ssh::UPLOADS`] |
 //! | asking again what a server refuses for now | 30 s | [`k8s::PATIENCE`] |
 //!
-//! The process may have as many files open as the system lets anybody, and at most 65536.
+//! The process may have as many files open as the system lets anybody, and at most 65536. Where those are few for the clusters
+//! of the site, fewer are worked on at once and no connection outlives its request. One look of a step comes to an end within
+//! 5 minutes.
 //!
 //! # A new provider
 //! 1. Its table: the variant, its fields and its name in `site/provider.rs`, what may be typed in `site/profile.rs` and

@@ -117,6 +117,25 @@ pub struct Cluster {
     pub annotations: BTreeMap<String, String>,
 }
 
+impl Cluster {
+    /// The labels of its cluster Secret that the profile decides. What it adds comes first, so that it cannot change
+    /// what the contract says.
+    #[must_use]
+    pub fn profile_labels(&self) -> BTreeMap<String, String> {
+        let mut labels = self.labels.clone();
+        let mut set = |key: &str, value: &str| labels.insert(key.to_owned(), value.to_owned());
+        set("cluster_name", self.name.as_str());
+        set("environment", &self.environment);
+        set("fleet_member", self.role.fleet_member());
+        // In the ecosystem's repositories "true" makes Argo CD manage itself from a chart.
+        set("enable_argocd", "false");
+        for (addon, is_on) in &self.addons {
+            set(&format!("enable_{addon}"), if *is_on { "true" } else { "false" });
+        }
+        labels
+    }
+}
+
 /// What a cluster is in its fleet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -124,6 +143,17 @@ pub enum Role {
     Hub,
     /// The hub's Argo CD deploys here.
     Spoke,
+}
+
+impl Role {
+    /// The value of the label `fleet_member`.
+    #[must_use]
+    pub const fn fleet_member(self) -> &'static str {
+        match self {
+            Self::Hub => "control-plane",
+            Self::Spoke => "spoke",
+        }
+    }
 }
 
 /// A repository that Argo CD reads.

@@ -185,8 +185,49 @@ async fn a_dead_cluster_that_is_not_named_is_no_hindrance(site: &Site) {
     assert_eq!(off.code(), 4, "{}", off.stderr);
     assert!(off.stderr.contains("idle"), "{}", off.stderr);
     assert_eq!(site.profile(), before);
+    a_wave_that_does_not_get_there_is_the_last(site).await;
     all(Signal::CONT);
+    the_same_command_goes_on_in_waves(site).await;
     site.is_settled().await;
+}
+
+/// Of three waves the second one meets a cluster that is away: the third is not begun, in the profile neither.
+async fn a_wave_that_does_not_get_there_is_the_last(site: &Site) {
+    let on = site.lab.bridgehead(&["addon", "on", "switch", "team_docs", "--wave", "1"]);
+    assert_eq!(on.code(), 4, "{}", on.stderr);
+    for told in [
+        "\n  wave 1: dev\n  wave 2: idle\n  wave 3: hub\n",
+        "wave 2 of 3 did not get there: idle; not begun, and as before: hub\n",
+        "to continue: bridgehead addon on switch team_docs --wave 1\n",
+        "to go back: bridgehead addon off switch team_docs --wave 1\n",
+    ] {
+        assert!(on.stderr.contains(told), "{told}:\n{}", on.stderr);
+    }
+    assert!(site.docs_are_there().await);
+    assert_eq!(site.label("hub", "team_docs").await, "false");
+    let profile = site.profile().parse::<toml::Table>().unwrap();
+    assert_eq!(profile["spokes"]["dev"]["addons"]["team_docs"], toml::Value::Boolean(true));
+    assert!(
+        profile["hub"].get("addons").is_none()
+            && profile["addons"]["team_docs"] == toml::Value::Boolean(false)
+    );
+}
+
+async fn the_same_command_goes_on_in_waves(site: &Site) {
+    site.lab.ok(&["addon", "on", "switch", "team_docs", "--wave", "1"]);
+    let profile = site.profile().parse::<toml::Table>().unwrap();
+    assert_eq!(profile["addons"]["team_docs"], toml::Value::Boolean(true), "on all of the site");
+    for cluster in ["hub", "dev", "idle"] {
+        assert_eq!(site.label(cluster, "team_docs").await, "true", "{cluster}");
+    }
+    let label = ["--label", "fleet_member=spoke", "--label", "enable_team_docs=true"];
+    site.lab.ok(&[&["addon", "off", "switch", "team_docs", "--wave", "50%"], &label[..]].concat());
+    assert!(!site.docs_are_there().await);
+    let states = [site.label("hub", "team_docs").await, site.label("idle", "team_docs").await];
+    assert_eq!(states, ["true", "false"]);
+    site.lab.ok(&["addon", "off", "switch", "team_docs"]);
+    let profile = site.profile().parse::<toml::Table>().unwrap();
+    assert_eq!(profile["addons"]["team_docs"], toml::Value::Boolean(false));
 }
 
 async fn off_says_what_goes(site: &Site) {

@@ -5,6 +5,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a measurement that cannot be made ends the benchmarks")]
 
+#[path = "bench/crowd.rs"]
+mod crowd;
 #[expect(dead_code, reason = "the tests use what the benchmarks do not")]
 #[path = "k3s/farm.rs"]
 mod farm;
@@ -43,13 +45,23 @@ async fn main() {
     );
     page.push_str(&machine());
     page.push_str("\n| what | bridgehead | other | ratio |\n|---|---|---|---|\n");
-    page.push_str(&start());
-    page.push_str(&manifest::rows().await);
-    page.push_str(&fleet::rows().await);
-    page.push_str(&hosts::rows());
-    let path = Path::new(REPOSITORY).join("docs/bench.md");
+    if is_long() {
+        page.push_str(&crowd::rows().await);
+    } else {
+        page.push_str(&start());
+        page.push_str(&manifest::rows().await);
+        page.push_str(&fleet::rows().await);
+        page.push_str(&hosts::rows());
+    }
+    let path = Path::new(REPOSITORY).join(if is_long() { "docs/bench-fleet.md" } else { "docs/bench.md" });
     files::make_folder(path.parent().unwrap()).unwrap();
     files::replace(&path, page.as_bytes(), 0o644).unwrap();
+}
+
+/// Whether the rows of a large fleet are measured, which take long, and not the others.
+#[expect(clippy::disallowed_methods, reason = "a measurement is started from outside")]
+fn is_long() -> bool {
+    std::env::var("BRIDGEHEAD_BENCH").is_ok_and(|rows| rows == "fleet")
 }
 
 fn machine() -> String {

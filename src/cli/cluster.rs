@@ -1,9 +1,11 @@
 //! `cluster`: which clusters a site has, one more, one less.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use clap::{Args, Subcommand};
 
+use super::clusters::all_known;
 use super::down::{Unreached, show};
 use super::error::CommandError;
 use super::exit::Exit;
@@ -86,7 +88,7 @@ impl Add {
                     flow::cluster::add(site, env, name, context, self.environment.as_deref()).await?
                 }
                 (_, name) => {
-                    session.select(name.as_slice())?;
+                    all_known(&session.site, name.as_slice())?;
                     flow::cluster::register(site, env, name.as_ref())?
                 }
             };
@@ -122,7 +124,7 @@ fn remove(
         if session.site.protect {
             return Err(CommandError::Protected(site.clone()));
         }
-        let request = unreached.request(&session.site, std::slice::from_ref(name))?;
+        let request = unreached.request(&session.site, Some(BTreeSet::from([name.clone()])))?;
         let lock = session.lock()?;
         let Edited { tree, .. } = flow::cluster::remove(&session.site, &session.env, name, &request)?;
         let mut confirmed = None;

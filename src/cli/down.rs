@@ -1,13 +1,15 @@
 //! `down`: takes the site away.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use clap::Args;
 
+use super::clusters::{Clusters, all_known};
 use super::environment::SITE;
 use super::error::CommandError;
 use super::exit::Exit;
-use super::session::{Session, Show, all_known};
+use super::session::{Session, Show};
 use super::{Global, confirm};
 use crate::engine::Tree;
 use crate::engine::event::RunResult;
@@ -29,9 +31,8 @@ pub(super) struct Down {
     /// The site: a folder under sites/
     #[arg(env = SITE, hide_env_values = true)]
     site: SiteName,
-    /// Only take this spoke away (repeatable)
-    #[arg(long, value_name = "NAME")]
-    cluster: Vec<ClusterName>,
+    #[command(flatten)]
+    clusters: Clusters,
     #[command(flatten)]
     unreached: Unreached,
     /// Do not ask
@@ -57,13 +58,17 @@ pub(super) struct Unreached {
 }
 
 impl Unreached {
-    /// What is to be taken down, of clusters that the site has; no spokes named: all of the site.
-    pub(super) fn request(&self, site: &Site, spokes: &[ClusterName]) -> Result<Request, CommandError> {
-        for names in [self.lost.as_slice(), &self.through_argocd, spokes] {
+    /// What is to be taken down, of clusters that the site has; without `spokes`: all of the site.
+    pub(super) fn request(
+        &self,
+        site: &Site,
+        spokes: Option<BTreeSet<ClusterName>>,
+    ) -> Result<Request, CommandError> {
+        for names in [&self.lost, &self.through_argocd] {
             all_known(site, names)?;
         }
         Ok(Request {
-            spokes: (!spokes.is_empty()).then(|| spokes.iter().cloned().collect()),
+            spokes,
             said: Said::new(&self.lost, &self.through_argocd),
             with_others: self.with_others,
         })
@@ -111,7 +116,7 @@ impl Down {
             if site.protect && !self.steps {
                 return Err(CommandError::Protected(site.name.clone()));
             }
-            let request = self.unreached.request(site, &self.cluster)?;
+            let request = self.unreached.request(site, self.clusters.of(site)?)?;
             let tree = flow::down::tree(site, &session.env, &request)?;
             if self.steps {
                 let _ = write!(std::io::stdout().lock(), "{}", tree.outline());

@@ -27,6 +27,8 @@ pub(super) enum CommandError {
     Lock(LockError),
     /// No cluster of the site has that name.
     UnknownCluster(ClusterName, SiteName),
+    /// No cluster is the one that is meant: the error, and what would be.
+    NothingSelected(String, String),
     /// The profile forbids `down`.
     Protected(SiteName),
     /// The plan is not the expected one.
@@ -72,6 +74,7 @@ impl CommandError {
         match self {
             Self::Profile(_)
             | Self::UnknownCluster(..)
+            | Self::NothingSelected(..)
             | Self::NobodyToAsk
             | Self::Environment(_)
             | Self::Protected(_)
@@ -121,6 +124,7 @@ impl CommandError {
                 let hint = format!("`bridgehead status {site}` lists the clusters");
                 report::error(&format!("site `{site}` has no cluster `{cluster}`"), &[], Some(&hint));
             }
+            Self::NothingSelected(error, hint) => report::error(error, &[], Some(hint)),
             Self::Protected(site) => report::error(
                 &format!("site `{site}` is protected"),
                 &[],

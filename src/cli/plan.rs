@@ -5,6 +5,7 @@ use std::io::Write;
 use clap::Args;
 
 use super::Global;
+use super::clusters::Clusters;
 use super::environment::SITE;
 use super::error::CommandError;
 use super::exit::Exit;
@@ -14,7 +15,7 @@ use crate::engine::event::RunResult;
 use crate::flow;
 use crate::flow::departed::Departed;
 use crate::report::Output;
-use crate::site::name::{ClusterName, SiteName};
+use crate::site::name::SiteName;
 
 /// Show what `up` would change, compared with the live world; writes nothing
 #[derive(Debug, Args)]
@@ -25,16 +26,15 @@ pub(super) struct Plan {
     /// The site: a folder under sites/
     #[arg(env = SITE, hide_env_values = true)]
     site: SiteName,
-    /// Only this cluster (repeatable)
-    #[arg(long, value_name = "NAME")]
-    cluster: Vec<ClusterName>,
+    #[command(flatten)]
+    clusters: Clusters,
     #[command(flatten)]
     pruning: Pruning,
     /// Exit 3 when anything would change, or left the profile and is still there
     #[arg(long)]
     exit_code: bool,
     /// Print the steps of `up` in their order instead: nothing is looked at
-    #[arg(long, conflicts_with_all = ["cluster", "exit_code", "prune", "Unreached"])]
+    #[arg(long, conflicts_with_all = ["Clusters", "exit_code", "prune", "Unreached"])]
     steps: bool,
 }
 
@@ -44,7 +44,7 @@ impl Plan {
             return steps(global, &self.site);
         }
         Session::run(global, &self.site.clone(), Show::Events, async |session| {
-            let selection = session.select(&self.cluster)?;
+            let selection = self.clusters.of(&session.site)?;
             let is_whole = selection.is_none();
             let work = self.pruning.work(&session).await?;
             let report = work.plan(&session, selection, true).await;

@@ -25,7 +25,7 @@ type Selection = Option<BTreeSet<ClusterName>>;
 #[derive(Debug, Args)]
 pub(super) struct Pruning {
     /// Also remove what is no longer in the profile, as carefully as `down`: clusters, agents, Secrets, repositories, addons
-    #[arg(long, conflicts_with = "cluster")]
+    #[arg(long, conflicts_with = "Clusters")]
     prune: bool,
     #[command(flatten)]
     unreached: Unreached,
@@ -64,7 +64,7 @@ impl Pruning {
         }
         let facts = session.look(&flow::addon::found(site, env)).await.facts;
         let (mut departed, all) = flow::departed::search(site, env, &facts).await?;
-        let request = self.unreached.request(&all, &[])?;
+        let request = self.unreached.request(&all, None)?;
         let (mut removals, mut left) = (BTreeMap::new(), BTreeMap::new());
         for (addon, clusters) in departed.addons() {
             match flow::addon::removals(site, env, &facts, addon, clusters).await {

@@ -76,8 +76,12 @@ impl Session {
             .map_err(CommandError::from)
             .map_err(finish)?;
         let site = Arc::new(site);
-        if let Some(warning) = descriptors::warning(&site, descriptors::raise()) {
-            report::say(&warning);
+        let limit = descriptors::raise();
+        let mut at_once = global.concurrency;
+        if let Some(possible) = descriptors::at_once(&site, limit) {
+            at_once = at_once.min(possible);
+            env.clients.keep_none();
+            report::say(&descriptors::warning(limit, at_once));
         }
         let session = Arc::new(Self {
             lease: Arc::new(HubLease::new(&site, &env, environment::operator(&env))),
@@ -86,7 +90,7 @@ impl Session {
             output,
             events: events.clone(),
             cancel: CancellationToken::new(),
-            at_once: global.concurrency,
+            at_once,
             patience: global.timeout,
             log: log.clone(),
             started,
@@ -112,15 +116,6 @@ impl Session {
         let folder = self.env.site_folder(&self.site.name);
         files::make_folder(&folder)?;
         Ok(Lock::take(&folder.join("lock"))?)
-    }
-
-    /// The clusters named with `--cluster`; none named: all.
-    pub(super) fn select(
-        &self,
-        names: &[ClusterName],
-    ) -> Result<Option<BTreeSet<ClusterName>>, CommandError> {
-        all_known(&self.site, names)?;
-        Ok((!names.is_empty()).then(|| names.iter().cloned().collect()))
     }
 
     /// Walks a flow's tree, showing its events.
@@ -240,14 +235,6 @@ impl Session {
         if let Some(log) = &self.log {
             report::say(&format!("log: {}", log.display()));
         }
-    }
-}
-
-/// Makes sure that a site has all these clusters.
-pub(super) fn all_known(site: &Site, names: &[ClusterName]) -> Result<(), CommandError> {
-    match names.iter().find(|name| site.cluster(name).is_none()) {
-        Some(name) => Err(CommandError::UnknownCluster(name.clone(), site.name.clone())),
-        None => Ok(()),
     }
 }
 

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use clap::Args;
 
+use super::clusters::Clusters;
 use super::environment::SITE;
 use super::error::CommandError;
 use super::exit::Exit;
@@ -15,20 +16,19 @@ use crate::flow;
 use crate::flow::departed::Departed;
 use crate::flow::summary::Summary;
 use crate::report::{self, Output};
-use crate::site::name::{ClusterName, SiteName};
+use crate::site::name::SiteName;
 
 /// Bring the site up, or bring it back to what its profile says
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  bridgehead up local\n  bridgehead up local --cluster dev              only this cluster may change\n  bridgehead up home --expect ec28f0d895e1 --yes  only if the plan is still the reviewed one\n  bridgehead up home --prune                     also remove what is no longer in the profile"
+    after_help = "Examples:\n  bridgehead up local\n  bridgehead up local --cluster dev              only this cluster may change\n  bridgehead up home --label environment=dev      only the clusters of that environment\n  bridgehead up home --expect ec28f0d895e1 --yes  only if the plan is still the reviewed one\n  bridgehead up home --prune                     also remove what is no longer in the profile"
 )]
 pub(super) struct Up {
     /// The site: a folder under sites/
     #[arg(env = SITE, hide_env_values = true)]
     site: SiteName,
-    /// Only change this cluster (repeatable); the others are looked at
-    #[arg(long, value_name = "NAME")]
-    cluster: Vec<ClusterName>,
+    #[command(flatten)]
+    clusters: Clusters,
     #[command(flatten)]
     pruning: Pruning,
     /// Do not ask
@@ -42,7 +42,7 @@ pub(super) struct Up {
 impl Up {
     pub(super) fn run(self, global: &Global) -> Result<Exit, CommandError> {
         Session::run(global, &self.site.clone(), Show::Events, async |session| {
-            let selection = session.select(&self.cluster)?;
+            let selection = self.clusters.of(&session.site)?;
             let lock = session.lock()?;
             if self.pruning.is_asked_for() && session.site.protect {
                 return Err(CommandError::Protected(session.site.name.clone()));

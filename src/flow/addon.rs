@@ -1,6 +1,8 @@
 //! Switching an addon: the profile, the label, and then what Argo CD makes of it. Nothing else that the profile says
 //! and the world does not is touched, and only the hub and the clusters that are named are looked at.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::profile::Profile;
@@ -14,7 +16,7 @@ use crate::provider::{self, Said};
 use crate::seq;
 use crate::site::edit::set_addon;
 use crate::site::name::{AddonName, ClusterName};
-use crate::site::{Cluster, Site, load};
+use crate::site::{Cluster, Role, Site, load};
 
 pub use crate::gitops::addon::{Addon, Cell, Coming, Removal, Removals, coming, list, removals};
 pub use crate::gitops::cluster_secret::{Pending, pending};
@@ -26,8 +28,11 @@ pub struct Edited {
     /// The clusters on which it is switched.
     pub clusters: Vec<ClusterName>,
     addon: AddonName,
+    on: bool,
     /// Whether they were named; otherwise they are all that the profile has.
     are_named: bool,
+    /// The site before.
+    before: Arc<Site>,
     profile: Profile,
 }
 
@@ -46,32 +51,38 @@ struct OtherClusters;
 /// # Errors
 /// When the profile cannot be edited, or would no longer be valid.
 pub fn edit(
-    site: &Site,
+    site: &Arc<Site>,
     env: &Env,
-    clusters: &[ClusterName],
+    clusters: Option<&BTreeSet<ClusterName>>,
     addon: &AddonName,
     on: bool,
 ) -> Result<Edited, Failure> {
     let path = load::path(env.root.as_deref(), &site.name).ok_or_else(|| NoRoot(site.name.clone()))?;
-    let named = site.clusters().filter(|cluster| clusters.contains(&cluster.name));
-    let named: Vec<_> = named.map(|cluster| (cluster.name.clone(), cluster.role)).collect();
+    let named = clusters.map(|clusters| named(site, |name| clusters.contains(name)));
+    let profile = profile(site, path, named, addon, on);
+    let edited = profile.site()?;
+    let mut going = names(&edited);
+    going.retain(|cluster| clusters.is_none_or(|named| named.contains(cluster)));
+    let (addon, are_named, before) = (addon.clone(), clusters.is_some(), Arc::clone(site));
+    Ok(Edited { site: edited, clusters: going, addon, on, are_named, before, profile })
+}
+
+/// The edit of a profile's text for clusters that are named, or else for the whole site.
+fn profile(
+    site: &Site,
+    path: PathBuf,
+    named: Option<Vec<(ClusterName, Role)>>,
+    addon: &AddonName,
+    on: bool,
+) -> Profile {
     let detail = format!("switch {addon} {}", if on { "on" } else { "off" });
-    let profile = Profile::new(site, path, detail, {
-        let addon = addon.clone();
-        move |text| {
-            if named.is_empty() {
-                return Ok(set_addon(text, None, &addon, on)?);
-            }
-            let edit =
-                |text: String, (name, role): &(_, _)| set_addon(&text, Some((name, *role)), &addon, on);
-            Ok(named.iter().try_fold(text.to_owned(), edit)?)
-        }
-    });
-    let site = profile.site()?;
-    let are_named = !clusters.is_empty();
-    let mut going = names(&site);
-    going.retain(|cluster| !are_named || clusters.contains(cluster));
-    Ok(Edited { site, clusters: going, addon: addon.clone(), are_named, profile })
+    let addon = addon.clone();
+    Profile::new(site, path, detail, move |text| Ok(set_addon(text, named.as_deref(), &addon, on)?))
+}
+
+fn named(site: &Site, is_meant: impl Fn(&ClusterName) -> bool) -> Vec<(ClusterName, Role)> {
+    let named = site.clusters().filter(|cluster| is_meant(&cluster.name));
+    named.map(|cluster| (cluster.name.clone(), cluster.role)).collect()
 }
 
 fn names(site: &Site) -> Vec<ClusterName> {
@@ -85,17 +96,36 @@ impl Edited {
     /// When it cannot be edited any more, or the addon would be switched on other clusters than was said.
     pub fn again(self) -> Result<Self, Failure> {
         let site = self.profile.site()?;
-        let now = names(&site);
-        let is_same = if self.are_named {
-            self.clusters.iter().all(|cluster| now.contains(cluster))
-        } else {
-            self.clusters == now
-        };
-        if !is_same {
-            let hint = "run the command again, and it shows what it does there";
-            return Err(Failure::from(OtherClusters).with_hint(hint));
-        }
+        self.has_same_clusters(&site)?;
         Ok(Self { site, ..self })
+    }
+
+    /// The part of it that is for a wave of its clusters, with the profile as it is now. The last one says for the whole site
+    /// what was switched on all of it.
+    ///
+    /// # Errors
+    /// As of [`Self::again`].
+    pub fn wave(&self, clusters: &[ClusterName], is_last: bool) -> Result<Self, Failure> {
+        let path = self.site.profile.clone().ok_or_else(|| NoRoot(self.site.name.clone()))?;
+        let is_everywhere = is_last && !self.are_named;
+        let members = || named(&self.site, |name| clusters.contains(name));
+        let named = (!is_everywhere).then(members);
+        let profile = profile(&self.before, path, named, &self.addon, self.on);
+        let site = profile.site()?;
+        self.has_same_clusters(&site)?;
+        let (addon, before) = (self.addon.clone(), Arc::clone(&self.before));
+        Ok(Self { site, clusters: clusters.to_vec(), addon, before, profile, ..*self })
+    }
+
+    fn has_same_clusters(&self, site: &Site) -> Result<(), Failure> {
+        let now: BTreeSet<_> = names(site).into_iter().collect();
+        let is_same = self.clusters.iter().all(|cluster| now.contains(cluster))
+            && (self.are_named || self.clusters.len() == now.len());
+        if is_same {
+            return Ok(());
+        }
+        let hint = "run the command again, and it shows what it does there";
+        Err(Failure::from(OtherClusters).with_hint(hint))
     }
 
     /// Whether the hub and the clusters on which the addon is switched are there, how they are reached, and the

@@ -1,6 +1,6 @@
 //! `status`: the tree of `up`, looked at, told as facts and drift.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,12 +9,13 @@ use serde::Serialize;
 use super::argocd::reach::Reach;
 use super::departed::Departed;
 use super::table::Table;
+use crate::engine::crowd::{FEW, by_cause, path, some};
 use crate::engine::event::RunResult;
 use crate::engine::run::{Failed, Report};
 use crate::engine::{Change, StepId};
 use crate::env::Env;
 use crate::gitops::status::{Deployed, deployed};
-use crate::site::name::SiteName;
+use crate::site::name::{ClusterName, SiteName};
 use crate::site::{Cluster, Role, Site};
 
 /// A site as it is.
@@ -89,6 +90,27 @@ impl Status {
         }
     }
 
+    /// Forgets the clusters that nobody asked for.
+    pub fn keep_only(&mut self, clusters: &BTreeSet<ClusterName>) {
+        self.clusters.retain(|cluster| clusters.iter().any(|name| name.as_str() == cluster.name));
+    }
+
+    /// Forgets the clusters that are as they should be.
+    pub fn keep_unhealthy(&mut self) {
+        let troubled = self.troubled();
+        self.clusters.retain(|cluster| troubled.contains(&cluster.name));
+    }
+
+    /// The clusters that are not as they should be: what the profile says differs or is not known, or something there is not
+    /// synced and healthy.
+    fn troubled(&self) -> BTreeSet<String> {
+        let steps = self.drift.keys().chain(self.unknown.keys());
+        let steps = steps.chain(self.failed.keys()).chain(self.skipped.keys());
+        let of_steps = steps.filter_map(|step| Some(step.as_str().split_once('/')?.0.to_owned()));
+        let seen = self.clusters.iter().filter(|cluster| !cluster.is_well());
+        of_steps.chain(seen.map(|cluster| cluster.name.clone())).collect()
+    }
+
     /// Whether everything was looked at. Otherwise nothing is known of what was not.
     #[must_use]
     pub fn is_complete(&self) -> bool {
@@ -102,6 +124,27 @@ impl Status {
     #[must_use]
     pub fn has_drift(&self) -> bool {
         !self.drift.is_empty() || !self.unknown.is_empty() || !self.departed.is_empty()
+    }
+}
+
+impl ClusterStatus {
+    /// Whether it answers, and Argo CD knows it and has nothing unsettled there.
+    fn is_well(&self) -> bool {
+        let settled = |deployed: &Deployed| {
+            deployed.registered
+                && deployed.applications.iter().all(|application| application.reason.is_none())
+        };
+        self.server.is_some() && self.deployed.as_ref().is_some_and(settled)
+    }
+
+    /// The whole in a few words.
+    fn in_short(&self) -> String {
+        let deployed = self.deployed.as_ref().map_or_else(|| "not known".to_owned(), ToString::to_string);
+        match (&self.server, self.is_well()) {
+            (None, _) => format!("does not answer; in Argo CD: {deployed}"),
+            (Some(_), true) => "not as the profile says".to_owned(),
+            (Some(_), false) => deployed,
+        }
     }
 }
 
@@ -122,6 +165,24 @@ fn cluster_status(cluster: &Cluster, report: &Report, deployed: Option<Deployed>
 
 impl fmt::Display for Status {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.clusters.is_empty() {
+            writeln!(formatter, "Every cluster is as it should be.")?;
+        } else if self.clusters.len() > FEW {
+            self.write_crowd(formatter)?;
+        } else {
+            self.write_clusters(formatter)?;
+        }
+        let nowhere =
+            || format!("no address outside of the cluster: bridgehead argocd port-forward {}", self.site);
+        let url = self.argocd.reach.url.clone().unwrap_or_else(nowhere);
+        writeln!(formatter, "\nArgo CD {}: {url}", self.argocd.version)?;
+        self.write_drift(formatter)?;
+        self.write_unseen(formatter)
+    }
+}
+
+impl Status {
+    fn write_clusters(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = Table::new(["CLUSTER", "ROLE", "ENVIRONMENT", "VERSION", "API", "ARGO CD"]);
         for ClusterStatus { name, role, environment, version, server, deployed } in &self.clusters {
             let version = version.as_deref().unwrap_or("-");
@@ -140,16 +201,80 @@ impl fmt::Display for Status {
                 writeln!(formatter, "  {}: {reason}", application.name)?;
             }
         }
-        let nowhere =
-            || format!("no address outside of the cluster: bridgehead argocd port-forward {}", self.site);
-        let url = self.argocd.reach.url.clone().unwrap_or_else(nowhere);
-        writeln!(formatter, "\nArgo CD {}: {url}", self.argocd.version)?;
-        self.write_drift(formatter)?;
-        self.write_unseen(formatter)
+        Ok(())
     }
-}
 
-impl Status {
+    /// How many clusters each environment has, and what is the matter with those that are not as they should be.
+    pub(super) fn write_crowd(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let troubled = self.troubled();
+        let mut environments: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
+        let mut groups: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for cluster in &self.clusters {
+            let is_troubled = troubled.contains(&cluster.name);
+            environments.entry(&cluster.environment).or_default()[usize::from(is_troubled)] += 1;
+            if is_troubled {
+                groups.entry(cluster.in_short()).or_default().push(&cluster.name);
+            }
+            for application in cluster.deployed.iter().flat_map(|deployed| &deployed.applications) {
+                if let Some(reason) = &application.reason {
+                    reasons.entry(reason).or_default().push(&application.name);
+                }
+            }
+        }
+        let mut table = Table::new(["ENVIRONMENT", "AS IT SHOULD BE", "NOT"]);
+        for (environment, [well, not]) in environments {
+            table.row([environment, &well.to_string(), &not.to_string()]);
+        }
+        write!(formatter, "{table}")?;
+        for (what, clusters) in groups {
+            writeln!(formatter, "  {what}: {} ({})", clusters.len(), some(clusters.iter()))?;
+        }
+        for (reason, applications) in reasons {
+            writeln!(formatter, "  {}: {reason}", some(applications.iter()))?;
+        }
+        Ok(())
+    }
+
+    /// What differs: change by change, or of many steps how many of each kind there are.
+    fn write_changes(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.drift.len() <= FEW {
+            for (step, changes) in &self.drift {
+                for change in changes {
+                    writeln!(formatter, "  {step}: {change}")?;
+                }
+            }
+            return Ok(());
+        }
+        let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for step in self.drift.keys() {
+            let whose = step.as_str().split_once('/').map_or(step.as_str(), |(whose, _)| whose);
+            groups.entry(path(step.as_str(), Some(whose))).or_default().push(whose);
+        }
+        for (path, whose) in groups {
+            writeln!(formatter, "  {path}: {} ({})", whose.len(), some(whose.iter()))?;
+        }
+        Ok(())
+    }
+
+    /// What failed: one by one with what to do about it, or of many by cause.
+    fn write_failed(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.failed.len() > FEW {
+            return by_cause(&self.failed).iter().try_for_each(|line| writeln!(formatter, "  {line}"));
+        }
+        for (step, Failed { error, causes, hint, .. }) in &self.failed {
+            writeln!(
+                formatter,
+                "  {step}: {}",
+                std::iter::once(error).chain(causes).cloned().collect::<Vec<_>>().join(": ")
+            )?;
+            if let Some(hint) = hint {
+                writeln!(formatter, "    hint: {hint}")?;
+            }
+        }
+        Ok(())
+    }
+
     fn write_drift(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.has_drift(), self.is_complete()) {
             (true, _) => writeln!(formatter, "\nDrift (healed by `bridgehead up {}`):", self.site)?,
@@ -158,11 +283,7 @@ impl Status {
             }
             (false, false) => return writeln!(formatter, "\nNo drift in what could be looked at."),
         }
-        for (step, changes) in &self.drift {
-            for change in changes {
-                writeln!(formatter, "  {step}: {change}")?;
-            }
-        }
+        self.write_changes(formatter)?;
         for (step, fact) in &self.unknown {
             writeln!(formatter, "  {step}: unknown until the {fact} is known")?;
         }
@@ -177,16 +298,7 @@ impl Status {
             return Ok(());
         }
         writeln!(formatter, "\nCould not be looked at:")?;
-        for (step, Failed { error, causes, hint, .. }) in &self.failed {
-            writeln!(
-                formatter,
-                "  {step}: {}",
-                std::iter::once(error).chain(causes).cloned().collect::<Vec<_>>().join(": ")
-            )?;
-            if let Some(hint) = hint {
-                writeln!(formatter, "    hint: {hint}")?;
-            }
-        }
+        self.write_failed(formatter)?;
         for why in self.departed.unseen() {
             writeln!(formatter, "  what is no longer in the profile: {why}")?;
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::departed::Departed;
 use super::status::{ClusterStatus, Status};
 use super::table::Table;
+use crate::engine::crowd::FEW;
 use crate::engine::run::Report;
 use crate::env::Env;
 use crate::site::Site;
@@ -35,15 +36,11 @@ impl fmt::Display for Summary {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { status: Status { site, clusters, argocd, .. }, seconds, .. } = self;
         writeln!(formatter, "\n{site} is up ({seconds:.1} s)\n")?;
-        let mut table = Table::default();
-        for ClusterStatus { name, version, server, deployed, .. } in clusters {
-            let [version, server] = [version, server].map(|known| known.as_deref().unwrap_or_default());
-            table.row([&format!("  {name}"), version, server]);
-            for application in deployed.iter().flat_map(|deployed| &deployed.applications) {
-                table.row([&format!("    {}", application.name), &application.sync, &application.health]);
-            }
+        if clusters.len() > FEW {
+            self.status.write_crowd(formatter)?;
+        } else {
+            write_clusters(formatter, clusters)?;
         }
-        write!(formatter, "{table}")?;
         writeln!(formatter, "\nLook at it")?;
         writeln!(
             formatter,
@@ -72,4 +69,16 @@ impl fmt::Display for Summary {
         }
         writeln!(formatter, "Take it down\n  bridgehead down {site}     (make down SITE={site})")
     }
+}
+
+fn write_clusters(formatter: &mut fmt::Formatter<'_>, clusters: &[ClusterStatus]) -> fmt::Result {
+    let mut table = Table::default();
+    for ClusterStatus { name, version, server, deployed, .. } in clusters {
+        let [version, server] = [version, server].map(|known| known.as_deref().unwrap_or_default());
+        table.row([&format!("  {name}"), version, server]);
+        for application in deployed.iter().flat_map(|deployed| &deployed.applications) {
+            table.row([&format!("    {}", application.name), &application.sync, &application.health]);
+        }
+    }
+    write!(formatter, "{table}")
 }

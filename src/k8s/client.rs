@@ -1,15 +1,19 @@
 //! Connections to API servers, made once per identity and shared by every step.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use hyper::Request;
+use hyper::header::{CONNECTION, HeaderValue};
 use kube::Client;
-use kube::client::ClientBuilder;
+use kube::client::{Body, ClientBuilder};
 use tokio::sync::{OnceCell, Semaphore};
 use tower::buffer::BufferLayer;
 use tower::limit::GlobalConcurrencyLimitLayer;
 use tower::retry::RetryLayer;
+use tower::util::MapRequestLayer;
 
 use super::retry::Patience;
 use super::{Proxies, connection, plugin};
@@ -37,6 +41,8 @@ pub struct Clients {
     proxies: Proxies,
     servers: Mutex<BTreeMap<String, Server>>,
     plugins: Semaphore,
+    /// Whether connections end with the answer that they were made for.
+    keeps_none: AtomicBool,
 }
 
 /// What leads to one server.
@@ -68,7 +74,12 @@ impl Clients {
     /// No connections yet. Servers whose access names no proxy are reached by what the environment says.
     #[must_use]
     pub fn new(proxies: Proxies) -> Self {
-        Self { proxies, servers: Mutex::default(), plugins: Semaphore::new(PLUGINS) }
+        Self {
+            proxies,
+            servers: Mutex::default(),
+            plugins: Semaphore::new(PLUGINS),
+            keeps_none: AtomicBool::new(false),
+        }
     }
 
     /// The connection for an endpoint and identity. Connecting itself happens with the first request.
@@ -77,8 +88,15 @@ impl Clients {
     /// When certificate or key are malformed.
     pub async fn get(&self, access: &Access) -> Result<Client, ClientError> {
         let (client, places) = self.place(access);
-        let set_up = async || set_up(access, &self.proxies, Some(SILENCE), places, &self.plugins).await;
+        let keeps_none = self.keeps_none.load(Ordering::Relaxed);
+        let ways = Ways { proxies: &self.proxies, silence: Some(SILENCE), is_for_once: keeps_none };
+        let set_up = async || set_up(access, &ways, places, &self.plugins).await;
         client.get_or_try_init(set_up).await.cloned()
+    }
+
+    /// From now on no connection that is set up stays open longer than its request: where a process may have few of them.
+    pub fn keep_none(&self) {
+        self.keeps_none.store(true, Ordering::Relaxed);
     }
 
     /// A connection of its own, for streams that may be silent for as long as they like.
@@ -86,7 +104,8 @@ impl Clients {
     /// # Errors
     /// As of [`connect`].
     pub async fn for_streams(&self, access: &Access) -> Result<Client, ClientError> {
-        set_up(access, &self.proxies, None, places(), &self.plugins).await
+        let ways = Ways { proxies: &self.proxies, silence: None, is_for_once: false };
+        set_up(access, &ways, places(), &self.plugins).await
     }
 
     /// Where the connection is or will be, and the limit that it shares with all others to its server.
@@ -102,6 +121,12 @@ impl Clients {
     }
 }
 
+/// Asks for the connection to be closed after the answer.
+fn for_once(mut request: Request<Body>) -> Request<Body> {
+    request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    request
+}
+
 fn places() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(REQUESTS))
 }
@@ -115,13 +140,22 @@ const SILENCE: Duration = Duration::from_mins(1);
 /// # Errors
 /// When certificate or key are malformed, or a credential plugin fails.
 pub async fn connect(access: &Access) -> Result<Client, ClientError> {
-    set_up(access, &Proxies::default(), Some(SILENCE), places(), &Semaphore::new(1)).await
+    let ways = Ways { proxies: &Proxies::default(), silence: Some(SILENCE), is_for_once: false };
+    set_up(access, &ways, places(), &Semaphore::new(1)).await
+}
+
+/// How a connection is set up.
+struct Ways<'a> {
+    proxies: &'a Proxies,
+    /// How long the server may be silent; `None`: for ever.
+    silence: Option<Duration>,
+    /// Whether it ends with the answer to its request.
+    is_for_once: bool,
 }
 
 async fn set_up(
     access: &Access,
-    proxies: &Proxies,
-    silence: Option<Duration>,
+    ways: &Ways<'_>,
     places: Arc<Semaphore>,
     plugins: &Semaphore,
 ) -> Result<Client, ClientError> {
@@ -129,7 +163,7 @@ async fn set_up(
         server: access.server.clone(),
         source,
     };
-    let mut config = connection::config(access, proxies, silence).map_err(failed)?;
+    let mut config = connection::config(access, ways.proxies, ways.silence).map_err(failed)?;
     let mut running = None;
     if let Some(plugin) = &mut config.auth_info.exec {
         plugin::settle(plugin).map_err(|error| failed(error.into()))?;
@@ -142,7 +176,10 @@ async fn set_up(
     let road = road.map_err(|error| failed(error.into()))?;
     let road = road.map_err(|error| failed(plugin::without_secrets(error)))?;
     // From the inside out: between two attempts a request has no place.
+    let is_for_once = ways.is_for_once;
+    let close = MapRequestLayer::new(move |request| if is_for_once { for_once(request) } else { request });
     let builder = ClientBuilder::new(road, "default")
+        .with_layer(&close)
         .with_layer(&BufferLayer::new(REQUESTS))
         .with_layer(&GlobalConcurrencyLimitLayer::with_semaphore(places))
         .with_layer(&RetryLayer::new(Patience::default()));

@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::engine::crowd::{FEW, cause, path};
 use crate::engine::event::{Event, Stamped, Subject};
 use crate::site::name::ClusterName;
 
-/// Up to so many clusters each has its own lines.
-const FEW: usize = 20;
 /// How often the counts of a step are told.
 const PERIOD: SignedDuration = SignedDuration::from_secs(2);
 
@@ -42,6 +41,8 @@ struct Counts {
     /// When it was told last; `None`: never.
     told: Option<Timestamp>,
     is_news: bool,
+    /// The causes of failures that were told in full. Whom they meet besides is named at the end of the run.
+    causes: BTreeSet<String>,
 }
 
 impl Crowd {
@@ -55,13 +56,12 @@ impl Crowd {
             return Line::Own;
         };
         self.clusters.insert(cluster.clone());
-        let path = subject.step.as_str();
-        let path = path.strip_prefix(&format!("{cluster}/")).unwrap_or(path);
+        let path = path(subject.step.as_str(), Some(cluster.as_str()));
         let counts = self.steps.entry(path.to_owned()).or_default();
         counts.note(&stamped.event, cluster);
-        // What fails is always named; a step that only one cluster has is no crowd.
+        // A step that only one cluster has is no crowd.
         let is_crowd = self.clusters.len() > FEW && counts.clusters.len() > 1;
-        if !is_crowd || matches!(stamped.event, Event::Failed { .. }) {
+        if !is_crowd || counts.is_new_cause(&stamped.event, path) {
             return Line::Own;
         }
         if counts.at_work.contains(cluster) {
@@ -96,6 +96,11 @@ impl Counts {
             _ => self.done += 1,
         }
         self.at_work.remove(cluster);
+    }
+
+    /// Whether an event is a failure of a kind that was not told yet.
+    fn is_new_cause(&mut self, event: &Event, path: &str) -> bool {
+        matches!(event, Event::Failed { causes, .. } if self.causes.insert(cause(path, causes)))
     }
 
     fn tell(&mut self) -> String {
@@ -147,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn many_clusters_at_one_step_are_counted_and_what_fails_is_named() {
+    fn many_clusters_at_one_step_are_counted_and_each_cause_is_told_once() {
         let mut crowd = Crowd::default();
         for number in 0..30 {
             crowd.line(&at(0, Event::Observing(of(number))));
@@ -156,10 +161,11 @@ mod tests {
         assert_eq!(crowd.line(&at(1, Event::Unchanged(of(0)))), told("1 done, 29 at work"));
         assert_eq!(crowd.line(&at(2, Event::Unchanged(of(1)))), Line::Counted);
         assert_eq!(crowd.line(&at(2, failed(2))), Line::Own);
-        assert_eq!(crowd.line(&at(3, Event::Unchanged(of(3)))), told("3 done, 26 at work, 1 failed"));
+        assert_eq!(crowd.line(&at(2, failed(5))), Line::Counted, "of the same cause");
+        assert_eq!(crowd.line(&at(3, Event::Unchanged(of(3)))), told("3 done, 25 at work, 2 failed"));
         assert_eq!(crowd.line(&at(3, Event::Unchanged(of(4)))), Line::Counted);
         let end = Event::Finished { result: RunResult::Failed, changes: 0, seconds: 3.0, digest: None };
-        assert_eq!(crowd.line(&at(3, end)), told("4 done, 25 at work, 1 failed"));
+        assert_eq!(crowd.line(&at(3, end)), told("4 done, 24 at work, 2 failed"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::engine::ChangeKind;
+use crate::engine::crowd::{FEW, by_cause};
 use crate::engine::event::RunResult;
 use crate::engine::run::Report;
 
@@ -25,8 +26,12 @@ pub fn plan(report: &Report, digest: Option<&str>, departed: &[String], unseen: 
     for (step, fact) in &report.blocked {
         let _ = writeln!(text, "{step}\n  ? known after the {fact}");
     }
-    for (step, failed) in &report.failed {
-        let _ = writeln!(text, "{step}\n  ! {}", failed.error);
+    if report.failed.len() > FEW {
+        text.extend(by_cause(&report.failed).iter().map(|line| format!("not known: {line}\n")));
+    } else {
+        for (step, failed) in &report.failed {
+            let _ = writeln!(text, "{step}\n  ! {}", failed.error);
+        }
     }
     if report.is_unchanged() && !departed.is_empty() {
         text.push_str("No changes.\n");

@@ -31,7 +31,7 @@ pub enum EditError {
     },
 }
 
-/// Switches an addon in the text of a profile, for one cluster, or else for the whole site.
+/// Switches an addon in the text of a profile, for some clusters, or else for the whole site.
 ///
 /// For the whole site it is on (or off) on *every* cluster afterwards: tables of clusters that say otherwise are
 /// made to say the same, in place, so that their comments stay. Where all that is so already, the text comes back
@@ -41,23 +41,24 @@ pub enum EditError {
 /// When the text is not a profile.
 pub fn set_addon(
     text: &str,
-    cluster: Option<(&ClusterName, Role)>,
+    clusters: Option<&[(ClusterName, Role)]>,
     addon: &AddonName,
     on: bool,
 ) -> Result<String, EditError> {
     let mut edit = Edit::new(text, addon, on)?;
-    match cluster {
-        Some((cluster, role)) => {
-            let path = match role {
-                Role::Hub => vec!["hub"],
-                Role::Spoke => vec!["spokes", cluster.as_str()],
-            };
-            let everywhere = edit.said(&[]);
-            if edit.said(&path).or(everywhere).unwrap_or(false) != on {
-                edit.say(&path)?;
-            }
+    let Some(clusters) = clusters else {
+        edit.say_everywhere()?;
+        return Ok(edit.finish(text));
+    };
+    let everywhere = edit.said(&[]);
+    for (cluster, role) in clusters {
+        let path = match role {
+            Role::Hub => vec!["hub"],
+            Role::Spoke => vec!["spokes", cluster.as_str()],
+        };
+        if edit.said(&path).or(everywhere).unwrap_or(false) != on {
+            edit.say(&path)?;
         }
-        None => edit.say_everywhere()?,
     }
     Ok(edit.finish(text))
 }

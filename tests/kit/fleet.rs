@@ -26,7 +26,7 @@ pub(crate) struct Fleet {
     /// Where it is used from.
     pub(crate) lab: Lab,
     /// Where its two clusters are, which end with it.
-    _made: Lab,
+    pub(crate) made: Lab,
     pub(crate) door: Door,
     count: usize,
     tokens: [String; 2],
@@ -39,12 +39,13 @@ impl Fleet {
         made.write_profile(SITE, "[hub.local]\n[spokes.x.local]\n");
         made.ok(&["up", SITE]);
         let (hub, spoke) = (made.client(SITE, "hub").await, made.client(SITE, "x").await);
-        Api::<Secret>::namespaced(hub.clone(), "argocd").delete("x", &DeleteParams::default()).await.unwrap();
         let tokens = [token(&hub).await, token(&spoke).await];
         let [hub, spoke] = [anybody(&made, "hub").await, anybody(&made, "x").await];
         let spokes = (0..count).map(|number| (address(number), spoke.clone()));
         let door = Door::open(std::iter::once((HUB, hub)).chain(spokes));
-        let fleet = Self { lab, _made: made, door, count, tokens };
+        let fleet = Self { lab, made, door, count, tokens };
+        let hub = fleet.made.client(SITE, "hub").await;
+        Api::<Secret>::namespaced(hub, "argocd").delete("x", &DeleteParams::default()).await.unwrap();
         fleet.write_kubeconfig();
         fleet.write_profile(count, "");
         fleet

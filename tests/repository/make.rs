@@ -61,8 +61,17 @@ fn the_command_of_every_target_exists() {
     let targets: Vec<_> = help.lines().filter_map(|line| line.strip_prefix("  ")?.split_once(' ')).collect();
     let mut commands = 0;
     for (target, _) in targets {
-        let given =
-            ["ADDON=x", "CLUSTER=x", "OUTPUT=lines", "YES=1", "KEEP=1", "EXPECT=x", "KUBERNETES_SECRET=x"];
+        let given = [
+            "ADDON=x",
+            "CLUSTER=x",
+            "LABEL=a=b c=d",
+            "WAVE=5%",
+            "OUTPUT=lines",
+            "YES=1",
+            "KEEP=1",
+            "EXPECT=x",
+            "KUBERNETES_SECRET=x",
+        ];
         let dry = make(&[&["-n", target, ours], &given[..]].concat(), &[]).stdout;
         for line in dry.lines().filter(|line| line.starts_with(env!("CARGO_BIN_EXE_bridgehead"))) {
             let mut shell = Command::new("sh");

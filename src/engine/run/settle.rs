@@ -18,6 +18,9 @@ use crate::engine::stop::{Failure, Stop};
 use crate::engine::wait::Pace;
 use crate::engine::writer::Writer;
 
+/// How long one look may take, with everything that it asks: each request has a deadline of its own, which is shorter.
+const LOOK: Duration = Duration::from_mins(5);
+
 /// What stops a step.
 pub(super) enum Halt {
     Failed(Failure),
@@ -42,6 +45,8 @@ enum StepError {
     NotConverged(StepId, String),
     #[error("`{0}` found nothing to do about what differs: {1}")]
     NothingToDo(StepId, String),
+    #[error("`{0}` looked for {1} s and did not come to an end")]
+    Endless(StepId, u64),
     #[error("`{0}` needs the {1}, which no step has found out")]
     Blocked(StepId, String),
     #[error("`{0}` would do what was not shown before: {1}")]
@@ -166,7 +171,10 @@ impl Walk<'_> {
     /// Looks, in a task of its own.
     async fn observe(&self, step: &Arc<dyn AnyStep>) -> Result<Observed<AnyWork>, Stop> {
         let (step, facts) = (Arc::clone(step), self.facts());
-        beside(async move { step.observe(&facts).await }).await
+        let id = step.id();
+        let look = beside(async move { step.observe(&facts).await });
+        let ended = tokio::time::timeout(LOOK, look).await;
+        ended.unwrap_or_else(|_| Err(Stop::Failed(StepError::Endless(id, LOOK.as_secs()).into())))
     }
 
     /// Changes, in a task of its own.

@@ -64,22 +64,41 @@ pub struct LeftBehind {
     pub objects: Vec<ObjectName>,
 }
 
-/// The matrix: every addon that the profile, a live cluster Secret or an ApplicationSet knows.
+impl Cell {
+    /// Whether profile, label and cluster agree, everything was seen, and nothing is unhealthy or left behind.
+    #[must_use]
+    pub fn is_as_it_should_be(&self) -> bool {
+        self.profile == (self.label.as_deref() == Some("true"))
+            && self.applications.iter().all(|application| application.reason.is_none())
+            && self.left_behind.as_ref().is_some_and(Vec::is_empty)
+            && self.unseen.is_empty()
+    }
+}
+
+/// The matrix of all clusters, or of some: every addon that the profile, a live cluster Secret or an ApplicationSet knows.
 ///
 /// # Errors
 /// When the hub cannot be asked.
-pub async fn list(site: &Arc<Site>, env: &Arc<Env>, facts: &Facts) -> Result<Vec<Addon>, Stop> {
+pub async fn list(
+    site: &Arc<Site>,
+    env: &Arc<Env>,
+    facts: &Facts,
+    clusters: Option<&BTreeSet<ClusterName>>,
+) -> Result<Vec<Addon>, Stop> {
     let scope = Scope::new(site, env);
     let hub = seen_hub(&scope, facts).await?;
     let fleet = Fleet::look(&hub, site).await?;
     let tracking = Tracking::of(&hub).await?;
     let addons = known(site, &fleet);
-    let looks = fleet.ours().map(async |registered| {
+    let is_meant = |cluster: &ClusterName| clusters.is_none_or(|clusters| clusters.contains(cluster));
+    let meant = fleet.ours().filter(|registered| registered.cluster.as_ref().is_some_and(is_meant));
+    let looks = meant.map(async |registered| {
         let absent = addons.iter().flat_map(|addon| gone(site, &fleet, addon, registered)).collect();
         (registered.key(), deployed(&scope, facts, &tracking, registered, &absent).await)
     });
     let left = stream::iter(looks).buffer_unordered(AT_ONCE).collect::<Left<'_>>().await;
-    Ok(addons.iter().map(|addon| row(site, &fleet, addon, &left)).collect())
+    let meant: Vec<_> = site.clusters().filter(|cluster| is_meant(&cluster.name)).collect();
+    Ok(addons.iter().map(|addon| row(site, &fleet, addon, (&meant, &left))).collect())
 }
 
 /// What was found in each cluster, or why it could not be asked, by the cluster's key.
@@ -103,13 +122,13 @@ fn gone(site: &Site, fleet: &Fleet, addon: &AddonName, cluster: &Registered) -> 
     names.filter(is_absent).collect()
 }
 
-fn row(site: &Site, fleet: &Fleet, addon: &AddonName, left: &Left<'_>) -> Addon {
+fn row(site: &Site, fleet: &Fleet, addon: &AddonName, (clusters, left): (&[&Cluster], &Left<'_>)) -> Addon {
     let sets = fleet.sets_of(addon);
     let sets = sets.map(|set| SetName { name: set.name().to_owned(), preserves: set.preserves() });
     Addon {
         addon: addon.clone(),
         sets: sets.collect(),
-        clusters: site.clusters().map(|cluster| cell(site, fleet, addon, cluster, left)).collect(),
+        clusters: clusters.iter().map(|cluster| cell(site, fleet, addon, cluster, left)).collect(),
     }
 }
 

@@ -8,7 +8,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::config;
 use super::departed::REPOSITORY_KEYS;
-use super::registered::CLUSTER_LABEL;
 use crate::engine::{Access, Facts, Stop};
 use crate::gitops::{catalogue, part};
 use crate::k8s::Object;
@@ -107,31 +106,15 @@ fn refuse_loopback(site: &Site, cluster: &Cluster, access: &Access) -> Result<()
     })
 }
 
-/// What the site adds comes first, so that it cannot change what the contract says.
+/// What the profile says, what the cloud adds, and what was looked up. None of them has a key of another's.
 pub(super) fn labels(cluster: &Cluster, facts: &Facts) -> BTreeMap<String, String> {
-    let mut labels = cluster.labels.clone();
+    let mut labels = cluster.profile_labels();
     labels.extend(facts.metadata(&cluster.name).into_iter().flat_map(|cloud| cloud.labels.clone()));
-    let mut set = |key: &str, value: &str| labels.insert(key.to_owned(), value.to_owned());
-    set(SECRET_TYPE, CLUSTER);
-    set(CLUSTER_LABEL, cluster.name.as_str());
-    set("environment", &cluster.environment);
-    set("fleet_member", fleet_member(cluster.role));
+    labels.insert(SECRET_TYPE.to_owned(), CLUSTER.to_owned());
     if let Some(version) = facts.minor_version(&cluster.name) {
-        set("kubernetes_version", &version);
-    }
-    // In the ecosystem's repositories "true" makes Argo CD manage itself from a chart.
-    set("enable_argocd", "false");
-    for (addon, is_on) in &cluster.addons {
-        set(&format!("enable_{addon}"), if *is_on { "true" } else { "false" });
+        labels.insert("kubernetes_version".to_owned(), version);
     }
     labels
-}
-
-fn fleet_member(role: Role) -> &'static str {
-    match role {
-        Role::Hub => "control-plane",
-        Role::Spoke => "spoke",
-    }
 }
 
 /// Where an addon belongs is a default that the site may change; the rest is the contract's.

@@ -6,7 +6,7 @@ fn addon(name: &str) -> AddonName {
 
 fn set(text: &str, cluster: Option<(&str, Role)>, name: &str, on: bool) -> Result<String, EditError> {
     let cluster = cluster.map(|(name, role)| (name.parse::<ClusterName>().unwrap(), role));
-    set_addon(text, cluster.as_ref().map(|(name, role)| (name, *role)), &addon(name), on)
+    set_addon(text, cluster.as_ref().map(std::slice::from_ref), &addon(name), on)
 }
 
 const HUB: Option<(&str, Role)> = Some(("hub", Role::Hub));

@@ -6,7 +6,7 @@ use toml::Spanned;
 
 use crate::site::finding::Finding;
 use crate::site::profile::ArgoCdRepositoryTable;
-use crate::site::secret::{Source, url_has_password};
+use crate::site::secret::{Source, url_has_credential};
 use crate::site::validate::Check;
 use crate::site::{KnownRepository, name::SecretName};
 
@@ -93,7 +93,7 @@ impl Check<'_> {
     /// Charts in a registry are named without a scheme.
     fn known_url(&mut self, typed: &Spanned<String>) -> Option<String> {
         let url = typed.get_ref();
-        if url_has_password(url) {
+        if url_has_credential(url) {
             let help = "take user and password out of the URL, and write `username` and `password`";
             return self.found(Finding::new(typed.span(), "a profile holds no secrets").with_help(help));
         }
