@@ -97,10 +97,6 @@ impl World {
         let applied = self.kubectl(&["apply", "--filename", &file.display().to_string()]);
         assert_eq!(applied.code(), 0, "{}", applied.stderr);
     }
-
-    fn source(&self, repository: &str) -> Value {
-        json!({ "repoURL": repository, "path": "workloads/demo", "targetRevision": "main" })
-    }
 }
 
 const TEAM: &str = "[argocd.projects.team]\ndescription = \"What the team may deploy\"\n\
@@ -150,7 +146,8 @@ fn settings_are_added_to_what_is_there(world: &World) {
 async fn a_project_lets_in_what_it_names(world: &World) {
     let spec = |namespace: &str| {
         json!({
-            "project": "team", "source": world.source(&world.ssh_url()),
+            "project": "team",
+            "source": { "repoURL": world.ssh_url(), "path": "workloads/demo", "targetRevision": "main" },
             "destination": { "server": "https://kubernetes.default.svc", "namespace": namespace },
             "syncPolicy": { "automated": {}, "syncOptions": ["CreateNamespace=true"] },
         })

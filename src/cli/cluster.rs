@@ -124,6 +124,7 @@ fn remove(
         if session.site.protect {
             return Err(CommandError::Protected(site.clone()));
         }
+        all_known(&session.site, std::slice::from_ref(name))?;
         let request = unreached.request(&session.site, Some(BTreeSet::from([name.clone()])))?;
         let lock = session.lock()?;
         let Edited { tree, .. } = flow::cluster::remove(&session.site, &session.env, name, &request)?;

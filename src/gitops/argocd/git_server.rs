@@ -2,7 +2,7 @@
 //!
 //! The keys of all of them are one text in one `ConfigMap`, which comes with the release and is edited by people
 //! (`argocd cert add-ssh`). Of its lines only those are ours that say so at their end, where OpenSSH has its comments
-//! (`sshd(8)`, SSH_KNOWN_HOSTS FILE FORMAT).
+//! (`sshd(8)`, `SSH_KNOWN_HOSTS FILE FORMAT`).
 
 use std::collections::BTreeMap;
 
@@ -46,9 +46,9 @@ pub(super) async fn place(
     }
     let all = merged(live.clone().or_else(|| text(object)).unwrap_or_default().as_str(), &wanted);
     // A text that says all of it already may be somebody else's.
-    let is_ours = live.is_none_or(|live| live != all);
+    let differs = live.is_none_or(|live| live != all);
     object.fields_mut()["data"] = json!({ SSH_KEY: all });
-    Ok(is_ours.then(|| (SSH.to_owned(), SSH_KEY.to_owned())))
+    Ok(differs.then(|| (SSH.to_owned(), SSH_KEY.to_owned())))
 }
 
 /// The text with these lines as the only ones of ours. Where they are in it does not matter.
