@@ -19,6 +19,7 @@ mod trust;
 
 pub use api::ApiError;
 pub use client::{ClientError, Clients, PLUGINS, REQUESTS, connect};
+pub use compare::owns_data;
 pub use kind::{Kind, KindName};
 pub use object::{ManifestError, Object, parse};
 pub use proxy::Proxies;

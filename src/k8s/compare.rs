@@ -34,7 +34,8 @@ pub(super) fn owned_fields(live: &Object) -> Option<&Value> {
 }
 
 /// Whether our last apply named the entry of `data` with that key.
-pub(super) fn owns_data(live: &Object, key: &str) -> bool {
+#[must_use]
+pub fn owns_data(live: &Object, key: &str) -> bool {
     owned_fields(live).is_some_and(|owned| !owned["f:data"][format!("f:{key}")].is_null())
 }
 

@@ -307,8 +307,9 @@ fn secret_keys(object: &Object) -> Option<String> {
 fn keep_edited_data(desired: &mut Object, live: &Object, except: &BTreeSet<(String, String)>) {
     let name = desired.name().to_owned();
     let Some(Value::Object(data)) = desired.fields_mut().get_mut("data") else { return };
-    data.retain(|key, _| {
-        let is_theirs = live.get(&["data", key]).is_some() && !compare::owns_data(live, key);
+    data.retain(|key, value| {
+        let theirs = live.get(&["data", key]);
+        let is_theirs = theirs.is_some_and(|theirs| theirs != value) && !compare::owns_data(live, key);
         !is_theirs || except.contains(&(name.clone(), key.clone()))
     });
     if data.is_empty() {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use kube::Client;
 use serde_json::json;
 
-use crate::k8s::{ApiError, Kind, Object, api};
+use crate::k8s::{ApiError, Kind, Object, api, owns_data};
 use crate::site::GitServer;
 
 /// The `ConfigMap` with the keys, and where in it they are.
@@ -38,15 +38,19 @@ pub(super) async fn place(
     };
     let live = api::get(client, &Kind::CONFIG_MAP, Some(namespace), SSH).await?;
     let text = |object: &Object| object.text(&["data", SSH_KEY]).map(ToOwned::to_owned);
-    let live = live.as_ref().and_then(text);
+    let there = live.as_ref().and_then(text);
     let wanted = lines(servers);
-    let has_ours = live.as_deref().is_some_and(|live| live.lines().any(is_ours));
+    let has_ours = there.as_deref().is_some_and(|there| there.lines().any(is_ours));
     if wanted.is_empty() && !has_ours {
         return Ok(None);
     }
-    let all = merged(live.clone().or_else(|| text(object)).unwrap_or_default().as_str(), &wanted);
-    // A text that says all of it already may be somebody else's.
-    let differs = live.is_none_or(|live| live != all);
+    let all = merged(&there.clone().or_else(|| text(object)).unwrap_or_default(), &wanted);
+    let differs = there.is_none_or(|there| there != all);
+    if !differs && live.is_some_and(|live| !owns_data(&live, SSH_KEY)) {
+        // Somebody added a key beside ours: the text is theirs now, and says what it should.
+        object.fields_mut().remove("data");
+        return Ok(None);
+    }
     object.fields_mut()["data"] = json!({ SSH_KEY: all });
     Ok(differs.then(|| (SSH.to_owned(), SSH_KEY.to_owned())))
 }
