@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use clap::Args;
 
 use super::error::CommandError;
+use crate::engine::crowd::first;
 use crate::site::name::ClusterName;
 use crate::site::{Cluster, Site};
 
@@ -82,19 +83,16 @@ impl Clusters {
             let keys: BTreeSet<_> =
                 site.clusters().flat_map(|cluster| cluster.profile_labels().into_keys()).collect();
             let error = format!("by its profile no cluster of site `{}` has a label `{key}`", site.name);
-            return CommandError::NothingSelected(error, format!("there are: {}", listed(keys)));
+            return CommandError::NothingSelected(error, format!("there are: {}", listed(&keys)));
         }
         let error = format!("no cluster of site `{}` has the label {key}={value}", site.name);
-        CommandError::NothingSelected(error, format!("values of `{key}` there: {}", listed(values)))
+        CommandError::NothingSelected(error, format!("values of `{key}` there: {}", listed(&values)))
     }
 }
 
-/// The first few of many.
-fn listed(texts: BTreeSet<String>) -> String {
+fn listed(texts: &BTreeSet<String>) -> String {
     const SHOWN: usize = 20;
-    let more = texts.len().saturating_sub(SHOWN);
-    let shown = texts.into_iter().take(SHOWN).collect::<Vec<_>>().join(", ");
-    if more == 0 { shown } else { format!("{shown} and {more} more") }
+    first(texts.iter(), SHOWN)
 }
 
 /// Makes sure that a site has all these clusters.

@@ -14,15 +14,20 @@ pub(super) fn somebody() -> Result<(), CommandError> {
 /// Asks a question on the terminal that only `expected` answers with yes; where that is `yes` itself, `y` does as
 /// well. After a no nothing was changed, and that is said.
 pub(super) fn ask(question: &str, expected: &str) -> Result<bool, CommandError> {
-    somebody()?;
-    let _ = write!(std::io::stderr().lock(), "{question} ");
-    let mut answer = String::new();
-    let read = std::io::stdin().lock().read_line(&mut answer);
-    let is_yes = read.is_ok() && says_yes(&answer, expected);
+    let is_yes = says_yes(&answer(question)?, expected);
     if !is_yes {
         report::say("Declined: nothing was changed");
     }
     Ok(is_yes)
+}
+
+/// What a person types on the terminal; nothing where that cannot be read.
+pub(super) fn answer(question: &str) -> Result<String, CommandError> {
+    somebody()?;
+    let _ = write!(std::io::stderr().lock(), "{question} ");
+    let mut typed = String::new();
+    let read = std::io::stdin().lock().read_line(&mut typed);
+    Ok(if read.is_ok() { typed.trim().to_owned() } else { String::new() })
 }
 
 fn says_yes(answer: &str, expected: &str) -> bool {

@@ -1,6 +1,6 @@
 //! `init`: a site to begin with.
 
-use std::io::{BufRead as _, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -173,11 +173,7 @@ fn asked_maker() -> Result<Maker, CommandError> {
 
 /// What a person types, if there is somebody to ask and something is typed.
 fn answer(question: &str) -> Option<String> {
-    confirm::somebody().ok()?;
-    let _ = write!(std::io::stderr().lock(), "{question} ");
-    let mut said = String::new();
-    std::io::stdin().lock().read_line(&mut said).ok()?;
-    Some(said.trim().to_owned()).filter(|said| !said.is_empty())
+    confirm::answer(question).ok().filter(|said| !said.is_empty())
 }
 
 /// Whether a line of a template has a blank in it that is no comment.

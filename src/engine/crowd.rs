@@ -23,7 +23,8 @@ pub fn all(names: &BTreeSet<&str>) -> String {
     first(names.iter(), SHOWN)
 }
 
-fn first(names: impl ExactSizeIterator<Item = impl ToString>, most: usize) -> String {
+/// Names in a line, so many of them, and how many more there are.
+pub fn first(names: impl ExactSizeIterator<Item = impl ToString>, most: usize) -> String {
     let more = names.len().saturating_sub(most);
     let shown: Vec<_> = names.take(most).map(|name| name.to_string()).collect();
     if more == 0 { shown.join(", ") } else { format!("{} and {more} more", shown.join(", ")) }
