@@ -11,7 +11,6 @@ use super::{Scope, part, projects};
 use crate::engine::{Facts, Failure, Observed, Step, StepId, Stop, Tree, Writer};
 use crate::env::Env;
 use crate::k8s::{ApiError, Differences, Kind, ObjectSet, Prune, api, marked_as};
-use crate::seq;
 use crate::site::Site;
 use crate::site::name::ClusterName;
 
@@ -53,17 +52,19 @@ impl Declared {
 /// site, whatever its profile says now. A hub that is gone has none.
 #[must_use]
 pub fn removed(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
-    let [projects, secrets] =
-        ALL.map(|what| Removed { scope: Scope::new(site, env), what, except: BTreeSet::new() });
-    seq![projects, secrets]
+    without(site, env, |_| BTreeSet::new())
 }
 
 /// The same of those that the profile does not name any more.
 #[must_use]
 pub fn pruned(site: &Arc<Site>, env: &Arc<Env>) -> Tree {
-    let [projects, secrets] =
-        ALL.map(|what| Removed { scope: Scope::new(site, env), what, except: what.named(site) });
-    seq![projects, secrets]
+    without(site, env, |what| what.named(site))
+}
+
+/// Nothing is left, but for what stays.
+fn without(site: &Arc<Site>, env: &Arc<Env>, stays: impl Fn(Declared) -> BTreeSet<String>) -> Tree {
+    let step = |what| Removed { scope: Scope::new(site, env), what, except: stays(what) };
+    Tree::Seq(ALL.map(|what| step(what).into()).into())
 }
 
 /// What a person calls everything that was declared once and is there.
