@@ -2,7 +2,6 @@
 //! it, and leaves the account as it was.
 
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
 
 use bridgehead::files;
 use serde_json::{Value, json};
@@ -66,11 +65,8 @@ impl Fleet {
 
     /// What kubectl says of a cluster, by the kubeconfig that bridgehead gives out and the credentials of the account.
     fn kubectl(&self, cluster: &str, arguments: &[&str]) -> Outcome {
-        let kubeconfig: PathBuf = self.lab.path("kubeconfig");
-        let shown = self.ok(&["kubeconfig", "show", "cloud"]).stdout;
-        files::replace(&kubeconfig, shown.as_bytes(), 0o600).unwrap();
-        let mut kubectl = self.lab.command("kubectl");
-        kubectl.env("KUBECONFIG", kubeconfig).envs(self.aws.env());
+        let mut kubectl = self.lab.kubectl(&self.ok(&["kubeconfig", "show", "cloud"]).stdout);
+        kubectl.envs(self.aws.env());
         kubectl.args(["--context", &format!("cloud/{cluster}")]).args(arguments);
         run(kubectl)
     }

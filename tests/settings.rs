@@ -71,11 +71,8 @@ impl World {
     }
 
     fn kubectl(&self, arguments: &[&str]) -> Outcome {
-        let kubeconfig = self.lab.path("kubeconfig");
-        let shown = self.ok(&["kubeconfig", "show", SITE]).stdout;
-        files::replace(&kubeconfig, shown.as_bytes(), 0o600).unwrap();
-        let mut kubectl = self.lab.command("kubectl");
-        kubectl.env("KUBECONFIG", kubeconfig).args(["--namespace", "argocd"]).args(arguments);
+        let mut kubectl = self.lab.kubectl(&self.ok(&["kubeconfig", "show", SITE]).stdout);
+        kubectl.args(["--namespace", "argocd"]).args(arguments);
         run(kubectl)
     }
 

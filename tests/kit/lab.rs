@@ -137,6 +137,15 @@ impl Lab {
         run(command)
     }
 
+    /// A command of kubectl with a kubeconfig.
+    pub(crate) fn kubectl(&self, kubeconfig: &str) -> Command {
+        let path = self.path("kubeconfig");
+        files::replace(&path, kubeconfig.as_bytes(), 0o600).unwrap();
+        let mut kubectl = self.command("kubectl");
+        kubectl.env("KUBECONFIG", path);
+        kubectl
+    }
+
     /// Runs bridgehead, which must succeed.
     pub(crate) fn ok(&self, arguments: &[&str]) -> Outcome {
         let outcome = self.bridgehead(arguments);
